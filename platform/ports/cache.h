@@ -1,0 +1,37 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "platform/core/error.h"
+#include "platform/core/task.h"
+
+namespace sv {
+
+// Shared, forgetful memory. Losing it costs time, never data: callers treat an error as a miss. Thread-safe.
+class Cache {
+ public:
+  struct Taken {
+    bool allowed = true;
+    std::int64_t limit = 0;       // burst
+    std::int64_t remaining = 0;
+    std::chrono::milliseconds reset{0};        // until the bucket is full again
+    std::chrono::milliseconds retry_after{0};  // 0 when allowed
+  };
+
+  virtual ~Cache() = default;
+  virtual Task<Result<std::vector<std::optional<std::string>>>> get_many(std::span<const std::string> keys) = 0;
+  virtual Task<Result<>> set(std::string_view key, std::string value, std::chrono::milliseconds ttl) = 0;
+  virtual Task<Result<>> remove(std::string_view key) = 0;
+  // True when the key was absent: the caller now holds it for `ttl`.
+  virtual Task<Result<bool>> set_if_absent(std::string_view key, std::string value, std::chrono::milliseconds ttl) = 0;
+  // Token bucket: `rate` tokens a second up to `burst`; takes `cost` tokens when it has them. cost 0 only asks (allowed: a token is there).
+  virtual Task<Result<Taken>> take(std::string_view key, double rate, std::int64_t burst, std::int64_t cost = 1) = 0;
+};
+
+}  // namespace sv
