@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+
+#include "app/config.h"
+
+// What the subcommands of `shortvideo` do. Each returns the process's exit code and prints one sentence when it fails.
+namespace sv::commands {
+
+inline constexpr int kFindings = 1;   // fsck found something
+inline constexpr int kCannotRun = 2;  // wrong input, or a part that cannot be had
+
+int serve(const Config& config);
+int migrate(const Config& config);
+int fsck(const Config& config, bool repair);
+int create_user(const Config& config, const std::string& name);      // password: first line of standard input
+int set_password(const Config& config, const std::string& name);     // likewise; ends the user's sessions
+int grant_admin(const Config& config, const std::string& name);
+
+}  // namespace sv::commands

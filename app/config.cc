@@ -1,0 +1,375 @@
+#include "app/config.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <functional>
+#include <optional>
+
+#include <yaml-cpp/yaml.h>
+
+namespace sv {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::array<std::string_view, 8> kServices{"user", "video", "social", "interaction", "message", "live", "danmu", "recommend"};
+
+std::unexpected<Error> bad(std::string detail) { return fail(Errc::invalid_argument, "config_invalid", std::move(detail)); }
+
+// A value on its way in: text from the environment, --set or a YAML scalar; or a YAML node for lists and maps.
+struct Input {
+  std::string origin;  // "config.yaml", "the environment", "--set"
+  std::string text;
+  YAML::Node node;     // undefined for text
+};
+
+template <class T>
+std::optional<T> number(std::string_view s) {
+  T v{};
+  auto r = std::from_chars(s.data(), s.data() + s.size(), v);
+  if (r.ec != std::errc{} || r.ptr != s.data() + s.size()) return std::nullopt;
+  return v;
+}
+
+// 90, 90s, 15m, 24h, 30d
+std::optional<std::chrono::seconds> duration(std::string_view s) {
+  std::int64_t unit = 1;
+  if (!s.empty()) switch (s.back()) {
+      case 's': unit = 1; s.remove_suffix(1); break;
+      case 'm': unit = 60; s.remove_suffix(1); break;
+      case 'h': unit = 3600; s.remove_suffix(1); break;
+      case 'd': unit = 86400; s.remove_suffix(1); break;
+      default: break;
+    }
+  auto n = number<std::int64_t>(s);
+  if (!n || *n < 0 || *n > 36500LL * 86400 / unit) return std::nullopt;
+  return std::chrono::seconds(*n * unit);
+}
+
+// 1048576, 512K, 4G, 4GiB
+std::optional<std::int64_t> bytes(std::string_view s) {
+  if (s.ends_with("iB")) s.remove_suffix(2);
+  std::int64_t unit = 1;
+  if (!s.empty()) switch (s.back()) {
+      case 'K': unit = 1LL << 10; s.remove_suffix(1); break;
+      case 'M': unit = 1LL << 20; s.remove_suffix(1); break;
+      case 'G': unit = 1LL << 30; s.remove_suffix(1); break;
+      case 'T': unit = 1LL << 40; s.remove_suffix(1); break;
+      default: break;
+    }
+  auto n = number<std::int64_t>(s);
+  if (!n || *n < 0 || *n > (1LL << 50) / unit) return std::nullopt;
+  return *n * unit;
+}
+
+std::optional<bool> boolean(std::string_view s) {
+  if (s == "true" || s == "1" || s == "on" || s == "yes") return true;
+  if (s == "false" || s == "0" || s == "off" || s == "no") return false;
+  return std::nullopt;
+}
+
+std::optional<std::vector<std::string>> list(const Input& in) {
+  std::vector<std::string> out;
+  if (in.node && in.node.IsSequence()) {
+    for (const auto& item : in.node) {
+      if (!item.IsScalar()) return std::nullopt;
+      out.push_back(item.Scalar());
+    }
+    return out;
+  }
+  if (in.node && !in.node.IsScalar() && !in.node.IsNull()) return std::nullopt;
+  for (std::size_t at = 0; at < in.text.size();) {
+    std::size_t comma = std::min(in.text.find(',', at), in.text.size());
+    std::string item = in.text.substr(at, comma - at);
+    item.erase(0, item.find_first_not_of(" ["));
+    item.erase(item.find_last_not_of(" ]") + 1);
+    if (!item.empty()) out.push_back(std::move(item));
+    at = comma + 1;
+  }
+  return out;
+}
+
+std::optional<std::vector<Config::AuthKey>> auth_keys(const Input& in) {
+  YAML::Node node = in.node ? in.node : YAML::Load(in.text);
+  std::vector<Config::AuthKey> out;
+  if (node.IsNull()) return out;
+  if (!node.IsSequence()) return std::nullopt;
+  for (const auto& item : node) {
+    if (!item.IsMap() || !item["kid"] || !item["secret"] || !item["kid"].IsScalar() || !item["secret"].IsScalar()) return std::nullopt;
+    out.push_back({item["kid"].Scalar(), item["secret"].Scalar()});
+  }
+  return out;
+}
+
+struct Key {
+  std::string_view name;
+  std::string_view expects;  // "a duration such as 24h"
+  std::function<bool(Config&, const Input&)> set;
+};
+
+Key text(std::string_view name, std::string Config::*member) {
+  return {name, "a text", [member](Config& c, const Input& in) {
+            if (in.node && !in.node.IsScalar() && !in.node.IsNull()) return false;
+            c.*member = in.text;
+            return true;
+          }};
+}
+template <class T>
+Key parsed(std::string_view name, std::string_view expects, T Config::*member, std::optional<T> (*parse)(std::string_view)) {
+  return {name, expects, [member, parse](Config& c, const Input& in) {
+            if (in.node && !in.node.IsScalar()) return false;
+            auto v = parse(in.text);
+            if (v) c.*member = *v;
+            return v.has_value();
+          }};
+}
+Key words(std::string_view name, std::vector<std::string> Config::*member) {
+  return {name, "a list", [member](Config& c, const Input& in) {
+            auto v = list(in);
+            if (v) c.*member = std::move(*v);
+            return v.has_value();
+          }};
+}
+
+const std::vector<Key>& keys() {
+  constexpr std::string_view kDuration = "a duration such as 90s, 15m, 24h or 30d", kWhole = "a whole number", kBytes = "a size such as 512M or 4G";
+  static const std::vector<Key> all{
+      text("listen", &Config::listen),
+      text("tls.cert", &Config::tls_cert),
+      text("tls.key", &Config::tls_key),
+      text("public_url", &Config::public_url),
+      words("trusted_proxies", &Config::trusted_proxies),
+      words("cors.origins", &Config::cors_origins),
+      words("ws.origins", &Config::ws_origins),
+      {"services", "a list of services or all", [](Config& c, const Input& in) {
+         auto v = list(in);
+         if (!v) return false;
+         c.services.clear();
+         for (const auto& s : *v) c.services += (c.services.empty() ? "" : ",") + s;
+         return true;
+       }},
+      text("data", &Config::data),
+      text("database", &Config::database),
+      text("database_replica", &Config::database_replica),
+      text("cache", &Config::cache),
+      text("events", &Config::events),
+      text("search", &Config::search),
+      text("objects", &Config::objects),
+      text("registry", &Config::registry),
+      text("media", &Config::media),
+      {"auth.keys", "a list of {kid, secret}", [](Config& c, const Input& in) {
+         auto v = auth_keys(in);
+         if (v) c.auth_keys = std::move(*v);
+         return v.has_value();
+       }},
+      parsed("auth.access_ttl", kDuration, &Config::access_ttl, duration),
+      parsed("auth.refresh_ttl", kDuration, &Config::refresh_ttl, duration),
+      parsed("auth.bcrypt_cost", kWhole, &Config::bcrypt_cost, number<std::int64_t>),
+      parsed("limits.enabled", "true or false", &Config::limits_enabled, boolean),
+      parsed("limits.factor", "a number", &Config::limits_factor, number<double>),
+      parsed("limits.upload_bytes", kBytes, &Config::upload_bytes, bytes),
+      parsed("uploads.max_duration", kDuration, &Config::uploads_max_duration, duration),
+      parsed("transcode.workers", kWhole, &Config::transcode_workers, number<std::int64_t>),
+      text("transcode.jail", &Config::transcode_jail),
+      parsed("media.max_age", kDuration, &Config::media_max_age, duration),
+      text("metrics.listen", &Config::metrics_listen),
+      text("tracing.otlp", &Config::tracing_otlp),
+      text("log.level", &Config::log_level),
+      text("log.format", &Config::log_format),
+      text("log.output", &Config::log_output),
+      parsed("threads", kWhole, &Config::threads, number<std::int64_t>),
+      parsed("stop_grace", kDuration, &Config::stop_grace, duration),
+  };
+  return all;
+}
+
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      std::size_t best = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      diagonal = row[j];
+      row[j] = best;
+    }
+  }
+  return row.back();
+}
+
+std::string nearest(std::string_view name) {
+  const Key* best = nullptr;
+  std::size_t best_distance = 4;
+  for (const Key& k : keys())
+    if (std::size_t d = distance(name, k.name); d < best_distance) {
+      best = &k;
+      best_distance = d;
+    }
+  return best ? fmt::format("did you mean {}?", best->name) : "see configs/config.yaml for every key";
+}
+
+Result<> assign(Config& config, std::string_view name, const Input& in) {
+  for (std::string_view prefix : {"databases.", "rpc.listen."}) {
+    if (!name.starts_with(prefix)) continue;
+    std::string_view service = name.substr(prefix.size());
+    if (std::find(kServices.begin(), kServices.end(), service) == kServices.end())
+      return bad(fmt::format("{} ({}): there is no service {}; the services are {}", name, in.origin, service, fmt::join(kServices, ", ")));
+    (prefix == "databases." ? config.databases : config.rpc_listen)[std::string(service)] = in.text;
+    return {};
+  }
+  for (const Key& key : keys()) {
+    if (key.name != name) continue;
+    if (!key.set(config, in)) return bad(fmt::format("{} ({}): {} is not {}", name, in.origin, in.node && !in.node.IsScalar() ? "the value" : in.text, key.expects));
+    return {};
+  }
+  return bad(fmt::format("{} ({}): there is no such key; {}", name, in.origin, nearest(name)));
+}
+
+bool is_key(const std::string& name) {
+  return std::ranges::any_of(keys(), [&](const Key& k) { return k.name == name; });
+}
+
+Result<> assign_tree(Config& config, const YAML::Node& node, const std::string& prefix, const std::string& origin) {
+  for (const auto& item : node) {
+    std::string name = prefix + item.first.Scalar();
+    if (item.second.IsMap() && !is_key(name)) {
+      SV_CHECK(assign_tree(config, item.second, name + ".", origin));
+    } else {
+      SV_CHECK(assign(config, name, {origin, item.second.IsScalar() ? item.second.Scalar() : "", item.second}));
+    }
+  }
+  return {};
+}
+
+std::string key_of_environment(std::string_view name) {
+  std::string key;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    if (name.substr(i, 2) == "__") {
+      key += '.';
+      ++i;
+    } else {
+      key += name[i] >= 'A' && name[i] <= 'Z' ? static_cast<char>(name[i] - 'A' + 'a') : name[i];
+    }
+  }
+  return key;
+}
+
+Result<> one_of(std::string_view key, const std::string& value, std::initializer_list<std::string_view> allowed) {
+  if (std::ranges::find(allowed, value) != allowed.end()) return {};
+  return bad(fmt::format("{}: {} is not one of {}", key, value.empty() ? "(empty)" : value, fmt::join(allowed, ", ")));
+}
+
+// A part whose adapter this build lacks is refused by name rather than replaced by another one.
+Result<> scheme(const Config& config, std::string_view key, std::string_view url, std::initializer_list<std::string_view> have) {
+  PartUrl part = parse_part_url(config, url);
+  if (std::ranges::find(have, part.scheme) != have.end()) return {};
+  return bad(fmt::format("{}: this build has no adapter for \"{}\"; it has {}", key, url, fmt::join(have, ", ")));
+}
+
+}  // namespace
+
+Result<HostPort> parse_host_port(std::string_view key, std::string_view text) {
+  std::size_t colon = text.rfind(':');
+  auto port = colon == std::string_view::npos ? std::nullopt : number<std::uint16_t>(text.substr(colon + 1));
+  std::string_view host = colon == std::string_view::npos ? text : text.substr(0, colon);
+  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  if (!port || host.empty()) return bad(fmt::format("{}: {} is not an address like 127.0.0.1:8080", key, text));
+  return HostPort{std::string(host), *port};
+}
+
+PartUrl parse_part_url(const Config& config, std::string_view url) {
+  PartUrl out;
+  std::size_t colon = url.find(':');
+  if (colon == std::string_view::npos) {
+    out.scheme = std::string(url);
+    return out;
+  }
+  out.scheme = std::string(url.substr(0, colon));
+  std::string_view rest = url.substr(colon + 1);
+  std::string_view query;
+  if (std::size_t mark = rest.find('?'); mark != std::string_view::npos) {
+    query = rest.substr(mark + 1);
+    rest = rest.substr(0, mark);
+  }
+  out.path = std::string(rest);
+  if (std::size_t at = out.path.find("{data}"); at != std::string::npos) out.path.replace(at, 6, config.data);
+  while (!query.empty()) {
+    std::string_view pair = query.substr(0, query.find('&'));
+    std::size_t eq = std::min(pair.find('='), pair.size());
+    out.query[std::string(pair.substr(0, eq))] = std::string(pair.substr(std::min(eq + 1, pair.size())));
+    query.remove_prefix(std::min(pair.size() + 1, query.size()));
+  }
+  return out;
+}
+
+Result<> check_config(const Config& c) {
+  SV_TRY([[maybe_unused]] auto address, parse_host_port("listen", c.listen));
+  if (!c.tls_cert.empty() || !c.tls_key.empty())
+    return bad("tls.cert: this build does not serve TLS itself; leave it empty and put a TLS proxy in front (trusted_proxies)");
+  if (!c.public_url.empty() && !c.public_url.starts_with("http://") && !c.public_url.starts_with("https://"))
+    return bad(fmt::format("public_url: {} does not start with http:// or https://", c.public_url));
+  if (c.services != "all")
+    return bad(fmt::format("services: {} cannot run alone yet, this build has no RPC server; use services=all", c.services));
+  if (c.data.empty()) return bad("data: it is empty; name the folder that holds the data");
+  SV_CHECK(scheme(c, "database", c.database, {"sqlite"}));
+  for (const auto& [service, url] : c.databases) SV_CHECK(scheme(c, "databases." + service, url, {"sqlite"}));
+  if (!c.database_replica.empty()) return bad("database_replica: an SQLite database has no replica; leave it empty");
+  SV_CHECK(scheme(c, "cache", c.cache, {"memory"}));
+  PartUrl cache = parse_part_url(c, c.cache);
+  if (auto mb = cache.query.find("mb"); mb != cache.query.end() && !number<std::uint32_t>(mb->second))
+    return bad(fmt::format("cache: mb={} is not a whole number of MiB", mb->second));
+  SV_CHECK(scheme(c, "events", c.events, {"local"}));
+  SV_CHECK(scheme(c, "search", c.search, {"local"}));
+  SV_CHECK(scheme(c, "objects", c.objects, {"file"}));
+  SV_CHECK(scheme(c, "registry", c.registry, {"none"}));
+  SV_CHECK(scheme(c, "media", c.media, {"nginx-rtmp", "none"}));
+  for (const auto& [service, _] : c.rpc_listen) return bad(fmt::format("rpc.listen.{}: this build has no RPC server; remove the key", service));
+  if (!c.metrics_listen.empty()) return bad("metrics.listen: this build serves /metrics on listen only; leave it empty");
+  if (!c.tracing_otlp.empty()) return bad("tracing.otlp: this build exports no traces; leave it empty");
+  for (const auto& key : c.auth_keys)
+    if (key.secret.size() < 32) return bad(fmt::format("auth.keys: the secret of kid \"{}\" has {} bytes; use at least 32 random ones", key.kid, key.secret.size()));
+  if (c.access_ttl < 1min || c.access_ttl > 168h) return bad("auth.access_ttl: it must be between 1m and 168h");
+  if (c.refresh_ttl < c.access_ttl) return bad("auth.refresh_ttl: it must not be shorter than auth.access_ttl");
+  if (c.bcrypt_cost < 4 || c.bcrypt_cost > 16) return bad("auth.bcrypt_cost: it must be between 4 and 16");
+  if (!(c.limits_factor > 0 && c.limits_factor <= 1e6)) return bad("limits.factor: it must be more than 0; limits.enabled=false switches limits off");
+  if (c.upload_bytes < 1) return bad("limits.upload_bytes: it must be at least 1");
+  if (c.transcode_workers < 0 || c.transcode_workers > 64) return bad("transcode.workers: it must be between 0 and 64");
+  SV_CHECK(one_of("transcode.jail", c.transcode_jail, {"required", "off"}));
+  SV_CHECK(one_of("log.level", c.log_level, {"debug", "info", "warn", "error", "off"}));
+  SV_CHECK(one_of("log.format", c.log_format, {"json", "text"}));
+  if (c.threads < 0 || c.threads > 256) return bad("threads: it must be between 0 and 256 (0: one per core)");
+  return {};
+}
+
+Result<Config> load_config(const ConfigSource& source) {
+  Config config;
+  if (!source.file.empty()) {
+    try {
+      YAML::Node root = YAML::LoadFile(source.file);
+      if (!root.IsMap() && !root.IsNull()) return bad(fmt::format("{}: the file is not a map of keys", source.file));
+      SV_CHECK(assign_tree(config, root, "", source.file));
+    } catch (const YAML::BadFile&) {
+      return bad(fmt::format("--config: {} cannot be read", source.file));
+    } catch (const YAML::Exception& e) {
+      return bad(fmt::format("{}: {}", source.file, e.what()));
+    }
+  }
+  constexpr std::string_view kPrefix = "SHORTVIDEO_";
+  for (std::string_view entry : source.environment) {
+    std::size_t eq = entry.find('=');
+    if (!entry.starts_with(kPrefix) || eq == std::string_view::npos) continue;
+    std::string_view name = entry.substr(0, eq);
+    SV_CHECK(assign(config, key_of_environment(name.substr(kPrefix.size())), {std::string(name), std::string(entry.substr(eq + 1)), YAML::Node(YAML::NodeType::Undefined)}));
+  }
+  for (std::string_view entry : source.sets) {
+    std::size_t eq = entry.find('=');
+    if (eq == std::string_view::npos || eq == 0) return bad(fmt::format("--set: {} is not key=value", entry));
+    SV_CHECK(assign(config, entry.substr(0, eq), {"--set", std::string(entry.substr(eq + 1)), YAML::Node(YAML::NodeType::Undefined)}));
+  }
+  SV_CHECK(check_config(config));
+  return config;
+}
+
+}  // namespace sv

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "platform/core/error.h"
+
+namespace sv {
+
+// Everything an operator can set. Read by wiring.cc and the commands only: services take their own small option structs.
+// Precedence: default < file < environment (SHORTVIDEO_AUTH__ACCESS_TTL) < --set auth.access_ttl=….
+struct Config {
+  struct AuthKey {
+    std::string kid, secret;
+  };
+
+  std::string listen = "127.0.0.1:8080";
+  std::string tls_cert, tls_key;
+  std::string public_url;
+  std::vector<std::string> trusted_proxies;
+  std::vector<std::string> cors_origins;
+  std::vector<std::string> ws_origins;
+
+  std::string services = "all";
+  std::string data = "data";
+  std::string database = "sqlite:{data}/shortvideo.db";
+  std::string database_replica;
+  std::map<std::string, std::string> databases;  // by service; absent: `database`
+  std::string cache = "memory:?mb=256";
+  std::string events = "local:";
+  std::string search = "local:";
+  std::string objects = "file:{data}/objects";
+  std::string registry = "none:";
+  std::string media = "nginx-rtmp:?listen=127.0.0.1:1935";
+
+  std::vector<AuthKey> auth_keys;  // empty: made in the data folder
+  std::chrono::seconds access_ttl = std::chrono::hours(24);
+  std::chrono::seconds refresh_ttl = std::chrono::days(30);
+  std::int64_t bcrypt_cost = 10;
+
+  bool limits_enabled = true;
+  double limits_factor = 1;
+  std::int64_t upload_bytes = 4LL << 30;
+  std::chrono::seconds uploads_max_duration = std::chrono::hours(4);
+  std::int64_t transcode_workers = 1;
+  std::string transcode_jail = "required";
+  std::chrono::seconds media_max_age = std::chrono::days(1);
+
+  std::map<std::string, std::string> rpc_listen;
+  std::string metrics_listen;
+  std::string tracing_otlp;
+  std::string log_level = "info";
+  std::string log_format = "json";
+  std::string log_output;
+  std::int64_t threads = 0;  // 0: one per core
+  std::chrono::seconds stop_grace = std::chrono::seconds(30);
+};
+
+struct ConfigSource {
+  std::string file;                       // empty: none
+  std::vector<std::string> environment;   // "NAME=value", as in environ
+  std::vector<std::string> sets;          // "key=value"
+};
+
+// An error is one sentence that names the key, where it was set, and how to fix it (Error::detail).
+Result<Config> load_config(const ConfigSource& source);
+// What does not depend on this machine: formats, ranges, schemes this build has. Called by load_config.
+Result<> check_config(const Config& config);
+
+struct HostPort {
+  std::string host;
+  std::uint16_t port = 0;
+};
+Result<HostPort> parse_host_port(std::string_view key, std::string_view text);  // "[::1]:80", "127.0.0.1:0"
+
+// "sqlite:{data}/x.db" → {sqlite, /abs/data/x.db, {}}; "memory:?mb=256" → {memory, "", {mb: 256}}.
+struct PartUrl {
+  std::string scheme, path;
+  std::map<std::string, std::string> query;
+};
+PartUrl parse_part_url(const Config& config, std::string_view text);
+
+}  // namespace sv

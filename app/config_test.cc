@@ -1,0 +1,81 @@
+#include "app/config.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+namespace sv {
+namespace {
+
+Result<Config> from_sets(std::vector<std::string> sets) { return load_config({.file = {}, .environment = {}, .sets = std::move(sets)}); }
+
+std::string sentence(std::vector<std::string> sets) {
+  auto config = from_sets(std::move(sets));
+  return config ? "" : config.error().detail;
+}
+
+TEST(Config, TheShippedFileHoldsTheDefaults) {
+  auto shipped = load_config({.file = SV_SOURCE_DIR "/configs/config.yaml", .environment = {}, .sets = {}});
+  ASSERT_TRUE(shipped) << shipped.error().detail;
+  Config none;
+  EXPECT_EQ(shipped->listen, none.listen);
+  EXPECT_EQ(shipped->database, none.database);
+  EXPECT_EQ(shipped->access_ttl, none.access_ttl);
+  EXPECT_EQ(shipped->upload_bytes, none.upload_bytes);
+  EXPECT_EQ(shipped->media, none.media);
+  EXPECT_EQ(shipped->media_max_age, none.media_max_age);
+}
+
+TEST(Config, SetWinsOverEnvironmentWinsOverFile) {
+  auto dir = std::filesystem::temp_directory_path() / fmt::format("sv_config_{}", ::getpid());
+  std::filesystem::create_directories(dir);
+  std::ofstream(dir / "c.yaml") << "auth: {access_ttl: 1h, bcrypt_cost: 5}\nlimits.factor: 2\n";
+  auto c = load_config({.file = dir / "c.yaml", .environment = {"SHORTVIDEO_AUTH__ACCESS_TTL=2h", "HOME=/x"}, .sets = {"limits.factor=3"}});
+  std::filesystem::remove_all(dir);
+  ASSERT_TRUE(c) << c.error().detail;
+  EXPECT_EQ(c->access_ttl, std::chrono::hours(2));
+  EXPECT_EQ(c->bcrypt_cost, 5);
+  EXPECT_EQ(c->limits_factor, 3);
+}
+
+TEST(Config, AnUnknownKeyIsRefusedWithASuggestion) {
+  EXPECT_EQ(sentence({"listn=1"}), "listn (--set): there is no such key; did you mean listen?");
+  auto c = load_config({.file = {}, .environment = {"SHORTVIDEO_DATBASE=x"}, .sets = {}});
+  ASSERT_FALSE(c);
+  EXPECT_EQ(c.error().detail, "datbase (SHORTVIDEO_DATBASE): there is no such key; did you mean database?");
+}
+
+TEST(Config, AWrongTypeNamesTheKeyAndWhatItExpects) {
+  EXPECT_EQ(sentence({"auth.bcrypt_cost=ten"}), "auth.bcrypt_cost (--set): ten is not a whole number");
+  EXPECT_NE(sentence({"auth.access_ttl=soon"}).find("duration"), std::string::npos);
+  EXPECT_NE(sentence({"listen=8080"}).find("listen: 8080 is not an address"), std::string::npos);
+  EXPECT_NE(sentence({"auth.keys=[{kid: a, secret: short}]"}).find("at least 32"), std::string::npos);
+}
+
+TEST(Config, APartWithoutAnAdapterIsRefusedByName) {
+  EXPECT_EQ(sentence({"database=postgres://h/d"}), "database: this build has no adapter for \"postgres://h/d\"; it has sqlite");
+  EXPECT_NE(sentence({"services=user"}).find("services:"), std::string::npos);
+  EXPECT_NE(sentence({"databases.shop=sqlite:x"}).find("there is no service shop"), std::string::npos);
+}
+
+TEST(Config, PartUrlsExpandTheDataFolderAndTheQuery) {
+  Config c;
+  c.data = "/srv/d";
+  PartUrl url = parse_part_url(c, "sqlite:{data}/x.db?readers=2&sync=full");
+  EXPECT_EQ(url.scheme, "sqlite");
+  EXPECT_EQ(url.path, "/srv/d/x.db");
+  EXPECT_EQ(url.query["readers"], "2");
+  EXPECT_EQ(url.query["sync"], "full");
+}
+
+TEST(Config, AddressesOfBothFamiliesParse) {
+  auto v6 = parse_host_port("listen", "[::1]:0");
+  ASSERT_TRUE(v6);
+  EXPECT_EQ(v6->host, "::1");
+  EXPECT_FALSE(parse_host_port("listen", "localhost"));
+  EXPECT_FALSE(parse_host_port("listen", "h:70000"));
+}
+
+}  // namespace
+}  // namespace sv

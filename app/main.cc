@@ -1,0 +1,104 @@
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "app/commands.h"
+#include "app/config.h"
+
+namespace {
+
+// What the command line said, before it becomes a Config.
+struct Options {
+  std::string config_file, data, listen, services;
+  std::vector<std::string> sets;
+};
+
+void add_data_options(CLI::App& command, Options& options) {
+  command.add_option("--config", options.config_file, "configuration file (configs/config.yaml lists every key)");
+  command.add_option("--data", options.data, "data folder");
+  command.add_option("--set", options.sets, "set one key: --set limits.factor=2")->allow_extra_args(false);
+}
+
+sv::Result<sv::Config> load(const Options& options) {
+  sv::ConfigSource source{.file = options.config_file, .environment = {}, .sets = {}};
+  for (char** e = environ; *e; ++e) source.environment.emplace_back(*e);
+  if (!options.data.empty()) source.sets.push_back("data=" + options.data);
+  if (!options.listen.empty()) source.sets.push_back("listen=" + options.listen);
+  if (!options.services.empty()) source.sets.push_back("services=" + options.services);
+  source.sets.insert(source.sets.end(), options.sets.begin(), options.sets.end());
+  return sv::load_config(source);
+}
+
+template <class F>
+int with_config(const Options& options, F run) {
+  auto config = load(options);
+  if (!config) {
+    fmt::print(stderr, "shortvideo: {}\n", config.error().detail);
+    return sv::commands::kCannotRun;
+  }
+  return run(*config);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"shortvideo: the backend for short-video apps"};
+  app.require_subcommand(1);
+  Options options;
+  std::string name;
+  bool repair = false;
+
+  auto* serve = app.add_subcommand("serve", "run the services and the HTTP gateway");
+  add_data_options(*serve, options);
+  serve->add_option("--listen", options.listen, "address of the HTTP server, e.g. 127.0.0.1:8080 (port 0 picks one)");
+  serve->add_option("--services", options.services, "which services run in this process (all)");
+  auto* migrate = app.add_subcommand("migrate", "bring the database to this binary's version");
+  add_data_options(*migrate, options);
+  auto* check = app.add_subcommand("check-config", "say whether the configuration is valid");
+  add_data_options(*check, options);
+  check->add_option("--listen", options.listen);
+  check->add_option("--services", options.services);
+  auto* version = app.add_subcommand("version", "print the version");
+  auto* fsck = app.add_subcommand("fsck", "compare database and objects: exit 0 clean, 1 findings, 2 could not run");
+  add_data_options(*fsck, options);
+  fsck->add_flag("--repair", repair, "remove orphans and mark what is missing (stop the server first)");
+  auto* user = app.add_subcommand("user", "manage accounts from the command line");
+  user->require_subcommand(1);
+  auto add_user_command = [&](const char* verb, const char* help) {
+    auto* command = user->add_subcommand(verb, help);
+    command->add_option("name", name, "username")->required();
+    add_data_options(*command, options);
+    return command;
+  };
+  auto* user_create = add_user_command("create", "make an account; the password is read from standard input");
+  auto* user_password = add_user_command("set-password", "change a password, read from standard input; ends the sessions");
+  auto* user_admin = add_user_command("grant-admin", "make an account an administrator");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : sv::commands::kCannotRun;
+  }
+
+  using sv::Config;
+  if (*version) {
+    fmt::print("shortvideo {}\n", SV_VERSION);
+    return 0;
+  }
+  if (*check) return with_config(options, [](const Config&) {
+    fmt::print("the configuration is valid\n");
+    return 0;
+  });
+  if (*serve) return with_config(options, [](const Config& c) { return sv::commands::serve(c); });
+  if (*migrate) return with_config(options, [](const Config& c) { return sv::commands::migrate(c); });
+  if (*fsck) return with_config(options, [&](const Config& c) { return sv::commands::fsck(c, repair); });
+  if (*user_create) return with_config(options, [&](const Config& c) { return sv::commands::create_user(c, name); });
+  if (*user_password) return with_config(options, [&](const Config& c) { return sv::commands::set_password(c, name); });
+  if (*user_admin) return with_config(options, [&](const Config& c) { return sv::commands::grant_admin(c, name); });
+  return sv::commands::kCannotRun;
+}
