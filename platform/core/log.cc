@@ -72,12 +72,9 @@ Level parse_level(std::string_view name) {
   return Level::info;
 }
 
-void flush() {
-  if (!g_logger) return;
-  g_logger->flush();
-  // The asynchronous queue is drained by destroying the pool: callers flush only at exit.
-  spdlog::shutdown();
+void shutdown() {
   g_logger.reset();
+  spdlog::shutdown();  // joins the pool's thread, which writes what is queued first
 }
 
 void write(Level lvl, std::string_view component, std::string_view message, Fields fields) {

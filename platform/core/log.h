@@ -7,7 +7,7 @@
 #include <variant>
 
 // Structured logs: one JSON object a line {"time","level","component","message",…fields}. Thread-safe; written by a background
-// thread; nothing is lost on flush() or at exit. Log an error once, where it stops, with the request id.
+// thread; shutdown() writes what is queued. Log an error once, where it stops, with the request id.
 namespace sv::log {
 
 enum class Level : unsigned char { debug, info, warn, error, off };
@@ -37,7 +37,8 @@ std::string init(const Options& options);
 void set_level(Level level);
 Level level();
 Level parse_level(std::string_view name);  // unknown: Level::info
-void flush();
+// Writes what is queued and ends the background thread; later lines go to standard error directly.
+void shutdown();
 
 void write(Level level, std::string_view component, std::string_view message, Fields fields);
 inline void debug(std::string_view component, std::string_view message, Fields fields = {}) {
