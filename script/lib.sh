@@ -1,0 +1,17 @@
+# Sourced by the scripts here: the checkout's root, messages, compiler cache, one way to build.
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$ROOT"
+
+say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
+die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 2; }
+
+# The precompiled header defeats ccache unless these are set; base_dir lets two checkouts share results.
+export CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+export CCACHE_BASEDIR=$ROOT
+
+# build PRESET [TARGET…]: configures once, builds with all cores.
+build() {
+  local preset=$1; shift
+  [ -f "build/$preset/build.ninja" ] || cmake --preset "$preset"
+  ninja -C "build/$preset" "$@"
+}
