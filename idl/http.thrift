@@ -1,0 +1,2 @@
+// Inputs and outputs of HTTP routes that have no counterpart among the services' methods.
+namespace cpp sv.http
