@@ -1,2 +1,73 @@
 // Inputs and outputs of HTTP routes that have no counterpart among the services' methods.
+include "common.thrift"
+
 namespace cpp sv.http
+
+// -- Users
+struct UserDetailReq {
+  1: common.UserId userId (must = "1")
+}
+
+// -- Videos
+struct VideosOfReq {
+  1: common.UserId userId (must = "1")
+  2: i32 page = 1 (range = "1..")
+  3: i32 pageSize = 10 (range = "1..", cap = "100")
+  4: optional string cursor
+}
+
+// total is set where it is cheap.
+struct VideoListResp {
+  1: list<common.Video> videos
+  2: string nextCursor
+  3: optional i64 total
+}
+
+struct SearchReq {
+  1: string keyword (must = "1", len = "1..100")
+  2: string type = "video" (one_of = "video|user")
+  3: i32 page = 1 (range = "1..")
+  4: i32 pageSize = 10 (range = "1..", cap = "100")
+}
+
+// users is filled when users were searched for, videos otherwise.
+struct SearchResp {
+  1: list<common.Video> videos
+  2: optional list<common.User> users
+  3: i64 total
+  4: i32 page
+  5: i32 size
+}
+
+// The text fields of an upload form; its file parts are `video` and, optionally, `cover`. tags are separated by commas.
+struct UploadReq {
+  1: string title (must = "1", len = "1..100")
+  2: string description (len = "..2000")
+  3: string tags (len = "..1000")
+  4: string visibility = "public" (one_of = "public|unlisted|private")
+}
+
+// -- Media. exp, kid and sig are the signature of a link to a video that is not public.
+struct MediaReq {
+  1: string exp
+  2: string kid
+  3: string sig
+}
+
+// -- Platform
+struct HealthResp {
+  1: string status
+}
+
+struct ReadyCheck {
+  1: string name
+  2: bool ok
+  3: i64 ms
+}
+
+// status is ready, not_ready or draining.
+struct ReadyResp {
+  1: string status
+  2: string mode
+  3: list<ReadyCheck> checks
+}

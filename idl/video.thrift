@@ -80,7 +80,7 @@ struct BatchVideoInfoResp {
 }
 
 struct DeleteVideoReq {
-  1: common.VideoId videoId (must = "1")
+  1: common.VideoId videoId (json = "id", must = "1")
   2: common.UserId userId (json = "-")
 }
 
@@ -89,7 +89,7 @@ struct DeleteVideoResp {
 }
 
 struct UpdateVideoInfoReq {
-  1: common.VideoId videoId (must = "1")
+  1: common.VideoId videoId (json = "id", must = "1")
   2: common.UserId userId (json = "-")
   3: optional string title (len = "1..100")
   4: optional string description (len = "..2000")
@@ -102,7 +102,7 @@ struct UpdateVideoInfoResp {
 }
 
 struct VideoStatsReq {
-  1: common.VideoId videoId (must = "1")
+  1: common.VideoId videoId (json = "id", must = "1")
 }
 
 struct VideoStats {
