@@ -19,6 +19,8 @@ struct LoginRegisterResp {
   1: common.BaseResp BaseResp
   2: common.User user
   3: string token
+  101: optional string refreshToken
+  102: optional i64 expiresIn
 }
 
 struct UserInfoReq {
@@ -115,6 +117,70 @@ struct UpdateFollowerCountReq {
   2: i64 delta
 }
 
+// -- Sessions. expiresIn is the access token's, in seconds.
+struct RefreshReq {
+  1: string refreshToken (must = "1", len = "..100")
+}
+
+struct RefreshResp {
+  1: common.BaseResp BaseResp
+  2: string token
+  3: string refreshToken
+  4: i64 expiresIn
+}
+
+// Ends the session that the call's token belongs to.
+struct LogoutReq {
+  1: common.UserId userId (json = "-")
+}
+
+struct ListSessionsReq {
+  1: common.UserId userId (json = "-")
+}
+
+// Times are unix seconds.
+struct Session {
+  1: i64 id
+  2: i64 createTime
+  3: i64 lastSeen
+  4: string address
+  5: string userAgent
+  6: bool current
+}
+
+struct ListSessionsResp {
+  1: common.BaseResp BaseResp
+  2: list<Session> sessions
+}
+
+struct RemoveSessionReq {
+  1: common.UserId userId (json = "-")
+  2: i64 id (must = "1")
+}
+
+// For a gateway: is this token good now? What a moderator's route asks as well.
+struct CheckSessionReq {
+  1: string token (must = "1")
+}
+
+struct CheckSessionResp {
+  1: common.BaseResp BaseResp
+  2: common.UserId userId
+  3: string session
+  4: bool moderator
+}
+
+// -- Parts for other services. They call no other service. Unknown ids are left out.
+struct UserBriefsReq {
+  1: list<common.UserId> userIds (len = "..200")
+  2: common.UserId callerId
+}
+
+struct UserBriefsResp {
+  1: common.BaseResp BaseResp
+  2: map<common.UserId, common.UserBrief> briefs
+}
+
 service UserService {
   LoginRegisterResp Register(1: RegisterReq req)
   LoginRegisterResp Login(1: LoginReq req)
@@ -130,4 +196,10 @@ service UserService {
   common.BaseResp UpdateFollowCount(1: UpdateFollowCountReq req)
   common.BaseResp UpdateFollowerCount(1: UpdateFollowerCountReq req)
   bool VerifyToken(1: string token)
+  RefreshResp Refresh(1: RefreshReq req)
+  common.BaseResp Logout(1: LogoutReq req)
+  ListSessionsResp ListSessions(1: ListSessionsReq req)
+  common.BaseResp RemoveSession(1: RemoveSessionReq req)
+  CheckSessionResp CheckSession(1: CheckSessionReq req)
+  UserBriefsResp GetUserBriefs(1: UserBriefsReq req)
 }
