@@ -1,11 +1,18 @@
 // Inputs and outputs of HTTP routes that have no counterpart among the services' methods.
 include "common.thrift"
+include "user.thrift"
 
 namespace cpp sv.http
 
 // -- Users
 struct UserDetailReq {
   1: common.UserId userId (must = "1")
+}
+
+// Few enough for one page: nextCursor is empty.
+struct SessionListResp {
+  1: list<user.Session> sessions
+  2: string nextCursor
 }
 
 // -- Videos
@@ -43,7 +50,7 @@ struct SearchResp {
 struct UploadReq {
   1: string title (must = "1", len = "1..100")
   2: string description (len = "..2000")
-  3: string tags (len = "..1000")
+  3: list<string> tags (len = "..20")
   4: string visibility = "public" (one_of = "public|unlisted|private")
 }
 

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string_view>
+
+#include "gateway/route.h"
+#include "platform/auth/revoked_sessions.h"
+#include "platform/auth/token.h"
+#include "platform/core/error.h"
+
+namespace sv::gateway {
+
+struct Identity {
+  UserId user{};             // 0: a guest
+  std::string session{};
+  bool bad_token = false;    // a guest because the token was bad
+};
+
+// Who calls, by the Authorization header. On a route that requires a caller: authorization_required, authorization_format or
+// invalid_token (401). Elsewhere whatever is wrong makes a guest.
+Result<Identity> identify(std::string_view authorization, Access access, const auth::TokenSigner& tokens, const auth::RevokedSessions& revoked);
+
+}  // namespace sv::gateway

@@ -1,0 +1,213 @@
+#include "gateway/gateway.h"
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "gateway/auth.h"
+#include "gateway/cors.h"
+#include "gateway/edge.h"
+#include "gateway/envelope.h"
+#include "gateway/openapi.h"
+#include "gateway/request_id.h"
+#include "platform/core/log.h"
+#include "platform/net/range.h"
+
+namespace sv::gateway {
+
+Edge::Edge(GatewayDeps d, GatewayOptions o)
+    : deps(std::move(d)),
+      options(std::move(o)),
+      proxies(options.trusted_proxies),
+      tokens(deps.keys, deps.clock),
+      urls(deps.keys, deps.clock),
+      limits(deps.cache, options.limits_enabled, options.limits_factor),
+      pages(deps.revision, options.page_cache_bytes),
+      media(deps.revision, 4u << 20),
+      log(deps.metrics, router.routes()),
+      openapi(openapi_document(router.routes(), options.version)) {}
+
+namespace {
+
+constexpr std::size_t kCachedQuery = 256;              // longer queries are not worth a place
+constexpr std::uint64_t kDrainedBody = 64 * 1024;      // a refused request with more body than this loses its connection
+
+struct Outcome {
+  std::optional<Result<>> result;
+  std::exception_ptr error;
+};
+
+Task<> run_handler(Call& call, Outcome& out) {
+  try {
+    out.result = co_await call.route->handle(call);
+  } catch (...) {
+    out.error = std::current_exception();
+  }
+}
+
+Task<> wait_until(Deadline deadline) {
+  asio::steady_timer timer(co_await asio::this_coro::executor, deadline);
+  co_await timer.async_wait(asio::use_awaitable);
+}
+
+// The handler's outcome, or deadline_exceeded when its deadline came first and stopped it.
+Task<Result<>> run_in_time(Call& call) {
+  using namespace asio::experimental::awaitable_operators;
+  Outcome out;
+  const bool late = (co_await (run_handler(call, out) || wait_until(call.ctx.deadline))).index() == 1;
+  if (out.result) co_return std::move(*out.result);
+  if (!late && out.error) std::rethrow_exception(out.error);
+  call.x.close_after();   // its body may be half read
+  co_return fail(Errc::deadline_exceeded);
+}
+
+bool is_cancellation(const std::exception& e) {
+  const auto* system = dynamic_cast<const boost::system::system_error*>(&e);
+  return system && system->code() == asio::error::operation_aborted;
+}
+
+class WebGateway final : public Gateway {
+ public:
+  WebGateway(GatewayDeps deps, GatewayOptions options) : edge_(std::move(deps), std::move(options)) {}
+
+  net::Handler handler() override {
+    return [this](net::Exchange& x) { return serve(x); };
+  }
+  net::ErrorBody error_body() override { return &server_error_body; }
+  void drain() override { edge_.draining = true; }
+
+ private:
+  Task<> serve(net::Exchange& x);
+  Task<> answer(Call& call, const Router::Match& match);
+  Task<Result<>> dispatch(Call& call);
+  Task<Result<>> send_page(Call& call);
+  Task<Result<>> send_own(Call& call);
+  Task<> refuse(Call& call, const Error& error);
+
+  Edge edge_;
+};
+
+struct InFlight {
+  explicit InFlight(metrics::Gauge& g) : gauge(g) { gauge.add(1); }
+  ~InFlight() { gauge.add(-1); }
+  InFlight(const InFlight&) = delete;
+  InFlight& operator=(const InFlight&) = delete;
+  metrics::Gauge& gauge;
+};
+
+Task<> WebGateway::serve(net::Exchange& x) {
+  const auto start = std::chrono::steady_clock::now();
+  const InFlight guard(edge_.log.in_flight());
+  Call call{.x = x, .edge = edge_};
+  const Router::Match match = edge_.router.find(x.method(), x.path());
+  const std::size_t row = match.route ? match.index : edge_.router.routes().size();
+  call.route = match.route;
+  call.tail = match.tail;
+  call.ctx.request_id = request_id_from(x.header("X-Request-Id"));
+  call.ctx.address = edge_.proxies.client_of(x.peer_address(), x.header("X-Forwarded-For"));
+  call.ctx.lang = preferred_language(x.header("Accept-Language"));
+  call.ctx.deadline = start + edge_.options.deadline;
+  call.headers.reserve(512);
+  call.header("X-Request-Id", call.ctx.request_id);
+  call.header("X-Content-Type-Options", "nosniff");
+
+  std::optional<Error> escaped;
+  std::exception_ptr cancelled;
+  try {
+    co_await answer(call, match);
+  } catch (const std::exception& e) {
+    if (is_cancellation(e)) cancelled = std::current_exception();
+    else escaped = fail(Errc::internal, {}, e.what()).error();
+  }
+  if (escaped) co_await refuse(call, *escaped);
+  edge_.log.record(call, row, std::chrono::steady_clock::now() - start);
+  if (cancelled) std::rethrow_exception(cancelled);
+}
+
+Task<> WebGateway::answer(Call& call, const Router::Match& match) {
+  add_cors(call, edge_.options.cors_origins);
+  if (call.x.method() == "OPTIONS") {
+    if (!match.allow.empty()) call.header("Allow", match.allow);
+    (void)co_await call.x.send(204, call.headers, std::string_view{});
+    co_return;
+  }
+  if (!call.route && !match.allow.empty()) call.header("Allow", match.allow);
+  Result<> done = call.route             ? co_await dispatch(call)
+                  : match.allow.empty() ? Result<>(fail(Errc::not_found, "unknown_route"))
+                                        : Result<>(fail(Errc::method_not_allowed));
+  if (!done) co_await refuse(call, done.error());
+}
+
+// Who is it, may it now, and then its row's handler.
+Task<Result<>> WebGateway::dispatch(Call& call) {
+  const Route& route = *call.route;
+  const std::string_view authorization = call.x.header("Authorization");
+  call.token_given = !authorization.empty() && route.access != Access::open;
+  SV_CO_TRY(Identity who, identify(authorization, route.access, edge_.tokens, edge_.deps.revoked));
+  call.ctx.caller = who.user;
+  call.ctx.session = std::move(who.session);
+  if (who.bad_token) call.header("WWW-Authenticate", "Bearer error=\"invalid_token\"");
+  SV_CO_CHECK(co_await edge_.limits.take(route.rate, call.ctx, call.headers));
+  if (route.kind == Kind::cached && !call.token_given && call.x.query().size() <= kCachedQuery) co_return co_await send_page(call);
+  call.ctx.traceparent = traceparent_from(call.x.header("traceparent"));
+  call.ctx.user_agent = call.x.header("User-Agent");
+  call.ctx.idempotency_key = call.x.header("Idempotency-Key");
+  if (call.ctx.idempotency_key.size() > 255) co_return invalid("Idempotency-Key", "too_long");
+  if (route.kind == Kind::stream) {
+    call.ctx.deadline = Deadline::max();
+    co_return co_await route.handle(call);
+  }
+  co_return co_await send_own(call);
+}
+
+// A guest's answer that may come from, and goes into, the page cache.
+Task<Result<>> WebGateway::send_page(Call& call) {
+  const auto now = std::chrono::steady_clock::now();
+  auto page = edge_.pages.find(call.route->path, call.x.query(), now);
+  if (!page) {
+    const std::uint64_t revision = edge_.pages.revision();
+    call.ctx.traceparent = traceparent_from(call.x.header("traceparent"));
+    SV_CO_CHECK(co_await run_in_time(call));
+    std::string etag = etag_of(call.body);
+    const std::size_t size = call.body.size();
+    page = edge_.pages.put(call.route->path, call.x.query(), revision, now, Page{.body = std::move(call.body), .etag = std::move(etag)}, size);
+  }
+  call.headers += "Content-Type: application/json; charset=utf-8\r\nCache-Control: no-cache\r\nVary: Authorization\r\n";
+  call.header("ETag", page->etag);
+  if (net::etag_matches(call.x.header("If-None-Match"), page->etag)) (void)co_await call.x.send(304, call.headers, std::string_view{});
+  else (void)co_await call.x.send(200, call.headers, page->body);
+  co_return Result<>{};
+}
+
+Task<Result<>> WebGateway::send_own(Call& call) {
+  SV_CO_CHECK(co_await run_in_time(call));
+  call.headers += "Content-Type: application/json; charset=utf-8\r\nCache-Control: private, no-store\r\nVary: Authorization\r\n";
+  (void)co_await call.x.send(200, call.headers, call.body);
+  co_return Result<>{};
+}
+
+// Every failure ends here: the answer, and the log line when the fault is ours.
+Task<> WebGateway::refuse(Call& call, const Error& error) {
+  const int status = http_status(error.code);
+  if (status >= 500)
+    log::error("gateway", "request failed", {{"request_id", call.ctx.request_id},
+                                             {"method", call.x.method()},
+                                             {"route", call.route ? call.route->path : std::string_view("unknown")},
+                                             {"error", error.token.empty() ? errc_token(error.code) : std::string_view(error.token)},
+                                             {"detail", error.detail}});
+  if (call.x.answered()) co_return;   // the connection is closed by the server: the answer is incomplete
+  if (call.x.has_body() && call.x.content_length().value_or(kDrainedBody + 1) > kDrainedBody) call.x.close_after();
+  if (status == 401) call.header("WWW-Authenticate", error.token == "invalid_token" ? "Bearer error=\"invalid_token\"" : "Bearer");
+  if (error.retry_after.count() > 0) call.header("Retry-After", std::to_string((error.retry_after.count() + 999) / 1000));
+  call.headers += "Content-Type: application/json; charset=utf-8\r\nCache-Control: private, no-store\r\n";
+  std::string body;
+  append_error(body, error, call.ctx.lang, call.ctx.request_id);
+  (void)co_await call.x.send(status, call.headers, body);
+}
+
+}  // namespace
+
+std::unique_ptr<Gateway> make_gateway(GatewayDeps deps, GatewayOptions options) {
+  return std::make_unique<WebGateway>(std::move(deps), std::move(options));
+}
+
+}  // namespace sv::gateway

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace sv::gateway {
+
+// 16 hexadecimal digits, random. Thread-safe.
+std::string new_request_id();
+// The client's id when it is one we would print (1–64 of A–Z a–z 0–9 . _ -), else a new one.
+std::string request_id_from(std::string_view header);
+// The header when it is a valid W3C traceparent of version 00, else empty.
+std::string traceparent_from(std::string_view header);
+
+}  // namespace sv::gateway

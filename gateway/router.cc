@@ -1,0 +1,52 @@
+#include "gateway/router.h"
+
+#include <algorithm>
+
+namespace sv::gateway {
+
+Router::Router() {
+  for (auto part : {user_routes(), video_routes(), upload_routes(), media_routes(), platform_routes(), web_routes()})
+    routes_.insert(routes_.end(), part.begin(), part.end());
+  std::unordered_map<std::string_view, Path> prefixes;
+  for (std::size_t i = 0; i < routes_.size(); ++i) {
+    const std::string_view path = routes_[i].path;
+    const auto brace = path.find('{');
+    Path& entry = brace == std::string_view::npos ? exact_[path] : prefixes[path.substr(0, brace)];
+    entry.rows.push_back(i);
+    entry.allow.append(routes_[i].method).append(", ");
+    if (routes_[i].method == "GET") entry.allow += "HEAD, ";
+  }
+  for (auto& [path, entry] : exact_) entry.allow += "OPTIONS";
+  for (auto& [path, entry] : prefixes) {
+    entry.allow += "OPTIONS";
+    prefixes_.emplace_back(path, std::move(entry));
+  }
+  std::ranges::sort(prefixes_, [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
+}
+
+const Router::Path* Router::path_of(std::string_view path, std::string_view& tail) const {
+  if (const auto it = exact_.find(path); it != exact_.end()) return &it->second;
+  for (const auto& [prefix, entry] : prefixes_)
+    if (path.size() > prefix.size() && path.starts_with(prefix)) {
+      tail = path.substr(prefix.size());
+      return &entry;
+    }
+  return nullptr;
+}
+
+Router::Match Router::find(std::string_view method, std::string_view path) const {
+  Match match;
+  const Path* entry = path_of(path, match.tail);
+  if (!entry) return match;
+  const std::string_view wanted = method == "HEAD" ? "GET" : method;
+  for (std::size_t i : entry->rows)
+    if (routes_[i].method == wanted) {
+      match.route = &routes_[i];
+      match.index = i;
+      return match;
+    }
+  match.allow = entry->allow;
+  return match;
+}
+
+}  // namespace sv::gateway

@@ -1,0 +1,92 @@
+#include "gateway/edge.h"
+#include "gateway/route.h"
+
+namespace sv::gateway {
+namespace {
+
+template <class T>
+Task<Result<>> send_plain(Call& call, int status, const T& value) {
+  std::string body;
+  write_json(body, value);
+  call.headers += "Content-Type: application/json; charset=utf-8\r\nCache-Control: no-store\r\n";
+  (void)co_await call.x.send(status, call.headers, body);
+  co_return Result<>{};
+}
+
+Task<Result<>> health(Call& call) { co_return co_await send_plain(call, 200, http::HealthResp{.status = "OK"}); }
+
+Task<Result<>> ready(Call& call) {
+  http::ReadyResp out{.status = "ready", .mode = call.edge.options.mode};
+  for (const ReadyCheck& dependency : call.edge.deps.ready) {
+    const auto start = std::chrono::steady_clock::now();
+    const auto result = co_await dependency.check();
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
+    out.checks.push_back({.name = dependency.name, .ok = result.has_value(), .ms = took.count()});
+    if (!result) out.status = "not_ready";
+  }
+  if (call.edge.draining) out.status = "draining";
+  co_return co_await send_plain(call, out.status == "ready" ? 200 : 503, out);
+}
+
+// Only for who is on this machine; not for clients of a proxy on this machine.
+Task<Result<>> metrics(Call& call) {
+  const bool local = is_loopback(call.ctx.address) && (call.x.header("X-Forwarded-For").empty() || call.ctx.address != call.x.peer_address());
+  if (!local) co_return fail(Errc::not_found, "unknown_route");
+  const std::string text = call.edge.deps.metrics.text();
+  call.headers += "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\nCache-Control: no-store\r\n";
+  (void)co_await call.x.send(200, call.headers, text);
+  co_return Result<>{};
+}
+
+Task<Result<>> openapi(Call& call) {
+  call.headers += "Content-Type: application/json; charset=utf-8\r\nCache-Control: no-cache\r\n";
+  (void)co_await call.x.send(200, call.headers, call.edge.openapi);
+  co_return Result<>{};
+}
+
+// A row per operation; the whole truth is in /openapi.json.
+Task<Result<>> docs(Call& call) {
+  std::string html =
+      "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>shortvideo API</title><h1>shortvideo API</h1>"
+      "<p>Schemas: <a href=\"/openapi.json\">openapi.json</a></p><table><tr><th>method<th>path<th>token<th>what</tr>";
+  for (const Route& route : call.edge.router.routes()) {
+    if (route.content_type == "text/html") continue;
+    const std::string_view token = route.access == Access::required ? "required" : route.access == Access::optional ? "optional" : "";
+    for (std::string_view part : {std::string_view("<tr><td>"), route.method, std::string_view("<td><code>"), route.path,
+                                  std::string_view("</code><td>"), token, std::string_view("<td>"), route.summary, std::string_view("</tr>")})
+      html += part;
+  }
+  html += "</table></html>";
+  call.headers +=
+      "Content-Type: text/html; charset=utf-8\r\nCache-Control: no-cache\r\nContent-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n";
+  (void)co_await call.x.send(200, call.headers, html);
+  co_return Result<>{};
+}
+
+constexpr Route plain(std::string_view path, Task<Result<>> (*handle)(Call&), std::string_view summary, std::string_view content_type,
+                      Schema (*output)() = nullptr) {
+  return {.method = "GET",
+          .path = path,
+          .access = Access::open,
+          .rate = RateClass::none,
+          .summary = summary,
+          .handle = handle,
+          .kind = Kind::stream,
+          .output = output,
+          .content_type = content_type};
+}
+
+constexpr Route kRoutes[] = {
+    plain("/health", &health, "The process answers", "application/json", &schema_of<http::HealthResp>),
+    plain("/health/ready", &ready, "Each dependency, and the mode; 503 while one is missing or the process is stopping", "application/json",
+          &schema_of<http::ReadyResp>),
+    plain("/metrics", &metrics, "Prometheus text, for clients on this machine", "text/plain"),
+    plain("/openapi.json", &openapi, "This document", "application/json"),
+    plain("/docs", &docs, "The operations as a page", "text/html"),
+};
+
+}  // namespace
+
+std::span<const Route> platform_routes() { return kRoutes; }
+
+}  // namespace sv::gateway

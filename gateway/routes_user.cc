@@ -1,0 +1,77 @@
+#include "gateway/edge.h"
+#include "gateway/route.h"
+
+namespace sv::gateway {
+namespace {
+
+user::UserApi& users(Call& call) { return *call.edge.deps.services.user; }
+
+Task<Result<user::LoginRegisterResp>> sign_up(Call& call, const user::RegisterReq& in) { co_return co_await users(call).register_(call.ctx, in); }
+
+Task<Result<user::LoginRegisterResp>> login(Call& call, const user::LoginReq& in) {
+  SV_CO_CHECK(co_await call.edge.limits.login_allowed(call.ctx, in.username));
+  auto reply = co_await users(call).login(call.ctx, in);
+  if (!reply && reply.error().token == "wrong_credentials") co_await call.edge.limits.login_failed(call.ctx, in.username);
+  co_return reply;
+}
+
+Task<Result<user::RefreshResp>> refresh(Call& call, const user::RefreshReq& in) { co_return co_await users(call).refresh(call.ctx, in); }
+
+Task<Result<>> logout(Call& call) { co_return co_await users(call).logout(call.ctx, {.user_id = call.ctx.caller}); }
+
+Task<Result<http::SessionListResp>> sessions(Call& call) {
+  SV_CO_TRY(auto reply, co_await users(call).list_sessions(call.ctx, {.user_id = call.ctx.caller}));
+  co_return http::SessionListResp{.sessions = std::move(reply.sessions)};
+}
+
+Task<Result<>> remove_session(Call& call, const user::RemoveSessionReq& in) {
+  user::RemoveSessionReq req = in;
+  req.user_id = call.ctx.caller;
+  co_return co_await users(call).remove_session(call.ctx, req);
+}
+
+Task<Result<User>> user_by_id(Call& call, UserId id) {
+  SV_CO_TRY(auto reply, co_await users(call).get_user_info(call.ctx, {.user_id = id, .current_user_id = call.ctx.caller}));
+  co_return std::move(reply.user);
+}
+
+Task<Result<User>> profile(Call& call, const user::UserInfoReq& in) {
+  co_return co_await user_by_id(call, in.user_id ? in.user_id : call.ctx.caller);
+}
+
+Task<Result<User>> detail(Call& call, const http::UserDetailReq& in) { co_return co_await user_by_id(call, in.user_id); }
+
+Task<Result<>> update(Call& call, const user::UpdateUserReq& in) {
+  user::UpdateUserReq req = in;
+  req.user_id = call.ctx.caller;
+  co_return co_await users(call).update_user(call.ctx, req);
+}
+
+Task<Result<user::CheckUsernameResp>> check(Call& call, const user::CheckUsernameReq& in) {
+  co_return co_await users(call).check_username(call.ctx, in);
+}
+
+Task<Result<user::UserStats>> stats(Call& call, const user::UserStatsReq& in) {
+  SV_CO_TRY(auto reply, co_await users(call).get_user_stats(call.ctx, in));
+  co_return std::move(reply.stats);
+}
+
+constexpr Route kRoutes[] = {
+    post<sign_up>("/api/user/register", Access::open, "Create an account and sign in", RateClass::register_),
+    post<login>("/api/user/login", Access::open, "Sign in", RateClass::login),
+    post<refresh>("/api/user/refresh", Access::open, "A new access token; the refresh token rotates, and using one twice ends its sessions"),
+    post<logout>("/api/auth/user/logout", Access::required, "End this session"),
+    get<sessions>("/api/auth/user/sessions", Access::required, "The caller's sessions"),
+    remove<remove_session>("/api/auth/user/session", Access::required, "End one of the caller's sessions"),
+    get<profile>("/api/auth/user/profile", Access::required, "A user, the caller by default"),
+    put<update>("/api/auth/user/update", Access::required, "Change avatar, about or password"),
+    get_cached<detail>("/api/user/detail", "One user"),
+    get<check>("/api/user/check", Access::open, "Whether a user name is free"),
+    get<stats>("/api/user/stats", Access::optional, "A user's counters"),
+};
+
+}  // namespace
+
+std::span<const Route> user_routes() { return kRoutes; }
+
+}  // namespace sv::gateway

@@ -1,0 +1,118 @@
+#include "gateway/edge.h"
+#include "gateway/route.h"
+
+namespace sv::gateway {
+namespace {
+
+video::VideoApi& videos(Call& call) { return *call.edge.deps.services.video; }
+
+Task<Result<video::FeedResp>> feed(Call& call, const video::FeedReq& in) {
+  video::FeedReq req = in;
+  req.user_id = call.ctx.caller;
+  SV_CO_TRY(auto reply, co_await videos(call).get_feed(call.ctx, req));
+  if (!reply.next_cursor) reply.next_cursor.emplace();
+  co_return reply;
+}
+
+Task<Result<Video>> detail(Call& call, const video::VideoDetailReq& in) {
+  video::VideoDetailReq req = in;
+  req.current_user_id = call.ctx.caller;
+  SV_CO_TRY(auto reply, co_await videos(call).get_video_detail(call.ctx, req));
+  co_return std::move(reply.video);
+}
+
+Task<Result<http::VideoListResp>> hot(Call& call, const video::HotVideoReq& in) {
+  video::HotVideoReq req = in;
+  req.user_id = call.ctx.caller;
+  SV_CO_TRY(auto reply, co_await videos(call).get_hot_videos(call.ctx, req));
+  co_return http::VideoListResp{.videos = std::move(reply.videos), .next_cursor = std::move(reply.next_cursor).value_or(""), .total = {}};
+}
+
+Task<Result<http::VideoListResp>> videos_of(Call& call, const http::VideosOfReq& in) {
+  const video::UserVideoListReq req{
+      .user_id = in.user_id, .current_user_id = call.ctx.caller, .page = in.page, .page_size = in.page_size, .cursor = in.cursor};
+  SV_CO_TRY(auto reply, co_await videos(call).get_user_video_list(call.ctx, req));
+  co_return http::VideoListResp{
+      .videos = std::move(reply.videos), .next_cursor = std::move(reply.next_cursor).value_or(""), .total = reply.total_count};
+}
+
+Task<Result<video::ListMineResp>> mine(Call& call, const video::ListMineReq& in) {
+  video::ListMineReq req = in;
+  req.user_id = call.ctx.caller;
+  co_return co_await videos(call).list_mine(call.ctx, req);
+}
+
+Task<Result<http::SearchResp>> search(Call& call, const http::SearchReq& in) {
+  http::SearchResp out;
+  out.page = in.page;
+  out.size = in.page_size;
+  if (in.type == "user") {
+    const user::SearchUsersReq req{.keyword = in.keyword, .page = in.page, .page_size = in.page_size};
+    SV_CO_TRY(auto reply, co_await call.edge.deps.services.user->search_users(call.ctx, req));
+    out.users = std::move(reply.users);
+    out.total = reply.total;
+    co_return out;
+  }
+  const video::SearchVideoReq req{.keyword = in.keyword, .current_user_id = call.ctx.caller, .page = in.page, .page_size = in.page_size};
+  SV_CO_TRY(auto reply, co_await videos(call).search_video(call.ctx, req));
+  out.videos = std::move(reply.videos);
+  out.total = reply.total_count;
+  co_return out;
+}
+
+Task<Result<video::VideoStats>> stats(Call& call, const video::VideoStatsReq& in) {
+  SV_CO_TRY(auto reply, co_await videos(call).get_video_stats(call.ctx, in));
+  co_return std::move(reply.stats);
+}
+
+Task<Result<>> view(Call& call, const video::RecordViewReq& in) {
+  video::RecordViewReq req = in;
+  req.user_id = call.ctx.caller;
+  if (!call.ctx.caller) req.viewer_key = call.ctx.address + '\n' + call.ctx.user_agent;   // the service hashes it with the day's salt
+  co_return co_await videos(call).record_view(call.ctx, req);
+}
+
+Task<Result<>> update(Call& call, const video::UpdateVideoInfoReq& in) {
+  video::UpdateVideoInfoReq req = in;
+  req.user_id = call.ctx.caller;
+  co_return co_await videos(call).update_video_info(call.ctx, req);
+}
+
+Task<Result<>> remove_video(Call& call, const video::DeleteVideoReq& in) {
+  video::DeleteVideoReq req = in;
+  req.user_id = call.ctx.caller;
+  co_return co_await videos(call).delete_video(call.ctx, req);
+}
+
+Task<Result<video::VideoStatusResp>> status(Call& call, const video::VideoStatusReq& in) {
+  video::VideoStatusReq req = in;
+  req.current_user_id = call.ctx.caller;
+  co_return co_await videos(call).get_video_status(call.ctx, req);
+}
+
+Task<Result<>> retry(Call& call, const video::RetryVideoReq& in) {
+  video::RetryVideoReq req = in;
+  req.user_id = call.ctx.caller;
+  co_return co_await videos(call).retry_video(call.ctx, req);
+}
+
+constexpr Route kRoutes[] = {
+    get_cached<feed>("/api/video/feed", "Public videos, newest first"),
+    get_cached<detail>("/api/video/detail", "One video"),
+    get_cached<hot>("/api/video/hot", "Public videos by popularity"),
+    get_cached<videos_of>("/api/user/videos", "A user's videos, newest first"),
+    get_cached<search>("/api/search", "Search videos or users"),
+    get<stats>("/api/video/stats", Access::optional, "A video's counters"),
+    post<view>("/api/video/view", Access::optional, "Report that a video was watched"),
+    put<update>("/api/auth/video", Access::required, "Change title, description, tags or visibility"),
+    remove<remove_video>("/api/auth/video", Access::required, "Delete a video"),
+    get<mine>("/api/auth/video/mine", Access::required, "The caller's videos of every status"),
+    get<status>("/api/auth/video/status", Access::required, "How far the processing of a video is"),
+    post<retry>("/api/auth/video/retry", Access::required, "Process a failed video again"),
+};
+
+}  // namespace
+
+std::span<const Route> video_routes() { return kRoutes; }
+
+}  // namespace sv::gateway
