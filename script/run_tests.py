@@ -1,0 +1,299 @@
+#!/usr/bin/python3
+"""Runs every check of the project, step by step, and counts. script/test installs what is missing first.
+
+Counts: a GoogleTest case, a pytest case, and every lint, build or fuzz step are one each.
+"""
+
+import concurrent.futures
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as xml
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+LOGS = ROOT / "build/test-logs"
+CORES = os.cpu_count() or 2
+FUZZ_SECONDS, FUZZ_BUDGET = 60, 300
+IN_CI = os.environ.get("CI", "") not in ("", "0", "false")
+
+
+class Count:
+    """passed, failed, skipped, and the name of what failed."""
+
+    def __init__(self, passed=0, failed=0, skipped=0, names=()):
+        self.passed, self.failed, self.skipped, self.names = passed, failed, skipped, list(names)
+
+    def __iadd__(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        self.names += other.names
+        return self
+
+
+def run(log, command, timeout=1800, env=None):
+    """Runs a command with its output in a log; True when it ended with 0."""
+    path = LOGS / f"{log}.log"
+    with open(path, "ab") as out:
+        out.write(f"$ {' '.join(map(str, command))}\n".encode())
+        out.flush()
+        try:
+            done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, timeout=timeout,
+                                  env={**os.environ, **(env or {})}, check=False)
+        except subprocess.TimeoutExpired:
+            out.write(f"\nstopped after {timeout} s\n".encode())
+            return False
+    return done.returncode == 0
+
+
+def tail(log, lines=30):
+    path = LOGS / f"{log}.log"
+    if path.exists():
+        print("\n".join("    " + line for line in path.read_text(errors="replace").splitlines()[-lines:]), flush=True)
+
+
+def one(log, *command, timeout=1800):
+    """A step that is one test."""
+    if run(log, command, timeout):
+        return Count(passed=1)
+    tail(log)
+    return Count(failed=1, names=[log])
+
+
+def build(preset, targets=()):
+    if not (ROOT / f"build/{preset}/build.ninja").exists() and not run(f"build-{preset}", ["cmake", "--preset", preset]):
+        tail(f"build-{preset}")
+        return False
+    if run(f"build-{preset}", ["ninja", "-C", f"build/{preset}", *targets], timeout=4500):
+        return True
+    tail(f"build-{preset}", 60)
+    return False
+
+
+def build_step(preset):
+    def step():
+        # The sanitized presets build what is run: tests and fuzzers.
+        targets = () if preset == "dev" else (*(t["name"] for t in ctest_list(preset)), *fuzzers(preset))
+        if build(preset, targets):
+            return Count(passed=1)
+        return Count(failed=1, names=[f"build-{preset}"])
+    return step
+
+
+def ctest_list(preset):
+    if not (ROOT / f"build/{preset}/build.ninja").exists():
+        run(f"build-{preset}", ["cmake", "--preset", preset])
+    listing = subprocess.run(["ctest", "--test-dir", f"build/{preset}", "--show-only=json-v1"], cwd=ROOT, capture_output=True, check=False)
+    return [t for t in json.loads(listing.stdout or "{}").get("tests", []) if "command" in t]
+
+
+def fuzzers(preset):
+    names = subprocess.run(["ninja", "-C", f"build/{preset}", "-t", "targets", "all"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    return sorted(set(re.findall(r"^(\w+_fuzz): phony", names, re.M)))
+
+
+def unit_step(preset):
+    """All test binaries of a preset through ctest; the cases are counted from the files that GoogleTest writes."""
+    def step():
+        tests = ctest_list(preset)
+        results = ROOT / f"build/{preset}/results"
+        shutil.rmtree(results, ignore_errors=True)
+        results.mkdir(parents=True)
+        env = {"GTEST_OUTPUT": f"xml:{results}/", "ASAN_OPTIONS": "detect_stack_use_after_return=1", "UBSAN_OPTIONS": "print_stacktrace=1",
+               "TSAN_OPTIONS": f"halt_on_error=1 second_deadlock_stack=1 suppressions={ROOT}/script/tsan.supp"}
+        log = f"unit-{preset}"
+        run(log, ["ctest", "--test-dir", f"build/{preset}", "-j", str(CORES), "--output-on-failure", "--timeout", "600",
+                  "--output-junit", str(results / "ctest.xml")], env=env)
+        count = Count()
+        if not tests or not (results / "ctest.xml").exists():
+            tail(log)
+            return Count(failed=1, names=[log])
+        passed = {case.get("name"): case.get("status") == "run" for case in xml.parse(results / "ctest.xml").iter("testcase")}
+        for test in tests:
+            file = results / (pathlib.Path(test["command"][0]).name + ".xml")
+            broken = []
+            try:
+                for case in xml.parse(file).iter("testcase"):
+                    if case.get("status") != "run" or case.find("skipped") is not None:
+                        count.skipped += 1
+                    elif case.find("failure") is not None:
+                        broken.append(f"{preset}: {case.get('classname')}.{case.get('name')}")
+                    else:
+                        count.passed += 1
+            except (OSError, xml.ParseError):  # not a GoogleTest binary, or it died before it could write
+                if passed.get(test["name"]):
+                    count.passed += 1
+            # A crash or a sanitizer's report after the last case fails the binary without failing a case.
+            if not passed.get(test["name"]) and not broken:
+                broken.append(f"{preset}: {test['name']}")
+            count.failed += len(broken)
+            count.names += broken
+        if count.failed:
+            tail(log, 80)
+        return count
+    return step
+
+
+def api_step():
+    report = LOGS / "api.xml"
+    report.unlink(missing_ok=True)
+    run("api", ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=10", "tests/api", f"--junitxml={report}"],
+        env={"PYTHONDONTWRITEBYTECODE": "1"})
+    if not report.exists():
+        tail("api")
+        return Count(failed=1, names=["api"])
+    count = Count()
+    for case in xml.parse(report).iter("testcase"):
+        name = f"{case.get('classname')}::{case.get('name')}"
+        if case.find("failure") is not None or case.find("error") is not None:
+            count += Count(failed=1, names=[name])
+        elif case.find("skipped") is not None:
+            print(f"    skipped: {name}: {case.find('skipped').get('message')}")
+            count += Count(failed=1, names=[name + " (a skip is a failure in CI)"]) if IN_CI else Count(skipped=1)
+        else:
+            count.passed += 1
+    if count.failed:
+        tail("api", 120)
+    return count
+
+
+def layers_step():
+    count = one("layers-self-test", "tools/check_layers", "--self-test")
+    count += one("layers", "tools/check_layers")
+    return count
+
+
+def own_includes(path, seen):
+    """The file and every header of ours that it includes, generated ones too."""
+    for folder in (ROOT, ROOT / "build/dev/gen"):
+        full = folder / path
+        if full.is_file():
+            if full not in seen:
+                seen.add(full)
+                for target in re.findall(r'^\s*#\s*include\s+"([^"]+)"', full.read_text(errors="replace"), re.M):
+                    own_includes(target, seen)
+            return
+
+
+def tidy_step():
+    """clang-tidy on each file with a coroutine in it. A clean result is remembered by the content of all that the file includes."""
+    cache = ROOT / "build/tidy-cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    commands = json.loads((ROOT / "build/dev/compile_commands.json").read_text())
+    sources = sorted({pathlib.Path(c["file"]).relative_to(ROOT).as_posix() for c in commands
+                      if c["file"].startswith(str(ROOT)) and "/build/" not in c["file"]})
+    todo = []
+    for source in sources:
+        if "co_await" not in (ROOT / source).read_text() and "co_return" not in (ROOT / source).read_text():
+            continue
+        seen = set()
+        own_includes(source, seen)
+        digest = hashlib.sha256((ROOT / ".clang-tidy").read_bytes())
+        for file in sorted(seen):
+            digest.update(file.read_bytes())
+        mark = cache / (source.replace("/", "_") + "." + digest.hexdigest()[:32])
+        if not mark.exists():
+            todo.append((source, mark))
+
+    def tidy(item):
+        source, mark = item
+        log = "tidy-" + source.replace("/", "_")
+        if not run(log, ["clang-tidy-19", "-p", "build/dev", "--quiet", source], timeout=300):
+            return source, log
+        for old in cache.glob(source.replace("/", "_") + ".*"):
+            old.unlink()
+        mark.touch()
+        return None
+
+    print(f"    {len(todo)} files to look at, the others are as they were", flush=True)
+    with concurrent.futures.ThreadPoolExecutor(CORES) as pool:
+        bad = [b for b in pool.map(tidy, todo) if b]
+    for _, log in bad:
+        tail(log)
+    return Count(failed=1, names=["clang-tidy: " + source for source, _ in bad]) if bad else Count(passed=1)
+
+
+def fuzz_step():
+    """Every fuzzer for a minute, two at a time, all within five minutes."""
+    names = fuzzers("asan")
+    if not names:
+        return Count(failed=1, names=["fuzz: there is no target"])
+    seconds = min(FUZZ_SECONDS, FUZZ_BUDGET * CORES // len(names))
+    binaries = {p.name: p for p in (ROOT / "build/asan").rglob("*_fuzz") if p.is_file() and os.access(p, os.X_OK)}
+
+    def fuzz(name):
+        corpus = ROOT / "build/fuzz" / name
+        (corpus / "crashes").mkdir(parents=True, exist_ok=True)
+        (corpus / "corpus").mkdir(exist_ok=True)
+        return name, name in binaries and run("fuzz-" + name, [
+            binaries[name], f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1",
+            f"-artifact_prefix={corpus}/crashes/", corpus / "corpus"], timeout=seconds + 120)
+
+    print(f"    {len(names)} targets, {seconds} s each", flush=True)
+    count = Count()
+    with concurrent.futures.ThreadPoolExecutor(CORES) as pool:
+        for name, ok in pool.map(fuzz, names):
+            if ok:
+                count.passed += 1
+            else:
+                count += Count(failed=1, names=[name])
+                tail("fuzz-" + name)
+    return count
+
+
+STEPS = [
+    ("layers", "the include graph", layers_step),
+    ("format", "clang-format", lambda: one("format", "script/format", "--check")),
+    ("build", "build (dev)", build_step("dev")),
+    ("unit", "unit and contract tests", unit_step("dev")),
+    ("api", "API scenarios with the real binary", api_step),
+    ("tidy", "clang-tidy: coroutines and lifetimes", tidy_step),
+    ("build-asan", "build (address and undefined-behaviour sanitizers)", build_step("asan")),
+    ("asan", "unit tests under asan and ubsan", unit_step("asan")),
+    ("fuzz", "fuzzers", fuzz_step),
+    ("build-tsan", "build (thread sanitizer)", build_step("tsan")),
+    ("tsan", "unit tests under tsan", unit_step("tsan")),
+]
+NEEDS = {"unit": "build", "api": "build", "tidy": "build", "asan": "build-asan", "fuzz": "build-asan", "tsan": "build-tsan"}
+
+
+def main(wanted):
+    if wanted == ["--list"]:
+        print("\n".join(f"{name:12}{text}" for name, text, _ in STEPS))
+        return 0
+    unknown = set(wanted) - {name for name, _, _ in STEPS}
+    if unknown:
+        print(f"script/test: there is no step {' '.join(sorted(unknown))} (script/test --list)", file=sys.stderr)
+        return 2
+    wanted = set(wanted) | {NEEDS[name] for name in wanted if name in NEEDS}
+    shutil.rmtree(LOGS, ignore_errors=True)
+    LOGS.mkdir(parents=True)
+    total, broken = Count(), set()
+    for name, text, step in STEPS:
+        if wanted and name not in wanted:
+            continue
+        if NEEDS.get(name) in broken:
+            print(f"==> {text}: not run, the build failed", flush=True)
+            total += Count(failed=1, names=[name])
+            continue
+        print(f"==> {text}", flush=True)
+        start = time.monotonic()
+        count = step()
+        total += count
+        if count.failed:
+            broken.add(name)
+        print(f"    {count.passed} passed, {count.failed} failed, {count.skipped} skipped in {time.monotonic() - start:.0f} s", flush=True)
+    if total.names:
+        print("\nfailed:\n" + "\n".join("  " + name for name in total.names) + f"\nlogs: {LOGS.relative_to(ROOT)}/")
+    print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped", flush=True)
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
