@@ -1,0 +1,168 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "platform/core/ids.h"
+#include "platform/rpc/json_codec.h"
+
+namespace boost::json {
+class object;
+class value;
+}  // namespace boost::json
+
+namespace sv::json {
+
+// What the IDL says about one field. A limit that is not given is the type's own.
+struct Rule {
+  static constexpr std::int64_t kLow = std::numeric_limits<std::int64_t>::min(), kHigh = std::numeric_limits<std::int64_t>::max();
+  std::string_view name;
+  bool must = false;
+  std::int64_t len_min = 0, len_max = kHigh;      // characters of a string, items of a list
+  std::int64_t bytes_min = 0, bytes_max = kHigh;
+  std::int64_t low = kLow, high = kHigh, cap = kHigh;
+  const char* pattern = nullptr;
+  std::string_view one_of{};                      // separated by '|'
+};
+
+// Reads the fields of one object, in the order of the IDL; keeps the first problem and ignores what comes after it.
+// `text` mode (a query): every value is a string that is parsed as the field's type.
+class In {
+ public:
+  In(const boost::json::object& object, bool text, std::optional<Error>& error) : x_object(object), x_text(text), x_error(error) {}
+
+  template <class T>
+  void field(const Rule& rule, T& v) {
+    if (x_error) return;
+    const boost::json::value* p = find(rule);
+    if (p == nullptr) {
+      if (rule.must) problem(rule, "required");
+      return;
+    }
+    read(rule, *p, v);
+    if (!x_error) check(rule, v);
+  }
+
+ private:
+  using Value = boost::json::value;
+
+  const Value* find(const Rule& rule) const;  // null when absent, `null`, or an empty text for something else than a string
+  void problem(const Rule& rule, std::string_view what);
+
+  void read(const Rule& rule, const Value& in, bool& v);
+  void read(const Rule& rule, const Value& in, std::string& v);
+  void read(const Rule& rule, const Value& in, double& v);
+  void read(const Rule& rule, const Value& in, std::int64_t& v);
+  std::int64_t integer(const Rule& rule, const Value& in, std::int64_t low, std::int64_t high);
+  void read(const Rule& rule, const Value& in, std::int8_t& v) { narrow(rule, in, v); }
+  void read(const Rule& rule, const Value& in, std::int16_t& v) { narrow(rule, in, v); }
+  void read(const Rule& rule, const Value& in, std::int32_t& v) { narrow(rule, in, v); }
+  template <class I>
+  void narrow(const Rule& rule, const Value& in, I& v) {
+    // A number above its cap becomes the cap, however large it is.
+    std::int64_t high = rule.cap == Rule::kHigh ? std::numeric_limits<I>::max() : Rule::kHigh;
+    v = static_cast<I>(std::min(integer(rule, in, std::numeric_limits<I>::min(), high), rule.cap));
+  }
+  template <class Tag>
+  void read(const Rule& rule, const Value& in, StrongId<Tag>& v) {
+    v.value = integer(rule, in, 0, (std::int64_t{1} << 53) - 1);
+  }
+  template <class T>
+  void read(const Rule& rule, const Value& in, std::optional<T>& v) { read(rule, in, v.emplace()); }
+  template <class T>
+  void read(const Rule& rule, const Value& in, std::vector<T>& v) {
+    v.clear();
+    Items items(*this, rule, in);
+    for (std::size_t i = 0; i < items.size() && !x_error; ++i) {
+      T x{};
+      read(rule, items[i], x);
+      v.push_back(std::move(x));
+    }
+  }
+  template <class T>
+  void read(const Rule& rule, const Value& in, std::set<T>& v) {
+    std::vector<T> list;
+    read(rule, in, list);
+    v = std::set<T>(list.begin(), list.end());
+  }
+  template <class V>
+  void read(const Rule& rule, const Value& in, std::map<std::string, V>& v) { pairs(rule, in, v); }
+  template <class Tag, class V>
+  void read(const Rule& rule, const Value& in, std::map<StrongId<Tag>, V>& v) { pairs(rule, in, v); }
+  template <class K, class V>
+  void pairs(const Rule& rule, const Value& in, std::map<K, V>& v) {
+    v.clear();
+    Items items(*this, rule, in, true);
+    for (std::size_t i = 0; i < items.size() && !x_error; ++i) {
+      K key{};
+      In as_text(x_object, true, x_error);
+      as_text.read(rule, items.key(i), key);
+      read(rule, items[i], v[std::move(key)]);
+    }
+  }
+  template <class T>
+  void read(const Rule& rule, const Value& in, T& v) {
+    const boost::json::object* object = as_object(rule, in);
+    if (object == nullptr) return;
+    In inner(*object, false, x_error);
+    read_fields(inner, v);
+  }
+  const boost::json::object* as_object(const Rule& rule, const Value& in);
+
+  void check(const Rule& rule, const std::string& v);
+  void check(const Rule& rule, std::int64_t v);
+  void check(const Rule& rule, double v);
+  void check(const Rule& rule, std::int8_t v) { check(rule, std::int64_t{v}); }
+  void check(const Rule& rule, std::int16_t v) { check(rule, std::int64_t{v}); }
+  void check(const Rule& rule, std::int32_t v) { check(rule, std::int64_t{v}); }
+  void check(const Rule&, bool) {}
+  template <class Tag>
+  void check(const Rule& rule, StrongId<Tag> v) {
+    if (rule.must && !v) return problem(rule, "required");
+    check(rule, v.value);
+  }
+  template <class T>
+  void check(const Rule& rule, const std::optional<T>& v) { check(rule, *v); }
+  template <class T>
+  void check(const Rule& rule, const std::vector<T>& v) { check_items(rule, v.size()); }
+  template <class T>
+  void check(const Rule& rule, const std::set<T>& v) { check_items(rule, v.size()); }
+  template <class K, class V>
+  void check(const Rule& rule, const std::map<K, V>& v) { check_items(rule, v.size()); }
+  template <class T>
+  void check(const Rule&, const T&) {}
+  void check_items(const Rule& rule, std::size_t n);
+
+  // The items of an array (of a comma-separated text in text mode), or the members of an object.
+  class Items {
+   public:
+    Items(In& in, const Rule& rule, const Value& from, bool object = false);
+    ~Items();
+    Items(const Items&) = delete;
+    Items& operator=(const Items&) = delete;
+    std::size_t size() const { return x_size; }
+    const Value& operator[](std::size_t i) const;
+    const Value& key(std::size_t i);
+
+   private:
+    struct Store;
+    std::size_t x_size = 0;
+    Store* x_store;
+  };
+
+  const boost::json::object& x_object;
+  bool x_text;
+  std::optional<Error>& x_error;
+};
+
+// Number of characters, or nullopt when it is not UTF-8 or contains a NUL.
+std::optional<std::size_t> count_characters(std::string_view s);
+
+}  // namespace sv::json

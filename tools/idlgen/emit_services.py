@@ -1,0 +1,34 @@
+"""services.h and services.cc: what spans all files."""
+
+from emit_api import short
+from parse_xml import IdlError
+
+
+def check(modules):
+    seen = {}
+    for m in modules:
+        for s in m.structs:
+            if s.name in seen:
+                raise IdlError(f"struct {s.name} is in {seen[s.name]} and {m.name}; schema names are global")
+            seen[s.name] = m.name
+
+
+def services_header(modules):
+    served = [m for m in modules if m.service]
+    out = ["#pragma once", "", "#include <span>", ""] + [f'#include "idl/{m.name}.h"' for m in modules]
+    out += ["", "namespace sv {", "", "// Every service, absent ones until wiring sets them. Never null.", "struct Services {", "  Services();"]
+    out += [f"  sv::{m.name}::{short(m)}Api* {m.name};" for m in served]
+    return out + ["};", "", "std::span<const NamedSchema> all_schemas();", "", "}  // namespace sv"]
+
+
+def services_code(modules):
+    served = [m for m in modules if m.service]
+    out = ['#include "idl/services.h"', "", "namespace sv {", "", "Services::Services() {"]
+    for m in served:
+        out += [f"  static {m.name}::{short(m)}Absent {m.name}_absent;", f"  this->{m.name} = &{m.name}_absent;"]
+    out += ["}", "", "std::span<const NamedSchema> all_schemas() {", "  static const std::vector<NamedSchema> all = [] {",
+            "    std::vector<NamedSchema> v;"]
+    for m in modules:
+        space = "" if m.name == "common" else m.name + "::"
+        out.append(f"    for (const auto& s : {space}{m.name}_schemas()) v.push_back(s);")
+    return out + ["    return v;", "  }();", "  return all;", "}", "", "}  // namespace sv"]
