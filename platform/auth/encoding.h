@@ -1,0 +1,15 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace sv::auth {
+
+// base64url without padding (RFC 4648 §5). Decoding is strict: one text per value, so that a signature cannot be respelled.
+std::string base64url_encode(std::string_view bytes);
+std::optional<std::string> base64url_decode(std::string_view text);
+
+std::string hex_encode(std::string_view bytes);
+
+}  // namespace sv::auth

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "platform/core/error.h"
+
+namespace sv::auth {
+
+struct Key {
+  std::string kid;      // "" is the key of tokens without kid (those of Go services)
+  std::string secret;
+};
+
+constexpr std::size_t kMinSecretBytes = 32;  // HS256 wants as many bits as its hash has (RFC 7518 §3.2)
+
+// The HMAC keys of this installation. The first one signs, all verify: rotate by putting a new key first and dropping the old one
+// when its tokens have expired. Thread-safe; replace() takes effect at the next call.
+class KeyRing {
+ public:
+  explicit KeyRing(std::vector<Key> keys);  // validate() first
+  KeyRing(const KeyRing&) = delete;
+  KeyRing& operator=(const KeyRing&) = delete;
+
+  // An empty list, a kid that is given twice or is not [A-Za-z0-9._-]{0,64}, a short secret: a sentence that says so in `detail`.
+  static Result<> validate(const std::vector<Key>& keys);
+  void replace(std::vector<Key> keys);
+
+  Key signer() const;
+  std::optional<Key> find(std::string_view kid) const;
+
+ private:
+  std::shared_ptr<const std::vector<Key>> snapshot() const;
+
+  mutable std::shared_mutex mutex_;
+  std::shared_ptr<const std::vector<Key>> keys_;
+};
+
+// HMAC-SHA256, 32 bytes.
+std::string hmac_sha256(std::string_view secret, std::string_view message);
+// Takes as long for a difference in the first byte as in the last.
+bool equal_constant_time(std::string_view a, std::string_view b);
+
+}  // namespace sv::auth

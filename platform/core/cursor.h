@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "platform/core/error.h"
+
+namespace sv {
+
+// A place in a list that is sorted by (key, id). What clients get is base64url text with a version, the list's name and a checksum:
+// they cannot read it by accident, use it on another list, or break anything with a made-up one. It is not a secret.
+struct Cursor {
+  std::int64_t key = 0;
+  std::int64_t id = 0;
+  bool operator==(const Cursor&) const = default;
+};
+
+// `route` names the list: short, constant, part of the contract with cursors that clients hold.
+std::string encode_cursor(std::string_view route, Cursor cursor);
+// Empty text: nullopt, the start of the list. Anything that encode_cursor(route, …) did not make: Errc::invalid_argument "cursor_invalid".
+Result<std::optional<Cursor>> decode_cursor(std::string_view route, std::string_view text);
+
+}  // namespace sv

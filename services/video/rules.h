@@ -1,0 +1,100 @@
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "services/video/pipeline.h"
+#include "services/video/state.h"
+#include "services/video/views.h"
+
+namespace sv::video {
+
+// Every method of VideoApi; a topic is a file: service_uploads.cc, service_feed.cc, service_edit.cc, service_search.cc,
+// service_views.cc, media_access.cc.
+class VideoRules final : public VideoService {
+ public:
+  VideoRules(VideoDeps deps, VideoOptions options);
+
+  void start() override;
+  void stop() override;
+  Task<int> run_due_jobs() override;
+  Task<Result<>> flush_views() override;
+  Task<Result<>> recover() override;
+
+  // uploads
+  Task<Result<BeginUploadResp>> begin_upload(const Ctx&, const BeginUploadReq&) override;
+  Task<Result<FinishUploadResp>> finish_upload(const Ctx&, const FinishUploadReq&) override;
+  Task<Result<>> abort_upload(const Ctx&, const AbortUploadReq&) override;
+  Task<Result<UploadVideoResp>> upload_video(const Ctx&, const UploadVideoReq&) override;
+  Task<Result<PublishVideoResp>> publish_video(const Ctx&, const PublishVideoReq&) override;
+  Task<Result<VideoStatusResp>> get_video_status(const Ctx&, const VideoStatusReq&) override;
+  Task<Result<>> retry_video(const Ctx&, const RetryVideoReq&) override;
+  // reading
+  Task<Result<FeedResp>> get_feed(const Ctx&, const FeedReq&) override;
+  Task<Result<VideoDetailResp>> get_video_detail(const Ctx&, const VideoDetailReq&) override;
+  Task<Result<BatchVideoInfoResp>> batch_get_video_info(const Ctx&, const BatchVideoInfoReq&) override;
+  Task<Result<UserVideoListResp>> get_user_video_list(const Ctx&, const UserVideoListReq&) override;
+  Task<Result<ListMineResp>> list_mine(const Ctx&, const ListMineReq&) override;
+  Task<Result<HotVideoResp>> get_hot_videos(const Ctx&, const HotVideoReq&) override;
+  Task<Result<SearchVideoResp>> search_video(const Ctx&, const SearchVideoReq&) override;
+  Task<Result<GetUserVideoCountResp>> get_user_video_count(const Ctx&, const GetUserVideoCountReq&) override;
+  Task<Result<GetTotalVideoCountResp>> get_total_video_count(const Ctx&, const GetTotalVideoCountReq&) override;
+  Task<Result<UserVideoPartsResp>> get_user_video_parts(const Ctx&, const UserVideoPartsReq&) override;
+  Task<Result<VideoBriefsResp>> get_video_briefs(const Ctx&, const VideoBriefsReq&) override;
+  Task<Result<AuthorizeMediaResp>> authorize_media(const Ctx&, const AuthorizeMediaReq&) override;
+  // changing
+  Task<Result<>> update_video_info(const Ctx&, const UpdateVideoInfoReq&) override;
+  Task<Result<>> delete_video(const Ctx&, const DeleteVideoReq&) override;
+  // views
+  Task<Result<>> record_view(const Ctx&, const RecordViewReq&) override;
+  Task<Result<VideoStatsResp>> get_video_stats(const Ctx&, const VideoStatsReq&) override;
+
+ private:
+  struct Upload {
+    std::int64_t id = 0;
+    UserId user;
+    std::string title, description;
+    std::vector<std::string> tags;
+    Visibility visibility = Visibility::everyone;
+    std::int64_t size = 0;
+    std::string sha256;
+    bool cover = false;
+  };
+  Task<Result<VideoPtr>> publish(const Ctx& ctx, Upload upload);
+  Result<VideoId> publish_tx(sql::Tx& tx, const Upload& upload, const std::string& request_key);
+  Task<Result<>> check_head(std::string key, bool cover);
+  Task<Result<>> discard(std::int64_t upload, UserId user);
+
+  // Whole entities, in the order of `rows`, as `viewer` may see them.
+  Task<Result<std::vector<Video>>> compose(const Ctx& ctx, UserId viewer, std::vector<VideoPtr> rows);
+  std::string url(const VideoRow& row, std::string_view file, const std::string& query) const;
+  std::string url_query(const VideoRow& row) const;
+
+  Task<Result<std::vector<FeedHead::Entry>>> feed_entries(FeedHead::Entry after, std::size_t count);
+
+  struct Ranking {
+    std::int64_t id = 0;
+    std::int64_t made = 0;
+    std::uint64_t revision = 0;        // of the content it was made from
+    std::vector<VideoId> videos;
+    mutable std::atomic<bool> stored{false};
+  };
+  Task<Result<std::shared_ptr<const Ranking>>> current_ranking();
+  Task<Result<std::shared_ptr<const Ranking>>> stored_ranking(std::int64_t id);
+
+  Task<Result<>> index_events(std::vector<Event> events);
+
+  VideoState state_;
+  ViewBuffer views_;
+  Pipeline pipeline_;
+  metrics::Counter& absent_parts_;
+  std::mutex ranking_mutex_;
+  std::shared_ptr<const Ranking> ranking_;
+};
+
+}  // namespace sv::video

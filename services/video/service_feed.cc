@@ -1,0 +1,185 @@
+#include <algorithm>
+#include <limits>
+
+#include "platform/core/cursor.h"
+#include "services/video/media_access.h"
+#include "services/video/rules.h"
+
+namespace sv::video {
+namespace {
+
+constexpr std::size_t kHead = 1000;
+constexpr std::size_t kTies = 100;   // how far a page may run over to end on a whole second
+constexpr auto kFarFuture = std::numeric_limits<std::int64_t>::max();
+
+constexpr std::string_view kFeed =   // video_videos_feed
+    "SELECT id, publish_time FROM video_videos WHERE listed = 1 AND (publish_time, id) < ($1, $2) ORDER BY publish_time DESC, id DESC LIMIT $3";
+constexpr std::string_view kAuthorFeed =   // video_videos_author_feed
+    "SELECT id, publish_time FROM video_videos WHERE author_id = $1 AND listed = 1 AND (publish_time, id) < ($2, $3) "
+    "ORDER BY publish_time DESC, id DESC LIMIT $4 OFFSET $5";
+constexpr std::string_view kMine =   // video_videos_author
+    "SELECT id, create_time FROM video_videos WHERE author_id = $1 AND id < $2 AND status <> 9 ORDER BY id DESC LIMIT $3 OFFSET $4";
+constexpr std::string_view kCounts = "SELECT author_id, owned, listed FROM video_authors WHERE author_id = any($1)";   // primary key
+
+std::vector<FeedHead::Entry> entries_of(const sql::Rows& rows) {
+  std::vector<FeedHead::Entry> out;
+  for (std::size_t i = 0; i < rows.size(); ++i) out.push_back({.publish_time = rows.i64(i, 1), .id = VideoId(rows.i64(i, 0))});
+  return out;
+}
+
+std::size_t page_size(std::int32_t asked) { return asked <= 0 ? 10 : static_cast<std::size_t>(std::min(asked, 100)); }
+
+// Deep pages by number read and drop everything before them, so they end somewhere; cursors do not.
+std::int64_t page_offset(std::int32_t page, std::size_t size) {
+  return std::clamp(page - 1, 0, 1000) * static_cast<std::int64_t>(size);
+}
+
+std::vector<VideoId> ids_of(const std::vector<FeedHead::Entry>& entries) {
+  std::vector<VideoId> ids;
+  for (const auto& e : entries) ids.push_back(e.id);
+  return ids;
+}
+
+}  // namespace
+
+// From memory as long as the newest kHead videos reach, else from the index.
+Task<Result<std::vector<FeedHead::Entry>>> VideoRules::feed_entries(FeedHead::Entry after, std::size_t count) {
+  auto head = state_.head.find();
+  if (!head) {
+    auto stamp = state_.head.stamp();
+    SV_CO_TRY(auto rows, co_await state_.deps.db.query(kFeed, {kFarFuture, kFarFuture, static_cast<std::int64_t>(kHead)}));
+    head = std::make_shared<FeedHead::Page>(FeedHead::Page{.entries = entries_of(rows), .complete = rows.size() < kHead});
+    state_.head.put(stamp, head);
+  }
+  auto from = std::ranges::partition_point(head->entries, [&](const FeedHead::Entry& e) {
+    return std::pair(e.publish_time, e.id) >= std::pair(after.publish_time, after.id);
+  });
+  auto left = static_cast<std::size_t>(head->entries.end() - from);
+  if (left >= count || head->complete) co_return std::vector(from, from + static_cast<std::ptrdiff_t>(std::min(left, count)));
+  SV_CO_TRY(auto rows, co_await state_.deps.db.query(kFeed, {after.publish_time, after.id, static_cast<std::int64_t>(count)}));
+  co_return entries_of(rows);
+}
+
+Task<Result<FeedResp>> VideoRules::get_feed(const Ctx& ctx, const FeedReq& req) {
+  auto size = page_size(req.page_size);
+  SV_CO_TRY(auto cursor, decode_cursor("feed", req.cursor.value_or("")));
+  if (req.latest_time < 0 || req.latest_time > kFarFuture / 1000) co_return invalid("latest_time", "out_of_range");
+  FeedHead::Entry after{.publish_time = kFarFuture, .id = VideoId(kFarFuture)};
+  if (cursor) after = {.publish_time = cursor->key, .id = VideoId(cursor->id)};
+  else if (req.latest_time > 0) after = {.publish_time = req.latest_time * 1000, .id = VideoId(0)};
+
+  SV_CO_TRY(auto entries, co_await feed_entries(after, size + 1 + (cursor ? 0 : kTies)));
+  auto end = std::min(size, entries.size());
+  if (!cursor)
+    while (end > 0 && end < entries.size() && end < size + kTies && entries[end].publish_time / 1000 == entries[end - 1].publish_time / 1000) ++end;
+  bool more = entries.size() > end;
+  entries.resize(end);
+
+  SV_CO_TRY(auto rows, co_await state_.load(ids_of(entries)));
+  std::erase_if(rows, [](const VideoPtr& row) { return !row || !row->listed; });
+  FeedResp out;
+  SV_CO_TRY(out.videos, co_await compose(ctx, req.user_id, std::move(rows)));
+  out.next_time = entries.empty() ? req.latest_time : entries.back().publish_time / 1000;
+  out.next_cursor = more ? encode_cursor("feed", {.key = entries.back().publish_time, .id = entries.back().id.value}) : "";
+  co_return out;
+}
+
+Task<Result<VideoDetailResp>> VideoRules::get_video_detail(const Ctx& ctx, const VideoDetailReq& req) {
+  SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
+  if (!row || !row->visible_to(req.current_user_id)) co_return fail(Errc::not_found, "video_not_found");
+  VideoDetailResp out;
+  SV_CO_TRY(auto videos, co_await compose(ctx, req.current_user_id, std::vector{row}));
+  out.video = std::move(videos[0]);
+  co_return out;
+}
+
+Task<Result<BatchVideoInfoResp>> VideoRules::batch_get_video_info(const Ctx& ctx, const BatchVideoInfoReq& req) {
+  if (req.video_ids.size() > 200) co_return invalid("video_ids", "too_long");
+  SV_CO_TRY(auto rows, co_await state_.load(req.video_ids));
+  std::erase_if(rows, [&](const VideoPtr& row) { return !row || !row->visible_to(req.current_user_id); });
+  SV_CO_TRY(auto videos, co_await compose(ctx, req.current_user_id, std::move(rows)));
+  BatchVideoInfoResp out;
+  for (auto& v : videos) {
+    auto id = v.id;
+    out.videos.insert_or_assign(id, std::move(v));
+  }
+  co_return out;
+}
+
+Task<Result<UserVideoListResp>> VideoRules::get_user_video_list(const Ctx& ctx, const UserVideoListReq& req) {
+  auto size = page_size(req.page_size);
+  SV_CO_TRY(auto cursor, decode_cursor("user", req.cursor.value_or("")));
+  FeedHead::Entry after{.publish_time = kFarFuture, .id = VideoId(kFarFuture)};
+  if (cursor) after = {.publish_time = cursor->key, .id = VideoId(cursor->id)};
+  auto offset = cursor ? 0 : page_offset(req.page, size);
+  SV_CO_TRY(auto found, co_await state_.deps.db.query(
+                            kAuthorFeed, {req.user_id, after.publish_time, after.id, static_cast<std::int64_t>(size) + 1, offset}));
+  auto entries = entries_of(found);
+  bool more = entries.size() > size;
+  if (more) entries.resize(size);
+  SV_CO_TRY(auto rows, co_await state_.load(ids_of(entries)));
+  std::erase_if(rows, [](const VideoPtr& row) { return !row || !row->listed; });
+  SV_CO_TRY(auto counts, co_await state_.deps.db.query(kCounts, {std::vector{req.user_id.value}}));
+  UserVideoListResp out;
+  SV_CO_TRY(out.videos, co_await compose(ctx, req.current_user_id, std::move(rows)));
+  out.total_count = counts.empty() ? 0 : static_cast<std::int32_t>(counts.i64(0, 2));
+  out.next_cursor = more ? encode_cursor("user", {.key = entries.back().publish_time, .id = entries.back().id.value}) : "";
+  co_return out;
+}
+
+Task<Result<ListMineResp>> VideoRules::list_mine(const Ctx& ctx, const ListMineReq& req) {
+  if (!req.user_id) co_return fail(Errc::unauthenticated);
+  auto size = page_size(req.page_size);
+  SV_CO_TRY(auto cursor, decode_cursor("mine", req.cursor));
+  SV_CO_TRY(auto found, co_await state_.deps.db.query(
+                            kMine, {req.user_id, cursor ? cursor->id : kFarFuture, static_cast<std::int64_t>(size) + 1, 0}));
+  auto entries = entries_of(found);
+  bool more = entries.size() > size;
+  if (more) entries.resize(size);
+  SV_CO_TRY(auto rows, co_await state_.load(ids_of(entries)));
+  std::erase_if(rows, [](const VideoPtr& row) { return !row; });
+  SV_CO_TRY(auto counts, co_await state_.deps.db.query(kCounts, {std::vector{req.user_id.value}}));
+  ListMineResp out;
+  SV_CO_TRY(out.videos, co_await compose(ctx, req.user_id, std::move(rows)));
+  out.total = counts.empty() ? 0 : counts.i64(0, 1);
+  out.next_cursor = more ? encode_cursor("mine", {.key = entries.back().publish_time, .id = entries.back().id.value}) : "";
+  co_return out;
+}
+
+Task<Result<GetUserVideoCountResp>> VideoRules::get_user_video_count(const Ctx&, const GetUserVideoCountReq& req) {
+  SV_CO_TRY(auto counts, co_await state_.deps.db.query(kCounts, {std::vector{req.user_id.value}}));
+  co_return GetUserVideoCountResp{.count = counts.empty() || !req.user_id ? 0 : counts.i64(0, 2)};
+}
+
+Task<Result<GetTotalVideoCountResp>> VideoRules::get_total_video_count(const Ctx&, const GetTotalVideoCountReq&) {
+  SV_CO_TRY(auto counts, co_await state_.deps.db.query(kCounts, {std::vector<std::int64_t>{0}}));
+  co_return GetTotalVideoCountResp{.count = counts.empty() ? 0 : counts.i64(0, 2)};
+}
+
+Task<Result<UserVideoPartsResp>> VideoRules::get_user_video_parts(const Ctx&, const UserVideoPartsReq& req) {
+  if (req.user_ids.size() > 200) co_return invalid("user_ids", "too_long");
+  UserVideoPartsResp out;
+  std::vector<std::int64_t> ids;
+  for (auto id : req.user_ids) {
+    if (!id) continue;
+    ids.push_back(id.value);
+    out.parts[id] = {};
+  }
+  SV_CO_TRY(auto counts, co_await state_.deps.db.query(kCounts, {std::move(ids)}));
+  for (std::size_t i = 0; i < counts.size(); ++i) out.parts[UserId(counts.i64(i, 0))].video_count = counts.i64(i, 2);
+  co_return out;
+}
+
+Task<Result<VideoBriefsResp>> VideoRules::get_video_briefs(const Ctx&, const VideoBriefsReq& req) {
+  if (req.video_ids.size() > 200) co_return invalid("video_ids", "too_long");
+  SV_CO_TRY(auto rows, co_await state_.load(req.video_ids));
+  VideoBriefsResp out;
+  for (const auto& row : rows) {
+    if (!row || row->status != Status::ready || !row->visible_to(req.current_user_id)) continue;
+    auto cover = row->cover || row->poster ? url(*row, row->cover ? kCoverFile : kPosterFile, url_query(*row)) : std::string();
+    out.briefs[row->id] = {.id = row->id, .author_id = row->author, .title = row->title, .cover_url = std::move(cover), .duration_ms = row->duration_ms};
+  }
+  co_return out;
+}
+
+}  // namespace sv::video

@@ -1,0 +1,97 @@
+#include "services/video/state.h"
+
+#include <fmt/format.h>
+
+#include "services/video/views.h"
+
+namespace sv::video {
+namespace {
+
+constexpr std::string_view kVideosByIds = SV_VIDEO_SELECT "WHERE v.id = any($1) AND v.status <> 9";   // primary keys
+constexpr std::string_view kInsert =
+    "INSERT INTO video_videos (id, author_id, title, description, tags, visibility, status, listed, publish_time, create_time, revision, "
+    "media_rev, asset_id, cover) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+constexpr std::string_view kUpdate =
+    "UPDATE video_videos SET title = $2, description = $3, tags = $4, visibility = $5, status = $6, listed = $7, publish_time = $8, "
+    "revision = $9, media_rev = $10, asset_id = $11, cover = $12 WHERE id = $1 AND revision = $9 - 1";
+
+void derive(VideoRow& row, std::int64_t now) {
+  bool visible = row.status == Status::ready && row.visibility != Visibility::owner;
+  if (visible && row.publish_time == 0) row.publish_time = now;
+  row.listed = row.status == Status::ready && row.visibility == Visibility::everyone;
+}
+
+}  // namespace
+
+Result<> VideoState::create(sql::Tx& tx, VideoRow row) {
+  derive(row, now());
+  row.revision = 1;
+  SV_CHECK(tx.execute(kInsert, {row.id, row.author, row.title, row.description, join_tags(row.tags), num(row.visibility), num(row.status),
+                                row.listed, row.publish_time, row.create_time, row.revision, row.media_rev, row.asset, row.cover}));
+  SV_CHECK(count_videos(tx, row.author, 1, row.listed ? 1 : 0));
+  return announce(tx, row, row.listed);
+}
+
+Result<> VideoState::save(sql::Tx& tx, const VideoRow& before, VideoRow after) {
+  derive(after, now());
+  after.revision = before.revision + 1;
+  SV_TRY(auto changed, tx.execute(kUpdate, {after.id, after.title, after.description, join_tags(after.tags), num(after.visibility),
+                                            num(after.status), after.listed, after.publish_time, after.revision, after.media_rev,
+                                            after.asset, after.cover}));
+  if (changed != 1) return fail(Errc::conflict, "conflict", fmt::format("video {} changed meanwhile", after.id));
+  int owned = after.status == Status::deleted ? -1 : 0;
+  int listed = (after.listed ? 1 : 0) - (before.listed ? 1 : 0);
+  SV_CHECK(count_videos(tx, after.author, owned, listed));
+  return announce(tx, after, before.listed || after.listed);
+}
+
+Result<> VideoState::announce(sql::Tx& tx, const VideoRow& row, bool listing) {
+  if (row.listed)   // a new video starts in the hot list as if it had just been seen once
+    SV_CHECK(tx.execute("INSERT INTO video_stats (video_id, raw, counted, hot) VALUES ($1, 0, 0, $2) ON CONFLICT (video_id) DO NOTHING",
+                        {row.id, heat(row.publish_time, 1)}));
+  SV_CHECK(deps.events.publish(tx, Event{.id = 0,
+                                         .topic = "video.changed",
+                                         .key = fmt::format("{}", row.id),
+                                         .revision = row.revision,
+                                         .payload = fmt::format(R"({{"id":{},"authorId":{},"status":"{}"}})", row.id, row.author, status_name(row.status)),
+                                         .time_ms = now()}));
+  tx.on_commit([this, id = row.id, listing] {
+    rows.erase(id);
+    if (!listing) return;
+    head.clear();
+    deps.revision.bump();
+  });
+  return {};
+}
+
+Result<> VideoState::queue(sql::Tx& tx, std::int64_t subject, JobKind kind, Lane lane) {
+  SV_CHECK(queue_job(tx, deps.ids.next(), subject, kind, lane, now()));
+  tx.on_commit([this] { wake(); });
+  return {};
+}
+
+Task<Result<std::vector<VideoPtr>>> VideoState::load(std::vector<VideoId> ids) {
+  std::vector<VideoPtr> out(ids.size());
+  std::vector<std::int64_t> missing;
+  auto stamp = rows.stamp();
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    out[i] = rows.find(ids[i]);
+    if (!out[i]) missing.push_back(ids[i].value);
+  }
+  if (missing.empty()) co_return out;
+  SV_CO_TRY(auto found, co_await deps.db.query(kVideosByIds, {std::move(missing)}));
+  for (std::size_t r = 0; r < found.size(); ++r) {
+    auto row = read_video(found, r);
+    rows.put(stamp, row);
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      if (!out[i] && ids[i] == row->id) out[i] = row;
+  }
+  co_return out;
+}
+
+Task<Result<VideoPtr>> VideoState::load_one(VideoId id) {
+  SV_CO_TRY(auto found, co_await load(std::vector{id}));
+  co_return std::move(found[0]);
+}
+
+}  // namespace sv::video

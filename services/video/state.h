@@ -1,0 +1,41 @@
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "services/video/row_cache.h"
+#include "services/video/service.h"
+#include "services/video/store.h"
+
+namespace sv::video {
+
+// What the rules, the job slots and fsck share. Thread-safe.
+struct VideoState {
+  VideoState(VideoDeps d, VideoOptions o) : deps(std::move(d)), options(std::move(o)) {}
+
+  std::int64_t now() const { return deps.clock.now_ms(); }
+
+  // The only way in which a video's row changes: writes `after` (its revision rises), and keeps `listed`, publish_time, the counts,
+  // the event, the caches and the content revision true to it.
+  Result<> save(sql::Tx& tx, const VideoRow& before, VideoRow after);
+  Result<> create(sql::Tx& tx, VideoRow row);
+  // Queues the job and wakes a slot once it is committed.
+  Result<> queue(sql::Tx& tx, std::int64_t subject, JobKind kind, Lane lane);
+
+  // In the order of `ids`, null where there is none (or a deleted one). One statement for those that are not cached.
+  Task<Result<std::vector<VideoPtr>>> load(std::vector<VideoId> ids);
+  Task<Result<VideoPtr>> load_one(VideoId id);
+
+  VideoDeps deps;
+  VideoOptions options;
+  RowCache rows;
+  FeedHead head;
+  std::function<void()> wake = [] {};   // set before anything is queued
+
+ private:
+  Result<> announce(sql::Tx& tx, const VideoRow& row, bool listing);
+};
+
+}  // namespace sv::video

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "services/video/state.h"
+
+namespace sv::video {
+
+// Views that wait for the next write: one transaction a second, so a crash loses at most the views of a second. Thread-safe.
+class ViewBuffer {
+ public:
+  explicit ViewBuffer(VideoState& state) : state_(state) {}
+
+  // `viewer` empty: counted as a beacon only. False: the buffer is full (the writer is far behind).
+  bool add(VideoId video, const std::string& viewer);
+  Task<Result<>> flush();
+
+ private:
+  struct Batch {
+    std::map<VideoId, std::int64_t> raw;
+    std::set<std::pair<std::string, VideoId>> viewers;
+  };
+  Result<> write(sql::Tx& tx, const Batch& batch);
+
+  static constexpr std::size_t kLimit = 100'000;
+  VideoState& state_;
+  std::mutex mutex_;
+  Batch waiting_;
+};
+
+// The heat of `views` views now: log2 of the sum of 2^(time / half-life) in millionths. Old views weigh half as much each half-life, yet
+// a stored value never has to be touched again, and an index on it is the ranking.
+std::int64_t heat(std::int64_t now_ms, std::int64_t views);
+std::int64_t add_heat(std::int64_t a, std::int64_t b);
+
+}  // namespace sv::video
