@@ -41,9 +41,9 @@ struct GatewayDeps {
 struct GatewayOptions {
   std::string mode = "embedded";               // shown by /health/ready
   std::string version = "0.1.0";               // shown by /openapi.json
-  std::string public_url;                      // absolute links in pages; empty: none are made
-  std::vector<std::string> trusted_proxies;    // addresses or CIDR networks whose X-Forwarded-For is believed
-  std::vector<std::string> cors_origins;       // "https://app.example" or "*"
+  std::string public_url{};                    // absolute links in pages; empty: none are made
+  std::vector<std::string> trusted_proxies{};  // addresses or CIDR networks whose X-Forwarded-For is believed
+  std::vector<std::string> cors_origins{};     // "https://app.example" or "*"
   bool limits_enabled = true;
   double limits_factor = 1;
   std::uint64_t upload_bytes = 4ULL << 30;

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "gateway/gateway.h"
+#include "platform/auth/token.h"
 #include "platform/testing/manual_clock.h"
 #include "platform/testing/run.h"
 

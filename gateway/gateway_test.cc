@@ -1,0 +1,258 @@
+#include "gateway/test_support.h"
+
+namespace sv::gateway::testing {
+namespace {
+
+FakeExchange json_post(std::string path, std::string body) {
+  FakeExchange x("POST", std::move(path), std::move(body));
+  x.with("content-type", "application/json");
+  return x;
+}
+constexpr const char* kRegister = R"({"username":"ann","password":"long enough"})";
+
+TEST(Envelope, ASuccessHasCodeMessageAndData) {
+  World w;
+  auto x = json_post("/api/user/register", kRegister);
+  w.serve(x);
+  EXPECT_EQ(x.answered_status, 200);
+  EXPECT_TRUE(x.answer_body.starts_with(R"({"code":200,"message":"success","data":{"user":{"id":7,"username":"ann")")) << x.answer_body;
+  EXPECT_EQ(w.users.registered.username, "ann");
+}
+
+TEST(Envelope, AFailureHasATokenItsFieldAndTheRequestId) {
+  World w;
+  auto x = json_post("/api/user/register", R"({"username":"","password":"long enough"})");
+  x.with("x-request-id", "abc-1");
+  w.serve(x);
+  EXPECT_EQ(x.answered_status, 400);
+  EXPECT_EQ(x.token(), "username_required");
+  EXPECT_EQ(x.json().at("field").as_string(), "username");
+  EXPECT_EQ(x.json().at("request_id").as_string(), "abc-1");
+  EXPECT_EQ(x.answer_header("X-Request-Id"), "abc-1");
+}
+
+TEST(Envelope, MessagesFollowAcceptLanguage) {
+  World w;
+  FakeExchange zh("GET", "/nowhere"), en("GET", "/nowhere");
+  en.with("accept-language", "en-GB,de;q=0.5");
+  EXPECT_EQ(w.serve(zh).json().at("message").as_string(), "路由不存在");
+  EXPECT_EQ(w.serve(en).json().at("message").as_string(), "no such route");
+}
+
+TEST(Envelope, AnUnprintableRequestIdIsReplaced) {
+  World w;
+  FakeExchange x("GET", "/health");
+  x.with("x-request-id", "a\"b");
+  w.serve(x);
+  EXPECT_EQ(x.answer_header("X-Request-Id").size(), 16u);
+}
+
+TEST(Envelope, AnEscapedExceptionIs500WithoutItsText) {
+  World w;
+  w.users.throws = true;
+  auto x = json_post("/api/user/register", kRegister);
+  w.serve(x);
+  EXPECT_EQ(x.answered_status, 500);
+  EXPECT_EQ(x.answers, 1);
+  EXPECT_FALSE(x.answer_body.contains("secret"));
+}
+
+TEST(Routing, AKnownPathWithAnotherMethodIs405WithAllow) {
+  World w;
+  FakeExchange x("PATCH", "/api/auth/video");
+  w.serve(x);
+  EXPECT_EQ(x.answered_status, 405);
+  EXPECT_EQ(x.answer_header("Allow"), "PUT, DELETE, OPTIONS");
+  EXPECT_EQ(w.get("/api/video/feeds").answered_status, 404);
+}
+
+TEST(Routing, HeadIsAnsweredByGet) {
+  World w;
+  FakeExchange x("HEAD", "/api/video/feed");
+  EXPECT_EQ(w.serve(x).answered_status, 200);
+}
+
+TEST(Routing, AnAbsentServiceIs503WithItsName) {
+  World w;
+  const auto x = w.get("/api/video/hot");
+  EXPECT_EQ(x.answered_status, 503);
+  EXPECT_EQ(x.json().at("message").as_string(), "视频服务不可用");
+}
+
+TEST(Json, TheBodyMustBeJsonAndSmall) {
+  World w;
+  auto broken = json_post("/api/user/login", "{");
+  EXPECT_EQ(w.serve(broken).token(), "invalid_json");
+  auto wrong = json_post("/api/user/login", R"({"username":1,"password":"x"})");
+  EXPECT_EQ(w.serve(wrong).token(), "username_wrong_type");
+  FakeExchange text("POST", "/api/user/login", "{}");
+  text.with("content-type", "text/plain");
+  EXPECT_EQ(w.serve(text).answered_status, 415);
+  auto large = json_post("/api/user/login", std::string((1 << 20) + 1, ' '));
+  EXPECT_EQ(w.serve(large).answered_status, 413);
+  EXPECT_TRUE(large.closed);
+}
+
+TEST(Query, BoundsAreCheckedAndTheFieldIsNamed) {
+  World w;
+  EXPECT_EQ(w.get("/api/video/feed?page_size=x").token(), "page_size_wrong_type");
+  EXPECT_EQ(w.get("/api/video/feed?page_size=%zz").token(), "query_invalid");
+  EXPECT_EQ(w.get("/api/video/detail").token(), "id_required");
+  EXPECT_EQ(w.get("/api/video/feed?page_size=1000").answered_status, 200);
+  EXPECT_EQ(w.videos.feed.page_size, 100);
+}
+
+TEST(Auth, AProtectedRouteSaysWhatIsWrong) {
+  World w;
+  FakeExchange none("GET", "/api/auth/user/profile");
+  EXPECT_EQ(w.serve(none).token(), "authorization_required");
+  EXPECT_EQ(none.answered_status, 401);
+  EXPECT_EQ(none.json().at("message").as_string(), "Authorization头信息是必需的");
+  FakeExchange basic("GET", "/api/auth/user/profile");
+  EXPECT_EQ(w.serve(basic.with("authorization", "Basic abc")).token(), "authorization_format");
+  FakeExchange bad("GET", "/api/auth/user/profile");
+  EXPECT_EQ(w.serve(bad.with("authorization", "Bearer a.b.c")).token(), "invalid_token");
+  EXPECT_EQ(bad.answer_header("WWW-Authenticate"), "Bearer error=\"invalid_token\"");
+}
+
+TEST(Auth, AValidTokenNamesTheCaller) {
+  World w;
+  FakeExchange x("GET", "/api/auth/user/profile");
+  w.serve(x.with("authorization", w.bearer(42)));
+  EXPECT_EQ(x.answered_status, 200);
+  EXPECT_EQ(w.users.asked.user_id, UserId(42));
+  EXPECT_EQ(w.users.asked.current_user_id, UserId(42));
+  EXPECT_EQ(x.answer_header("Cache-Control"), "private, no-store");
+}
+
+TEST(Auth, ARevokedSessionIs401AtOnce) {
+  World w;
+  w.revoked.add("gone", w.clock.now_ms() + 3'600'000);
+  FakeExchange x("GET", "/api/auth/user/profile");
+  EXPECT_EQ(w.serve(x.with("authorization", w.bearer(42, "gone"))).answered_status, 401);
+}
+
+TEST(Auth, ABadTokenOnAPublicReadMakesAGuest) {
+  World w;
+  FakeExchange x("GET", "/api/video/feed");
+  w.serve(x.with("authorization", "Bearer nonsense"));
+  EXPECT_EQ(x.answered_status, 200);
+  EXPECT_EQ(w.videos.feed.user_id, UserId(0));
+  EXPECT_EQ(x.answer_header("WWW-Authenticate"), "Bearer error=\"invalid_token\"");
+  EXPECT_EQ(x.answer_header("Cache-Control"), "private, no-store");
+}
+
+TEST(Pages, GuestsGetTheKeptPageUntilTheContentChanges) {
+  World w;
+  const auto first = w.get("/api/video/feed?page_size=20");
+  w.videos.title = "second";
+  EXPECT_EQ(w.get("/api/video/feed?page_size=20").answer_body, first.answer_body);
+  EXPECT_EQ(w.videos.feeds, 1);
+  w.revision.bump();
+  EXPECT_TRUE(w.get("/api/video/feed?page_size=20").answer_body.contains("second"));
+  EXPECT_EQ(w.videos.feeds, 2);
+}
+
+TEST(Pages, ACallerWithATokenNeverGetsAKeptPage) {
+  World w;
+  w.get("/api/video/feed");
+  FakeExchange x("GET", "/api/video/feed");
+  w.serve(x.with("authorization", w.bearer(3)));
+  EXPECT_EQ(w.videos.feeds, 2);
+  EXPECT_EQ(w.videos.feed.user_id, UserId(3));
+}
+
+TEST(Pages, TheEntityTagSavesTheBody) {
+  World w;
+  const auto first = w.get("/api/video/feed");
+  FakeExchange x("GET", "/api/video/feed");
+  w.serve(x.with("if-none-match", first.answer_header("ETag")));
+  EXPECT_EQ(x.answered_status, 304);
+  EXPECT_EQ(x.answer_body, "");
+}
+
+TEST(Pages, AnErrorIsNotKept) {
+  World w;
+  EXPECT_EQ(w.get("/api/video/detail?id=4").answered_status, 404);
+  EXPECT_EQ(w.get("/api/video/detail?id=5").answered_status, 200);
+}
+
+TEST(Deadline, AHandlerThatHangsIsStoppedAndAnswered504) {
+  World w({.deadline = std::chrono::milliseconds(20)});
+  w.videos.hang = true;
+  const auto x = w.get("/api/video/feed");
+  EXPECT_EQ(x.answered_status, 504);
+  EXPECT_EQ(x.answers, 1);
+}
+
+TEST(Limits, TheEleventhRegistrationOfAnAddressIs429) {
+  World w;
+  for (int i = 0; i < 10; ++i) {
+    auto x = json_post("/api/user/register", kRegister);
+    EXPECT_EQ(w.serve(x).answered_status, 200);
+    EXPECT_EQ(x.answer_header("RateLimit-Policy"), "\"register\";q=10;w=3600");
+  }
+  auto x = json_post("/api/user/register", kRegister);
+  EXPECT_EQ(w.serve(x).answered_status, 429);
+  EXPECT_EQ(x.token(), "rate_limited");
+  EXPECT_EQ(x.answer_header("Retry-After"), "2");
+  auto elsewhere = json_post("/api/user/register", kRegister);
+  elsewhere.peer = "203.0.113.8";
+  EXPECT_EQ(w.serve(elsewhere).answered_status, 200);
+}
+
+TEST(Limits, TenFailedLoginsCloseTheAccountForThatAddressOnly) {
+  World w({.limits_factor = 1});
+  auto attempt = [&w](std::string name, std::string password, std::string address) {
+    w.cache.taken.erase("rate:login:a:" + address);   // the address' own limit is another test's
+    auto x = json_post("/api/user/login", R"({"username":")" + name + R"(","password":")" + password + "\"}");
+    x.peer = address;
+    return w.serve(x).answered_status;
+  };
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(attempt(i % 2 ? "ann" : "ANN", "wrong", "203.0.113.7"), 400);
+  EXPECT_EQ(attempt("ann", "right password", "203.0.113.7"), 429);
+  EXPECT_EQ(attempt("ann", "right password", "203.0.113.8"), 200);
+  EXPECT_EQ(attempt("bob", "right password", "203.0.113.7"), 200);
+}
+
+TEST(Limits, ACacheThatIsDownLetsRequestsThrough) {
+  World w;
+  w.cache.down = true;
+  auto x = json_post("/api/user/register", kRegister);
+  EXPECT_EQ(w.serve(x).answered_status, 200);
+}
+
+TEST(Limits, TheSwitchTurnsThemOff) {
+  World w({.limits_enabled = false});
+  auto x = json_post("/api/user/register", kRegister);
+  w.serve(x);
+  EXPECT_TRUE(w.cache.taken.empty());
+  EXPECT_EQ(x.answer_header("RateLimit"), "");
+}
+
+TEST(Cors, OnlyConfiguredOriginsAreAllowed) {
+  World w({.cors_origins = {"https://app.example"}});
+  FakeExchange mine("OPTIONS", "/api/user/login"), other("OPTIONS", "/api/user/login");
+  w.serve(mine.with("origin", "https://app.example"));
+  EXPECT_EQ(mine.answered_status, 204);
+  EXPECT_EQ(mine.answer_header("Access-Control-Allow-Origin"), "https://app.example");
+  EXPECT_EQ(mine.answer_header("Access-Control-Max-Age"), "86400");
+  w.serve(other.with("origin", "https://evil.example"));
+  EXPECT_EQ(other.answered_status, 204);
+  EXPECT_EQ(other.answer_header("Access-Control-Allow-Origin"), "");
+  EXPECT_EQ(other.answer_header("Vary"), "Origin");
+}
+
+TEST(Views, AGuestIsNamedByAddressAndBrowserAUserByTheToken) {
+  World w;
+  auto guest = json_post("/api/video/view", R"({"video_id":5,"watched_ms":4000})");
+  w.serve(guest.with("user-agent", "Player/1"));
+  EXPECT_EQ(guest.answered_status, 200) << guest.answer_body;
+  EXPECT_EQ(w.videos.viewed.viewer_key, "203.0.113.7\nPlayer/1");
+  auto known = json_post("/api/video/view", R"({"video_id":5,"watched_ms":4000,"user_id":99})");
+  w.serve(known.with("authorization", w.bearer(3)));
+  EXPECT_EQ(w.videos.viewed.user_id, UserId(3));
+}
+
+}  // namespace
+}  // namespace sv::gateway::testing
