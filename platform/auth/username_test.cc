@@ -8,10 +8,10 @@ namespace {
 TEST(Username, SpellingsOfOneNameShareAKey) {
   const auto key = username_key("alice");
   ASSERT_TRUE(key);
-  for (std::string_view same : {"ALICE", "Alice", "ａｌｉｃｅ", "Ａlice", "ⓐlice"}) EXPECT_EQ(username_key(same), key) << same;
-  EXPECT_EQ(username_key("straße"), username_key("STRASSE"));
-  EXPECT_EQ(username_key("caf\u00e9"), username_key("cafe\u0301"));
-  EXPECT_NE(username_key("alice"), username_key("a1ice"));
+  for (std::string_view same : {"ALICE", "Alice", "ａｌｉｃｅ", "Ａlice", "ⓐlice"}) EXPECT_EQ(username_key(same).value_or(""), *key) << same;
+  EXPECT_EQ(username_key("straße").value(), username_key("STRASSE").value());
+  EXPECT_EQ(username_key("caf\u00e9").value(), username_key("cafe\u0301").value());
+  EXPECT_NE(username_key("alice").value(), username_key("a1ice").value());
 }
 
 TEST(Username, OrdinaryNamesOfTheWorldAreFine) {
