@@ -71,6 +71,7 @@ Errc errc_from_status(int status) {
 std::string_view errc_token(Errc code) { return row(code).token; }
 
 std::string message_text(const Error& error, Lang lang) {
+  if (error.token == "peer_rejected" && !error.detail.empty()) return error.detail;  // a foreign service's own words for the client
   if (auto it = texts().find(error.token); it != texts().end())
     return std::string(lang == Lang::zh ? it->second.zh : it->second.en);
   if (!error.field.empty()) {

@@ -91,6 +91,11 @@ const bj::value* In::find(const Rule& rule) const {
   return p != nullptr && p->is_null() ? nullptr : p;
 }
 
+bool In::blank(const Value& v) const {
+  const bj::string* s = x_text ? v.if_string() : nullptr;
+  return s != nullptr && s->empty();
+}
+
 void In::problem(const Rule& rule, std::string_view what) {
   if (!x_error) x_error = invalid(rule.name, what).error();
 }
@@ -98,7 +103,7 @@ void In::problem(const Rule& rule, std::string_view what) {
 void In::read(const Rule& rule, const Value& in, bool& v) {
   if (x_text) {
     std::string_view s = view(in.get_string());
-    bool yes = s == "true" || s == "1", no = s == "false" || s == "0" || s.empty();
+    bool yes = s == "true" || s == "1", no = s == "false" || s == "0";
     if (!yes && !no) return problem(rule, "wrong_type");
     v = yes;
   } else if (const bool* b = in.if_bool()) {

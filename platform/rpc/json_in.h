@@ -42,7 +42,7 @@ class In {
   void field(const Rule& rule, T& v) {
     if (x_error) return;
     const boost::json::value* p = find(rule);
-    if (p == nullptr) {
+    if (p == nullptr || (!kTextual<T> && blank(*p))) {
       if (rule.must) problem(rule, "required");
       return;
     }
@@ -52,8 +52,11 @@ class In {
 
  private:
   using Value = boost::json::value;
+  template <class T>
+  static constexpr bool kTextual = std::is_same_v<T, std::string> || std::is_same_v<T, std::optional<std::string>>;
 
-  const Value* find(const Rule& rule) const;  // null when absent, `null`, or an empty text for something else than a string
+  const Value* find(const Rule& rule) const;  // null when absent or `null`
+  bool blank(const Value& v) const;           // an empty text in a query: `?page=`
   void problem(const Rule& rule, std::string_view what);
 
   void read(const Rule& rule, const Value& in, bool& v);

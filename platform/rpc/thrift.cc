@@ -41,7 +41,8 @@ std::string_view Reader::text() {
 // A count of things of at least `least` bytes each.
 std::uint32_t Reader::size(std::size_t least) {
   auto n = fixed<std::uint32_t>();
-  if (n > 0x7fffffff || (n > 0 && (least == 0 || n > left() / least))) fail();
+  if (n > 0x7fffffff || (n > 0 && least == 0)) fail();
+  else if (n > 0 && n > left() / least) fail_short();
   return x_ok ? n : 0;
 }
 

@@ -123,6 +123,7 @@ class Reader {
       : x_at(bytes.data()), x_end(bytes.data() + bytes.size()), x_budget(16 * bytes.size() + (std::size_t{1} << 20)) {}
 
   bool ok() const { return x_ok; }
+  bool truncated() const { return x_truncated; }  // the error was that the input ended; more bytes could mend it
   std::size_t left() const { return static_cast<std::size_t>(x_end - x_at); }
 
   // The next field of the struct being read; false at its end or after an error.
@@ -198,12 +199,17 @@ class Reader {
   };
 
  private:
+  void fail_short() {
+    if (x_ok) x_truncated = true;
+    fail();
+  }
+
   static constexpr std::size_t kNode = 48;  // what a tree node costs beside its value
 
   template <class U>
   U fixed() {
     if (left() < sizeof(U)) {
-      fail();
+      fail_short();
       return 0;
     }
     U v = 0;
@@ -223,6 +229,7 @@ class Reader {
   std::size_t x_budget;
   int x_depth = 0;
   bool x_ok = true;
+  bool x_truncated = false;
 };
 
 }  // namespace sv::rpc
