@@ -1,0 +1,149 @@
+import base64
+import hashlib
+import hmac
+import json
+import time
+
+import pytest
+
+from harness import PASSWORD, Api, refused, register
+
+
+def test_a_new_account_has_every_field_and_can_log_in(server, guest):
+    data = guest.post("/api/user/register", username="Zoë 测试", password=PASSWORD, about="hi")
+    user = data["user"]
+    assert list(user)[:8] == ["id", "username", "password", "avatar", "about", "followCount", "followerCount", "isFollow"] or \
+        [k for k in user if k != "avatar"][:7] == ["id", "username", "password", "about", "followCount", "followerCount", "isFollow"]
+    assert user["username"] == "Zoë 测试" and user["password"] == "" and user["about"] == "hi"
+    assert {"videoCount", "likeCount", "isPrivate", "isBlocked"} <= set(user)
+    assert 0 < user["id"] < 2**53 and data["token"] and data["refresh_token"] and data["expires_in"] > 0
+    again = guest.post("/api/user/login", username="zoë 测试", password=PASSWORD)
+    assert again["user"]["id"] == user["id"]
+
+
+def test_a_taken_name_is_refused_with_the_old_text(server, person):
+    for lang, text in (("zh", "用户名已存在"), ("en", "the username is taken")):
+        answer = Api(server, lang=lang).raw("POST", "/api/user/register", json={"username": person.user["username"].upper(), "password": PASSWORD})
+        assert refused(answer, 400, "username_taken")["message"] == text
+
+
+@pytest.mark.parametrize("body, token", [
+    ({"password": PASSWORD}, "username_required"),
+    ({"username": "", "password": PASSWORD}, "username_required"),
+    ({"username": "x" * 33, "password": PASSWORD}, "username_too_long"),
+    ({"username": "bad\u202ename", "password": PASSWORD}, "username_invalid"),
+    ({"username": "zero\u200bwidth", "password": PASSWORD}, "username_invalid"),
+    ({"username": "someone", "password": "short"}, "password_too_short"),
+    ({"username": "someone", "password": "x" * 73}, "password_too_long"),
+    ({"username": "someone", "password": "nul\x00inside it"}, "password_invalid"),
+    ({"username": 7, "password": PASSWORD}, "username_wrong_type"),
+    ({"username": "someone", "password": PASSWORD, "about": "x" * 301}, "about_too_long"),
+])
+def test_bad_input_is_refused_by_the_name_of_its_field(guest, body, token):
+    refused(guest.raw("POST", "/api/user/register", json=body), 400, token)
+
+
+def test_a_common_password_is_refused(guest):
+    refused(guest.raw("POST", "/api/user/register", json={"username": "someone", "password": "password123"}), 400, field="password")
+
+
+def test_login_does_not_tell_whether_the_user_exists(guest, person):
+    wrong = guest.raw("POST", "/api/user/login", json={"username": person.user["username"], "password": "not the one"})
+    unknown = guest.raw("POST", "/api/user/login", json={"username": "nobody-has-this", "password": "not the one"})
+    assert refused(wrong, wrong.status_code)["error"] == refused(unknown, wrong.status_code)["error"] == "wrong_credentials"
+
+
+def test_profile_can_be_read_and_changed(person, guest):
+    assert person.get("/api/auth/user/profile")["id"] == person.user["id"]
+    person.put("/api/auth/user/update", about="关于我")
+    assert guest.get("/api/user/detail", user_id=person.user["id"])["about"] == "关于我"
+    assert person.get("/api/auth/user/profile", user_id=person.user["id"])["about"] == "关于我"
+    refused(guest.raw("GET", "/api/user/detail?user_id=12345"), 404, "user_not_found")
+
+
+def test_username_check(guest, person):
+    assert guest.get("/api/user/check", username=person.user["username"])["available"] is False
+    assert guest.get("/api/user/check", username="surely-free-name")["available"] is True
+
+
+def test_refresh_rotates_and_reuse_ends_the_family(server, guest, person):
+    first = guest.post("/api/user/refresh", refresh_token=person.refresh_token)
+    assert first["refresh_token"] != person.refresh_token and first["expires_in"] > 0
+    assert Api(server, first["token"]).get("/api/auth/user/profile")["id"] == person.user["id"]
+    refused(guest.raw("POST", "/api/user/refresh", json={"refresh_token": person.refresh_token}), 401)
+    refused(guest.raw("POST", "/api/user/refresh", json={"refresh_token": first["refresh_token"]}), 401)
+    refused(Api(server, first["token"]).raw("GET", "/api/auth/user/profile"), 401)
+
+
+def test_logout_bites_at_the_next_request(server, person):
+    person.post("/api/auth/user/logout")
+    refused(person.raw("GET", "/api/auth/user/profile"), 401, "invalid_token")
+    refused(Api(server).raw("POST", "/api/user/refresh", json={"refresh_token": person.refresh_token}), 401)
+
+
+def test_sessions_are_listed_and_can_be_ended(server, guest, person):
+    other = guest.post("/api/user/login", username=person.user["username"], password=PASSWORD)
+    sessions = person.get("/api/auth/user/sessions")["sessions"]
+    assert len(sessions) == 2 and [s["current"] for s in sessions].count(True) == 1
+    assert all({"id", "createTime", "lastSeen", "address", "userAgent", "current"} <= set(s) for s in sessions)
+    person.delete("/api/auth/user/session", id=next(s["id"] for s in sessions if not s["current"]))
+    refused(Api(server, other["token"]).raw("GET", "/api/auth/user/profile"), 401)
+    assert len(person.get("/api/auth/user/sessions")["sessions"]) == 1
+
+
+def test_changing_the_password_ends_the_other_sessions(server, guest, person):
+    other = guest.post("/api/user/login", username=person.user["username"], password=PASSWORD)
+    assert person.raw("PUT", "/api/auth/user/update", json={"old_password": "wrong one", "new_password": "another good 1"}).status_code in (400, 401)
+    person.put("/api/auth/user/update", old_password=PASSWORD, new_password="another good 1")
+    person.get("/api/auth/user/profile")
+    refused(Api(server, other["token"]).raw("GET", "/api/auth/user/profile"), 401)
+    guest.post("/api/user/login", username=person.user["username"], password="another good 1")
+
+
+def part(value):
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+def forged(person, header, secret=b"guess", **claims):
+    now = int(time.time())
+    body = {"user_id": person.user["id"], "sub": str(person.user["id"]), "iat": now, "exp": now + 3600, **claims}
+    head = part(header) + "." + part(body)
+    return head + "." + base64.urlsafe_b64encode(hmac.new(secret, head.encode(), hashlib.sha256).digest()).rstrip(b"=").decode()
+
+
+def test_hostile_tokens_are_401(server, person):
+    header, body, signature = person.token.split(".")
+    kid = json.loads(base64.urlsafe_b64decode(header + "=="))["kid"]
+    swapped = {**json.loads(base64.urlsafe_b64decode(body + "==")), "user_id": 1, "sub": "1"}
+    flipped = ("A" if signature[0] != "A" else "B") + signature[1:]
+    tokens = {
+        "altered body": f"{header}.{part(swapped)}.{signature}", "altered signature": f"{header}.{body}.{flipped}", "no signature": f"{header}.{body}.",
+        "alg none": part({"alg": "none", "typ": "JWT", "kid": kid}) + "." + body + ".", "alg None": part({"alg": "None", "kid": kid}) + f".{body}.{signature}",
+        "alg RS256": part({"alg": "RS256", "kid": kid}) + f".{body}.{signature}", "wrong kid": forged(person, {"alg": "HS256", "kid": "nope"}),
+        "no kid": forged(person, {"alg": "HS256"}), "path kid": forged(person, {"alg": "HS256", "kid": "../../dev/null"}, secret=b""),
+        "guessed secret": forged(person, {"alg": "HS256", "kid": kid}, secret=b"secret"), "empty secret": forged(person, {"alg": "HS256", "kid": kid}, secret=b""),
+        "two parts": f"{header}.{body}", "four parts": person.token + ".x", "empty": "", "words": "let me in", "long": "x" * 9000, "padding": person.token + "==",
+    }
+    for name, token in tokens.items():
+        answer = person.raw("GET", "/api/auth/user/profile", headers={"Authorization": "Bearer " + token})
+        assert answer.status_code in (401, 431) if name == "long" else answer.status_code == 401, (name, answer.text)
+
+
+def test_missing_and_malformed_authorization_have_the_old_texts(server):
+    zh = Api(server, lang="zh")
+    assert refused(zh.raw("GET", "/api/auth/user/profile"), 401, "authorization_required")["message"] == "Authorization头信息是必需的"
+    answer = zh.raw("GET", "/api/auth/user/profile", headers={"Authorization": "Basic eHg="})
+    assert refused(answer, 401, "authorization_format")["message"] == "Authorization头信息格式必须是Bearer {token}"
+    answer = zh.raw("GET", "/api/auth/user/profile", headers={"Authorization": "Bearer nope"})
+    assert refused(answer, 401, "invalid_token")["message"] == "无效或过期的token"
+
+
+def test_an_expired_token_is_401_and_a_guest_on_public_routes(make_server):
+    server = make_server("auth.access_ttl=1s").start()
+    person = register(server)
+    deadline = time.monotonic() + 10
+    while person.raw("GET", "/api/auth/user/profile").status_code == 200 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    refused(person.raw("GET", "/api/auth/user/profile"), 401, "invalid_token")
+    answer = person.raw("GET", "/api/video/feed")
+    assert answer.status_code == 200 and 'error="invalid_token"' in answer.headers["WWW-Authenticate"]

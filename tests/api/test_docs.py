@@ -1,0 +1,31 @@
+"""The documents say what is true: the walk-through runs, and the files they name exist."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from harness import ROOT
+
+PAGES = ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "docs/README.md", "docs/architecture.md", "docs/life-of-a-request.md"]
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
+def test_the_walk_through_runs(server, tmp_path, page):
+    block = re.search(r"<!-- walk-through -->\n```sh\n(.*?)```", (ROOT / page).read_text(), re.S).group(1)
+    assert "URL=http://127.0.0.1:8080\n" in block
+    block = block.replace("URL=http://127.0.0.1:8080\n", f"URL={server.url}\n").replace("USER_NAME=alice\n", f"USER_NAME=walk{page.count('.')}{os.getpid()}\n")
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", block], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "watched.mp4").stat().st_size > 1000
+    assert "206" in done.stdout
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_files_that_a_page_names_exist(page):
+    text = (ROOT / page).read_text()
+    for name in re.findall(r"`([\w.-]+(?:/[\w.-]+)+\.(?:h|cc|py|sh|sql|md|thrift|yaml|txt|js|css|html|cmake))`", text):
+        assert (ROOT / name).exists() or list(ROOT.glob("build/*/gen/" + name)), name
+    for link in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (ROOT / page).parent.joinpath(link).exists(), link
