@@ -1,0 +1,155 @@
+#include "platform/adapters/memory_cache.h"
+
+#include <list>
+#include <mutex>
+#include <unordered_map>
+
+namespace sv {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+constexpr std::size_t kShards = 16;
+constexpr std::size_t kEntryOverhead = 128;   // list node, map node, strings' heads
+constexpr std::size_t kBuckets = 65'536 / kShards;
+
+struct Hash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view s) const noexcept { return std::hash<std::string_view>{}(s); }
+};
+
+struct Entry {
+  std::string key, value;
+  Steady::time_point expires;
+  std::size_t cost() const { return key.size() + value.size() + kEntryOverhead; }
+};
+
+// Level and time of a token bucket; it refills by arithmetic when it is next looked at.
+struct Bucket {
+  double tokens = 0;
+  double rate = 1;
+  std::int64_t burst = 0;
+  Steady::time_point at;
+};
+
+struct alignas(64) Shard {
+  std::mutex mutex;
+  std::list<Entry> entries;   // most recently used first
+  std::unordered_map<std::string, std::list<Entry>::iterator, Hash, std::equal_to<>> places;
+  std::unordered_map<std::string, Bucket, Hash, std::equal_to<>> buckets;
+  std::size_t bytes = 0;
+
+  std::list<Entry>::iterator find(std::string_view key) {
+    auto it = places.find(key);
+    if (it == places.end()) return entries.end();
+    if (it->second->expires <= Steady::now()) {
+      erase(it->second);
+      return entries.end();
+    }
+    entries.splice(entries.begin(), entries, it->second);
+    return entries.begin();
+  }
+
+  void erase(std::list<Entry>::iterator at) {
+    bytes -= at->cost();
+    places.erase(places.find(at->key));
+    entries.erase(at);
+  }
+
+  void put(std::string_view key, std::string value, Steady::time_point expires, std::size_t limit) {
+    if (auto old = places.find(key); old != places.end()) erase(old->second);
+    Entry entry{std::string(key), std::move(value), expires};
+    if (entry.cost() > limit) return;
+    bytes += entry.cost();
+    entries.push_front(std::move(entry));
+    places.emplace(entries.front().key, entries.begin());
+    while (bytes > limit) erase(std::prev(entries.end()));
+  }
+
+  // Full buckets say nothing that a missing one does not.
+  void sweep_buckets(Steady::time_point now) {
+    std::erase_if(buckets, [now](const auto& item) {
+      const Bucket& b = item.second;
+      return b.tokens + std::chrono::duration<double>(now - b.at).count() * b.rate >= static_cast<double>(b.burst);
+    });
+  }
+};
+
+std::chrono::milliseconds ms_of(double seconds) {
+  return std::chrono::milliseconds(static_cast<std::int64_t>(std::min(seconds, 1e9) * 1000 + 0.999));
+}
+
+class MemoryCache final : public Cache {
+ public:
+  explicit MemoryCache(std::size_t bytes) : limit_(bytes / kShards) {}
+
+  Task<Result<std::vector<std::optional<std::string>>>> get_many(std::span<const std::string> keys) override {
+    std::vector<std::optional<std::string>> out;
+    out.reserve(keys.size());
+    for (const std::string& key : keys) {
+      Shard& s = shard(key);
+      std::lock_guard lock(s.mutex);
+      auto at = s.find(key);
+      out.push_back(at == s.entries.end() ? std::nullopt : std::optional(at->value));
+    }
+    co_return out;
+  }
+
+  Task<Result<>> set(std::string_view key, std::string value, std::chrono::milliseconds ttl) override {
+    Shard& s = shard(key);
+    std::lock_guard lock(s.mutex);
+    s.put(key, std::move(value), Steady::now() + ttl, limit_);
+    co_return Result<>{};
+  }
+
+  Task<Result<>> remove(std::string_view key) override {
+    Shard& s = shard(key);
+    std::lock_guard lock(s.mutex);
+    if (auto at = s.find(key); at != s.entries.end()) s.erase(at);
+    co_return Result<>{};
+  }
+
+  Task<Result<bool>> set_if_absent(std::string_view key, std::string value, std::chrono::milliseconds ttl) override {
+    Shard& s = shard(key);
+    std::lock_guard lock(s.mutex);
+    if (s.find(key) != s.entries.end()) co_return false;
+    s.put(key, std::move(value), Steady::now() + ttl, limit_);
+    co_return true;
+  }
+
+  Task<Result<Taken>> take(std::string_view key, double rate, std::int64_t burst, std::int64_t cost) override {
+    Shard& s = shard(key);
+    std::lock_guard lock(s.mutex);
+    const auto now = Steady::now();
+    auto it = s.buckets.find(key);
+    if (it == s.buckets.end()) {
+      if (s.buckets.size() >= kBuckets) s.sweep_buckets(now);
+      it = s.buckets.emplace(std::string(key), Bucket{static_cast<double>(burst), rate, burst, now}).first;
+    }
+    Bucket& b = it->second;
+    b.tokens = std::min(static_cast<double>(burst), b.tokens + std::chrono::duration<double>(now - b.at).count() * rate);
+    b.rate = rate;
+    b.burst = burst;
+    b.at = now;
+    Taken out;
+    out.limit = burst;
+    const double wanted = static_cast<double>(std::max<std::int64_t>(cost, 1));
+    out.allowed = b.tokens >= wanted;
+    if (out.allowed) b.tokens -= static_cast<double>(cost);
+    else out.retry_after = ms_of((wanted - b.tokens) / rate);
+    out.remaining = static_cast<std::int64_t>(b.tokens);
+    out.reset = ms_of((static_cast<double>(burst) - b.tokens) / rate);
+    co_return out;
+  }
+
+ private:
+  Shard& shard(std::string_view key) { return shards_[Hash{}(key) % kShards]; }
+
+  const std::size_t limit_;
+  std::array<Shard, kShards> shards_;
+};
+
+}  // namespace
+
+std::unique_ptr<Cache> make_memory_cache(MemoryCacheOptions options) { return std::make_unique<MemoryCache>(options.bytes); }
+
+}  // namespace sv

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "platform/ports/cache.h"
+
+namespace sv {
+
+struct MemoryCacheOptions {
+  std::size_t bytes = 256u << 20;   // of keys and values together; the least recently used go first
+};
+
+// The cache of one process.
+std::unique_ptr<Cache> make_memory_cache(MemoryCacheOptions options);
+
+}  // namespace sv
