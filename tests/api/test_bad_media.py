@@ -56,7 +56,6 @@ def test_a_playlist_is_refused_and_nothing_is_fetched(uploader, tmp_path):
         # With the first bytes of an MP4 in front it gets as far as the probe.
         path.write_bytes(struct.pack(">I4s4sI4s", 20, b"ftyp", b"isom", 512, b"isom") + playlist)
         rejected(uploader, path)
-        # A QuickTime file whose track data lies behind a URL.
         with pytest.raises(BlockingIOError):
             trap.accept()
 
@@ -125,8 +124,7 @@ def test_broken_forms_are_400_and_other_types_415(uploader, tiny):
     path = "/api/auth/video/upload"
     refused(uploader.raw("POST", path, json={"title": "x"}), 415)
     refused(uploader.raw("POST", path, data=b"--x\r\nno head", headers={"Content-Type": "multipart/form-data; boundary=x"}), 400)
-    refused(uploader.raw("POST", path, data=b"", headers={"Content-Type": "multipart/form-data"}), 400 if uploader.raw(
-        "POST", path, data=b"", headers={"Content-Type": "multipart/form-data"}).status_code == 400 else 415)
+    assert uploader.raw("POST", path, data=b"", headers={"Content-Type": "multipart/form-data"}).status_code in (400, 415)
     refused(uploader.raw("POST", path, files={"other": ("a.mp4", tiny.read_bytes())}, data={"title": "x"}), 400, "video_required")
 
 
