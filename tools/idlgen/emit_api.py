@@ -24,6 +24,7 @@ def api_classes(m):
     out = [f"class {name}Api {{", " public:", f"  virtual ~{name}Api() = default;"]
     out += [f"  virtual {result(x)} {signature(x)} = 0;" for x in m.methods]
     out += ["};", "", f"// Stands in for a service that this installation does not have: every call is `unavailable`, token `{m.name}_unavailable`.",
+            "// Fakes derive from it and override what they need.",
             f"class {name}Absent : public {name}Api {{", " public:"]
     out += [f"  {result(x)} {signature(x)} override;" for x in m.methods]
     out += ["};", "", "// Calls a service in another process. `channel` outlives it.", f"class {name}Client final : public {name}Api {{", " public:",
