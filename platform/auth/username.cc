@@ -43,6 +43,19 @@ std::string fold_text(std::string_view text) {
   return out;
 }
 
+Result<> check_text(std::string_view field, std::string_view text, int max_characters) {
+  if (text.size() > 4 * static_cast<std::size_t>(max_characters)) return invalid(field, "too_long");
+  const auto size = static_cast<int32_t>(text.size());
+  int characters = 0;
+  for (int32_t i = 0; i < size; ++characters) {
+    UChar32 c = 0;
+    U8_NEXT(text.data(), i, size, c);
+    if (c <= 0) return invalid(field, "invalid", c == 0 ? "NUL" : "not UTF-8");
+  }
+  if (characters > max_characters) return invalid(field, "too_long");
+  return {};
+}
+
 Result<std::string> username_key(std::string_view username) {
   constexpr std::string_view kField = "username";
   if (username.empty()) return invalid(kField, "required");

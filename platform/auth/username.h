@@ -17,4 +17,7 @@ Result<std::string> username_key(std::string_view username);
 // The same folding for any UTF-8 text, e.g. a search word. Empty when nothing visible is left.
 std::string fold_text(std::string_view text);
 
+// UTF-8 without NUL, at most `max_characters`; the error names `field`.
+Result<> check_text(std::string_view field, std::string_view text, int max_characters);
+
 }  // namespace sv::auth

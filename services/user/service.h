@@ -1,0 +1,45 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "idl/services.h"
+#include "idl/user.h"
+#include "platform/auth/key_ring.h"
+#include "platform/auth/revoked_sessions.h"
+#include "platform/core/offload.h"
+#include "platform/core/revision.h"
+#include "platform/ports/clock.h"
+#include "platform/ports/event_bus.h"
+#include "platform/ports/id_source.h"
+#include "platform/ports/sql.h"
+
+namespace sv::user {
+
+// All outlive the service.
+struct UserDeps {
+  sql::Database& db;
+  const Clock& clock;
+  IdSource& ids;
+  const auth::KeyRing& keys;
+  auth::RevokedSessions& revoked;
+  ThreadPool& bcrypt_pool;         // bounded: when its queue is full, logins and registrations are `unavailable`
+  EventBus& events;
+  ContentRevision& revision;
+  const Services& services;        // asked for counts
+};
+
+struct UserOptions {
+  std::chrono::milliseconds access_ttl = std::chrono::hours(24);
+  std::chrono::milliseconds refresh_ttl = std::chrono::hours(24 * 30);
+  int bcrypt_cost = 10;
+  bool foreign_social = false;     // social is a Go service that reports its counts by UpdateFollowCount
+};
+
+// Accounts, sessions and profiles. Subscribes to `events`: make it before they start. Thread-safe.
+std::unique_ptr<UserApi> make_user_service(const UserDeps& deps, const UserOptions& options);
+
+// Puts the sessions that ended before this process started into `revoked`. Await it before the first request is served.
+Task<Result<>> load_revoked_sessions(sql::Database& db, auth::RevokedSessions& revoked);
+
+}  // namespace sv::user

@@ -1,0 +1,148 @@
+#include "platform/auth/password.h"
+#include "platform/auth/username.h"
+#include "services/user/rules.h"
+#include "services/user/users.h"
+
+namespace sv::user {
+namespace {
+
+std::unexpected<Error> busy() {
+  return std::unexpected(Error{.code = Errc::unavailable, .token = "busy", .field = {}, .detail = "the bcrypt queue is full", .retry_after = std::chrono::seconds(1)});
+}
+
+}  // namespace
+
+Task<Result<std::string>> Users::hash_password(std::string password) {
+  auto hash = co_await offload(deps_.bcrypt_pool, [password = std::move(password), cost = options_.bcrypt_cost] { return auth::hash_password(password, cost); });
+  if (!hash) co_return busy();
+  co_return std::move(*hash);
+}
+
+Task<Result<bool>> Users::verify_password(std::string password, std::string hash) {
+  const auto same = co_await offload(deps_.bcrypt_pool, [password = std::move(password), hash = std::move(hash)] { return auth::verify_password(password, hash); });
+  if (!same) co_return busy();
+  co_return *same;
+}
+
+Task<Result<LoginRegisterResp>> Users::register_(const Ctx& ctx, const RegisterReq& req) {
+  SV_CO_TRY(const std::string key, auth::username_key(req.username));
+  SV_CO_CHECK(auth::check_new_password("password", req.password));
+  SV_CO_CHECK(check_profile(req.avatar, req.about));
+  // Before the costly hash; who comes first among those who pass here is decided by the unique index.
+  SV_CO_TRY(const sql::Rows taken, co_await deps_.db.query(store::kAccountByKey, {key}));
+  if (!taken.empty()) co_return fail(Errc::rejected, "username_taken");
+  SV_CO_TRY(std::string hash, co_await hash_password(req.password));
+
+  const NewAccount account{.id = UserId(deps_.ids.next()),
+                           .username = req.username,
+                           .key = key,
+                           .password_hash = std::move(hash),
+                           .avatar = req.avatar.value_or(""),
+                           .about = req.about.value_or("")};
+  Opened session = make_session(ctx, account.id);
+  auto done = co_await deps_.db.write(ctx, [this, account, row = session.row](sql::Tx& tx) -> Result<> {
+    SV_CHECK(writes_.insert_account(tx, account));
+    return writes_.open_session(tx, row);
+  });
+  if (!done && done.error().code == Errc::conflict) co_return fail(Errc::rejected, "username_taken");
+  if (!done) co_return std::unexpected(std::move(done.error()));
+  co_return co_await signed_in(ctx, std::move(session));
+}
+
+// One answer and one cost for an unknown name and a wrong password.
+Task<Result<LoginRegisterResp>> Users::login(const Ctx& ctx, const LoginReq& req) {
+  UserId user{};
+  std::string hash = auth::dummy_hash(options_.bcrypt_cost);
+  // An impossible name is looked up like any other: "" is no one's key.
+  const std::string key = auth::username_key(req.username).value_or("");
+  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kLoginByKey, {key}));
+  if (!rows.empty()) {
+    user = UserId(rows.i64(0, 0));
+    hash = rows.text(0, 1);
+  }
+  SV_CO_TRY(const bool right, co_await verify_password(req.password, hash));
+  if (!right || !user) co_return fail(Errc::rejected, "wrong_credentials");
+
+  Opened session = make_session(ctx, user);
+  SV_CO_CHECK(co_await deps_.db.write(ctx, [this, user, hash, row = session.row](sql::Tx& tx) -> Result<> {
+    // The password may have been changed while this one was being verified; that ended all sessions, so none may begin with the old one.
+    SV_TRY(const sql::Rows now, tx.query(store::kPasswordById, {user}));
+    if (now.empty() || now.text(0, 0) != hash) return fail(Errc::rejected, "wrong_credentials");
+    return writes_.open_session(tx, row);
+  }));
+  co_return co_await signed_in(ctx, std::move(session));
+}
+
+Task<Result<>> Users::update_user(const Ctx& ctx, const UpdateUserReq& req) {
+  SV_CO_CHECK(check_profile(req.avatar, req.about));
+  std::string old_hash, new_hash;
+  if (req.new_password) {
+    if (req.old_password.value_or("").empty()) co_return invalid("old_password", "required");
+    SV_CO_CHECK(auth::check_new_password("new_password", *req.new_password));
+    SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kPasswordById, {req.user_id}));
+    if (rows.empty()) co_return fail(Errc::not_found, "user_not_found");
+    old_hash = rows.text(0, 0);
+    SV_CO_TRY(const bool right, co_await verify_password(*req.old_password, old_hash));
+    if (!right) co_return fail(Errc::rejected, "wrong_old_password");
+    SV_CO_TRY(new_hash, co_await hash_password(*req.new_password));
+  }
+  const std::int64_t kept = session_id(ctx.session);
+  co_return co_await deps_.db.write(ctx, [this, id = req.user_id, avatar = req.avatar, about = req.about, old_hash, new_hash, kept](sql::Tx& tx) -> Result<> {
+    if (!new_hash.empty()) {
+      SV_TRY(const bool replaced, writes_.update_account(tx, store::kReplacePassword, id, {id, new_hash, old_hash}));
+      if (!replaced) return fail(Errc::rejected, "wrong_old_password");  // a twin was faster
+      SV_CHECK(writes_.end_sessions_but(tx, id, kept));
+    }
+    if (avatar || about || new_hash.empty()) {
+      SV_TRY(const bool found, writes_.update_account(tx, store::kSetProfile, id, {id, avatar, about}));
+      if (!found) return fail(Errc::not_found, "user_not_found");
+    }
+    return {};
+  });
+}
+
+// A picture needs a place that serves it, which installations do not have yet: refused rather than stored out of sight.
+Task<Result<>> Users::update_avatar(const Ctx&, const UpdateAvatarReq&) { co_return fail(Errc::rejected, "avatar_upload_unsupported"); }
+
+Task<Result<CheckUsernameResp>> Users::check_username(const Ctx&, const CheckUsernameReq& req) {
+  SV_CO_TRY(const std::string key, auth::username_key(req.username));
+  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kTakenKeys, {std::vector<std::string>{key}}));
+  co_return CheckUsernameResp{.available = rows.empty()};
+}
+
+Task<Result<BatchCheckUsernamesResp>> Users::batch_check_usernames(const Ctx&, const BatchCheckUsernamesReq& req) {
+  if (req.usernames.size() > kMaxBatch) co_return invalid("usernames", "too_long");
+  std::vector<std::string> keys;
+  for (const std::string& name : req.usernames)
+    if (auto key = auth::username_key(name)) keys.push_back(std::move(*key));
+  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kTakenKeys, {keys}));
+  std::vector<std::string_view> taken;
+  for (std::size_t i = 0; i < rows.size(); ++i) taken.push_back(rows.text(i, 0));
+  BatchCheckUsernamesResp out;
+  for (const std::string& name : req.usernames) {
+    const auto key = auth::username_key(name);
+    out.available_map[name] = key && std::ranges::find(taken, *key) == taken.end();
+  }
+  co_return out;
+}
+
+Task<Result<>> Users::change_account(const Ctx& ctx, std::string_view statement, UserId id, sql::Params params) {
+  co_return co_await deps_.db.write(ctx, [this, statement, id, params = std::move(params)](sql::Tx& tx) -> Result<> {
+    SV_TRY(const bool found, writes_.update_account(tx, statement, id, params));
+    if (!found) return fail(Errc::not_found, "user_not_found");
+    return {};
+  });
+}
+
+// Counts come from social's edges; only a social service that is not ours has to report them.
+Task<Result<>> Users::update_follow_count(const Ctx& ctx, const UpdateFollowCountReq& req) {
+  if (!options_.foreign_social) co_return fail(Errc::forbidden);
+  co_return co_await change_account(ctx, store::kAddFollows, req.user_id, {req.user_id, req.delta});
+}
+
+Task<Result<>> Users::update_follower_count(const Ctx& ctx, const UpdateFollowerCountReq& req) {
+  if (!options_.foreign_social) co_return fail(Errc::forbidden);
+  co_return co_await change_account(ctx, store::kAddFollowers, req.user_id, {req.user_id, req.delta});
+}
+
+}  // namespace sv::user

@@ -1,0 +1,129 @@
+#include "platform/auth/username.h"
+#include "platform/core/log.h"
+#include "services/user/rules.h"
+#include "services/user/users.h"
+
+namespace sv::user {
+
+// No query when all are cached, one otherwise.
+Task<Result<std::vector<AccountPtr>>> Users::accounts(std::vector<UserId> ids) {
+  std::vector<AccountPtr> out;
+  std::unordered_map<UserId, AccountPtr> found;
+  std::vector<std::int64_t> missing;
+  for (UserId id : ids) {
+    auto [at, fresh] = found.try_emplace(id);
+    if (!fresh) continue;
+    at->second = cache_.find(id);
+    if (!at->second) missing.push_back(id.value);
+  }
+  if (!missing.empty()) {
+    const std::uint64_t stamp = cache_.stamp();
+    SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kAccountsByIds, {missing}));
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      auto account = std::make_shared<const Account>(read_account(rows, i));
+      cache_.put(stamp, account);
+      found[account->id] = std::move(account);
+    }
+  }
+  for (UserId id : ids)
+    if (auto at = found.find(id); at != found.end() && at->second) out.push_back(std::exchange(at->second, {}));
+  co_return out;
+}
+
+// Counts are parts that their owners give; what an absent or failing owner does not give is 0. Relations come with the social service.
+Task<std::vector<User>> Users::compose(const Ctx& ctx, std::vector<AccountPtr> accounts) {
+  video::UserVideoPartsReq ask;
+  for (const AccountPtr& a : accounts) ask.user_ids.push_back(a->id);
+  std::map<UserId, video::UserVideoParts> videos;
+  if (!accounts.empty()) {
+    if (auto parts = co_await deps_.services.video->get_user_video_parts(ctx, ask)) videos = std::move(parts->parts);
+    else log::debug("user", "no video counts", {{"error", parts.error().token}, {"request_id", ctx.request_id}});
+  }
+  std::vector<User> out;
+  out.reserve(accounts.size());
+  for (const AccountPtr& a : accounts) {
+    User& u = out.emplace_back();
+    u.id = a->id;
+    u.username = a->username;
+    u.avatar = a->avatar;
+    u.about = a->about;
+    u.follow_count = a->follow_count;
+    u.follower_count = a->follower_count;
+    u.video_count = videos[a->id].video_count;
+    u.like_count = 0;
+    u.is_private = false;
+    u.is_blocked = false;
+  }
+  co_return out;
+}
+
+Task<Result<User>> Users::user(const Ctx& ctx, UserId id) {
+  SV_CO_TRY(std::vector<AccountPtr> found, co_await accounts({id}));
+  if (found.empty()) co_return fail(Errc::not_found, "user_not_found");
+  std::vector<User> users = co_await compose(ctx, std::move(found));
+  co_return std::move(users.front());
+}
+
+Task<Result<UserInfoResp>> Users::get_user_info(const Ctx& ctx, const UserInfoReq& req) {
+  SV_CO_TRY(User found, co_await user(ctx, req.user_id ? req.user_id : req.current_user_id));
+  co_return UserInfoResp{.user = std::move(found)};
+}
+
+Task<Result<UserInfoResp>> Users::get_user_info_by_username(const Ctx& ctx, const UserInfoByUsernameReq& req) {
+  const auto key = auth::username_key(req.username);
+  if (!key) co_return fail(Errc::not_found, "user_not_found");
+  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kAccountByKey, {*key}));
+  if (rows.empty()) co_return fail(Errc::not_found, "user_not_found");
+  std::vector<AccountPtr> found{std::make_shared<const Account>(read_account(rows, 0))};
+  std::vector<User> users = co_await compose(ctx, std::move(found));
+  co_return UserInfoResp{.user = std::move(users.front())};
+}
+
+Task<Result<BatchUserInfoResp>> Users::batch_get_user_info(const Ctx& ctx, const BatchUserInfoReq& req) {
+  if (req.user_ids.size() > kMaxBatch) co_return invalid("user_ids", "too_long");
+  SV_CO_TRY(std::vector<AccountPtr> found, co_await accounts(req.user_ids));
+  std::vector<User> users = co_await compose(ctx, std::move(found));
+  BatchUserInfoResp out;
+  for (User& u : users) {
+    const UserId id = u.id;
+    out.users.emplace(id, std::move(u));
+  }
+  co_return out;
+}
+
+Task<Result<UserStatsResp>> Users::get_user_stats(const Ctx& ctx, const UserStatsReq& req) {
+  SV_CO_TRY(const User u, co_await user(ctx, req.user_id));
+  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kCount));
+  UserStatsResp out;
+  out.stats = {.user_id = u.id, .video_count = u.video_count.value_or(0), .total_likes_received = u.like_count.value_or(0), .total_comments = 0};
+  out.total_user_count = rows.i64(0, 0);
+  co_return out;
+}
+
+Task<Result<SearchUsersResp>> Users::search_users(const Ctx& ctx, const SearchUsersReq& req) {
+  constexpr std::int64_t kMaxPage = 1000;
+  SV_CO_CHECK(auth::check_text("keyword", req.keyword, 100));
+  const std::string word = like_literal(auth::fold_text(req.keyword));
+  if (word.empty()) co_return invalid("keyword", "required");
+  const std::int64_t size = std::clamp<std::int64_t>(req.page_size, 1, 100);
+  const std::int64_t page = std::clamp<std::int64_t>(req.page, 1, kMaxPage);
+  const std::string pattern = "%" + word + "%";
+  SearchUsersResp out;
+  SV_CO_TRY(const sql::Rows count, co_await deps_.db.query(store::kSearchCount, {pattern}));
+  out.total = count.i64(0, 0);
+  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kSearch, {pattern, word + "%", size, (page - 1) * size}));
+  std::vector<AccountPtr> found;
+  for (std::size_t i = 0; i < rows.size(); ++i) found.push_back(std::make_shared<const Account>(read_account(rows, i)));
+  out.users = co_await compose(ctx, std::move(found));
+  co_return out;
+}
+
+Task<Result<UserBriefsResp>> Users::get_user_briefs(const Ctx&, const UserBriefsReq& req) {
+  if (req.user_ids.size() > kMaxBatch) co_return invalid("user_ids", "too_long");
+  SV_CO_TRY(const std::vector<AccountPtr> found, co_await accounts(req.user_ids));
+  UserBriefsResp out;
+  for (const AccountPtr& a : found) out.briefs[a->id] = {.id = a->id, .username = a->username, .avatar = a->avatar, .is_follow = false};
+  co_return out;
+}
+
+}  // namespace sv::user

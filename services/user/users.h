@@ -1,0 +1,68 @@
+#pragma once
+
+#include "platform/auth/token.h"
+#include "services/user/account_cache.h"
+#include "services/user/service.h"
+#include "services/user/writes.h"
+
+namespace sv::user {
+
+// The service itself; others see UserApi (service.h).
+class Users final : public UserApi {
+ public:
+  Users(const UserDeps& deps, const UserOptions& options);
+
+  // service_accounts.cc
+  Task<Result<LoginRegisterResp>> register_(const Ctx& ctx, const RegisterReq& req) override;
+  Task<Result<LoginRegisterResp>> login(const Ctx& ctx, const LoginReq& req) override;
+  Task<Result<>> update_user(const Ctx& ctx, const UpdateUserReq& req) override;
+  Task<Result<>> update_avatar(const Ctx& ctx, const UpdateAvatarReq& req) override;
+  Task<Result<CheckUsernameResp>> check_username(const Ctx& ctx, const CheckUsernameReq& req) override;
+  Task<Result<BatchCheckUsernamesResp>> batch_check_usernames(const Ctx& ctx, const BatchCheckUsernamesReq& req) override;
+  Task<Result<>> update_follow_count(const Ctx& ctx, const UpdateFollowCountReq& req) override;
+  Task<Result<>> update_follower_count(const Ctx& ctx, const UpdateFollowerCountReq& req) override;
+
+  // service_sessions.cc
+  Task<Result<bool>> verify_token(const Ctx& ctx, const std::string& token) override;
+  Task<Result<RefreshResp>> refresh(const Ctx& ctx, const RefreshReq& req) override;
+  Task<Result<>> logout(const Ctx& ctx, const LogoutReq& req) override;
+  Task<Result<ListSessionsResp>> list_sessions(const Ctx& ctx, const ListSessionsReq& req) override;
+  Task<Result<>> remove_session(const Ctx& ctx, const RemoveSessionReq& req) override;
+  Task<Result<CheckSessionResp>> check_session(const Ctx& ctx, const CheckSessionReq& req) override;
+
+  // service_profiles.cc
+  Task<Result<UserInfoResp>> get_user_info(const Ctx& ctx, const UserInfoReq& req) override;
+  Task<Result<UserInfoResp>> get_user_info_by_username(const Ctx& ctx, const UserInfoByUsernameReq& req) override;
+  Task<Result<BatchUserInfoResp>> batch_get_user_info(const Ctx& ctx, const BatchUserInfoReq& req) override;
+  Task<Result<UserStatsResp>> get_user_stats(const Ctx& ctx, const UserStatsReq& req) override;
+  Task<Result<SearchUsersResp>> search_users(const Ctx& ctx, const SearchUsersReq& req) override;
+  Task<Result<UserBriefsResp>> get_user_briefs(const Ctx& ctx, const UserBriefsReq& req) override;
+
+ private:
+  // service_accounts.cc
+  Task<Result<std::string>> hash_password(std::string password);
+  Task<Result<bool>> verify_password(std::string password, std::string hash);
+  Task<Result<>> change_account(const Ctx& ctx, std::string_view statement, UserId id, sql::Params params);
+
+  // service_sessions.cc: the session's row, and the answer that hands it out once the row is committed.
+  struct Opened {
+    NewSession row;
+    std::string refresh_token;
+  };
+  Opened make_session(const Ctx& ctx, UserId user);
+  Task<Result<LoginRegisterResp>> signed_in(const Ctx& ctx, Opened session);
+  Result<auth::Claims> check_token(std::string_view token) const;
+
+  // service_profiles.cc: unknown ids are left out; the order is that of `ids`, each once.
+  Task<Result<std::vector<AccountPtr>>> accounts(std::vector<UserId> ids);
+  Task<std::vector<User>> compose(const Ctx& ctx, std::vector<AccountPtr> accounts);
+  Task<Result<User>> user(const Ctx& ctx, UserId id);
+
+  const UserDeps deps_;
+  const UserOptions options_;
+  const auth::TokenSigner tokens_;
+  AccountCache cache_;
+  const Writes writes_;
+};
+
+}  // namespace sv::user
