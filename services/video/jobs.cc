@@ -63,7 +63,7 @@ void Pipeline::start(TaskGroup& group) {
   int slots = 1 + std::max(1, state_.options.workers);
   for (int i = 0; i < slots; ++i) {
     timers_.push_back(std::make_shared<asio::steady_timer>(executor_));
-    group.spawn(executor_, [this, lane = i == 0 ? Lane::quick : Lane::encoding] { return slot(lane); });
+    group.spawn(executor_, [this, lane = i == 0 ? Lane::quick : Lane::encoding, timer = timers_.back()] { return slot(lane, timer); });
   }
   group.spawn(executor_, [this] { return keep_leases(); });
 }
@@ -75,8 +75,7 @@ void Pipeline::wake() {
   });
 }
 
-Task<> Pipeline::slot(Lane lane) {
-  asio::steady_timer timer(executor_);
+Task<> Pipeline::slot(Lane lane, std::shared_ptr<asio::steady_timer> timer) {
   for (;;) {
     auto seen = rings_.load();
     auto job = co_await claim(lane);
@@ -87,11 +86,8 @@ Task<> Pipeline::slot(Lane lane) {
     if (!job) log::warn("video", "cannot take a job", {{"error", job.error().detail}});
     if (rings_.load() != seen) continue;
     // Also looks on its own each second: for jobs whose time has come and those that other processes queued.
-    auto left = std::chrono::steady_clock::now() + 1s;
-    while (rings_.load() == seen && std::chrono::steady_clock::now() < left) {
-      timer.expires_after(20ms);
-      co_await timer.async_wait(asio::use_awaitable);
-    }
+    timer->expires_after(1s);
+    co_await timer->async_wait(asio::as_tuple(asio::use_awaitable));
   }
 }
 
@@ -145,6 +141,7 @@ Task<> Pipeline::run(Job job) {
   Result<> outcome;
   {
     ScratchFolder folder(state_.options.scratch / fmt::format("{}", job.id));
+    track(job, 0, 0);
     try {
       outcome = co_await perform(job, folder.path());
     } catch (const boost::system::system_error& e) {

@@ -44,7 +44,7 @@ class Pipeline {
   };
 
   // jobs.cc
-  Task<> slot(Lane lane);
+  Task<> slot(Lane lane, std::shared_ptr<asio::steady_timer> timer);
   Task<> keep_leases();
   Task<Result<std::optional<Job>>> claim(Lane lane);
   Result<std::optional<Job>> claim_tx(sql::Tx& tx, Lane lane);

@@ -93,6 +93,7 @@ class VideoRules final : public VideoService {
   ViewBuffer views_;
   Pipeline pipeline_;
   metrics::Counter& absent_parts_;
+  TaskGroup group_;
   std::mutex ranking_mutex_;
   std::shared_ptr<const Ranking> ranking_;
 };

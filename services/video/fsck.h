@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "platform/core/task.h"
+#include "platform/ports/clock.h"
+#include "platform/ports/object_store.h"
+#include "platform/ports/sql.h"
+
+namespace sv::video {
+
+enum class FsckMode : unsigned char { report, repair };
+
+struct FsckFinding {
+  std::string kind;     // orphan_object, missing_object, wrong_size, stale_upload, unpurged_object, video_without_asset, broken_video, job_without_subject
+  std::string key;      // object key or id
+  std::string detail;
+  bool repaired = false;
+};
+
+struct FsckReport {
+  std::vector<FsckFinding> findings;            // empty: clean
+  std::int64_t objects = 0;
+  std::int64_t bytes = 0;
+  std::map<std::int64_t, std::int64_t> bytes_by_user;
+};
+
+// Compares the ledger with the objects and the rows with each other. May run while the service serves: uploads younger than an hour are not
+// findings. Repair removes what nobody owns, and fails videos whose bytes are gone so that nothing points at nothing.
+Task<Result<FsckReport>> fsck(sql::Database& db, ObjectStore& objects, const Clock& clock, FsckMode mode);
+
+}  // namespace sv::video

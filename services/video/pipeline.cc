@@ -1,0 +1,266 @@
+#include "services/video/pipeline.h"
+
+#include <charconv>
+#include <fstream>
+
+#include <fmt/format.h>
+
+#include "services/video/media_access.h"
+
+namespace sv::video {
+namespace {
+
+// Shares of the whole work, as `progress` shows it.
+constexpr std::int64_t kProbed = 5;
+constexpr std::int64_t kWatchable = 30;
+constexpr int kFirstRung = 540;
+constexpr int kUrlRung = 720;
+constexpr int kCoverSide = 720;
+constexpr std::int64_t kAudioBits = 96'000;
+
+constexpr std::string_view kAddRendition =
+    "INSERT INTO video_renditions (asset_id, name, width, height, bit_rate, bytes, state, file, playlist) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
+    "ON CONFLICT (asset_id, name) DO UPDATE SET bit_rate = excluded.bit_rate, bytes = excluded.bytes, state = excluded.state, file = excluded.file, "
+    "playlist = excluded.playlist";
+constexpr std::string_view kRenditions = "SELECT name, width, height, bit_rate, file, playlist, bytes, state FROM video_renditions WHERE asset_id = $1";
+
+struct MadeRendition {
+  std::string name;
+  std::int64_t width = 0, height = 0, bit_rate = 0, bytes = 0;
+  RenditionState state = RenditionState::queued;
+  std::string file, playlist;
+
+  sql::Params params(std::int64_t asset) const { return {asset, name, width, height, bit_rate, bytes, num(state), file, playlist}; }
+  int side() const {   // 0: not a rung
+    int n = 0;
+    std::from_chars(name.data(), name.data() + name.size(), n);
+    return n;
+  }
+};
+
+std::int64_t rate(std::int64_t bytes, std::int64_t duration_ms) { return duration_ms > 0 ? bytes * 8000 / duration_ms : 0; }
+
+const media::Rung& first_rung(const std::vector<media::Rung>& rungs) {
+  const media::Rung* best = &rungs.front();
+  for (const auto& rung : rungs)
+    if (std::min(rung.width, rung.height) <= kFirstRung) best = &rung;
+  return *best;
+}
+
+std::string file_in(const std::filesystem::path& root, const std::filesystem::path& file) { return file.lexically_relative(root).generic_string(); }
+
+// RFC 8216 §4.3.4. Peak rates are the encoder's caps.
+std::string master_playlist(const std::vector<MadeRendition>& rungs, const std::vector<media::Rung>& ladder) {
+  std::string out = "#EXTM3U8\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n";
+  for (const auto& r : rungs) {
+    std::int64_t peak = r.bit_rate;
+    for (const auto& rung : ladder)
+      if (rung.name == r.name) peak = std::max<std::int64_t>(peak, rung.max_rate_kbit * 1000LL + kAudioBits);
+    out += fmt::format("#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},RESOLUTION={}x{}\n{}\n", peak, r.bit_rate, r.width, r.height, r.playlist);
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<> Pipeline::touch_videos(sql::Tx& tx, std::int64_t asset, std::optional<Status> status) {
+  SV_TRY(auto videos, videos_of_asset(tx, asset));
+  for (const auto& video : videos) {
+    VideoRow after = *video;
+    if (status) after.status = *status;
+    SV_CHECK(state_.save(tx, *video, std::move(after)));
+  }
+  return {};
+}
+
+Task<Result<std::vector<Pipeline::StoredFile>>> Pipeline::store(AssetRow asset, std::filesystem::path root, std::vector<std::filesystem::path> files) {
+  std::vector<StoredFile> out;
+  for (const auto& path : files) {
+    auto file = file_in(root, path);
+    out.push_back({.key = media_key(asset.id, file), .file = file, .bytes = static_cast<std::int64_t>(std::filesystem::file_size(path))});
+  }
+  auto now = state_.now();
+  SV_CO_CHECK(co_await state_.deps.db.write(Ctx{}, [out, asset, now](sql::Tx& tx) -> Result<> {
+    for (const auto& f : out) SV_CHECK(begin_object(tx, f.key, asset.id, asset.user, now));
+    return {};
+  }));
+  for (std::size_t i = 0; i < files.size(); ++i) SV_CO_CHECK(co_await state_.deps.objects.import_file(files[i], out[i].key));
+  co_return out;
+}
+
+Task<Result<>> Pipeline::commit(Job job, std::vector<StoredFile> files, std::function<Result<>(sql::Tx&)> then) {
+  co_return co_await state_.deps.db.write(Ctx{}, [this, job, files = std::move(files), then = std::move(then)](sql::Tx& tx) -> Result<> {
+    SV_CHECK(complete(tx, job));
+    SV_TRY(auto asset, find_asset(tx, job.subject));
+    bool alive = asset && asset->state != AssetState::dead;
+    auto now = state_.now();
+    for (const auto& f : files) SV_CHECK(alive ? set_object_live(tx, f.key, f.bytes, now) : kill_object(tx, f.key, now));
+    if (!alive) return state_.queue(tx, job.subject, JobKind::purge, Lane::quick);
+    return then(tx);
+  });
+}
+
+Task<Result<>> Pipeline::probe(Job job, AssetRow asset, std::filesystem::path source) {
+  SV_CO_TRY(auto info, co_await state_.deps.media->probe(source));
+  co_return co_await commit(job, {}, [this, asset, info](sql::Tx& tx) -> Result<> {
+    SV_CHECK(tx.execute("UPDATE video_assets SET progress = $2, duration_ms = $3, width = $4, height = $5, milli_fps = $6, bit_rate = $7, format = $8, "
+                        "video_codec = $9, pixel_format = $10, audio_codec = $11 WHERE id = $1",
+                        {asset.id, kProbed, info.duration_ms, info.width, info.height, static_cast<std::int64_t>(info.fps * 1000), info.bit_rate,
+                         info.format, info.video_codec, info.pixel_format, info.audio_codec}));
+    for (const auto& rung : media::ladder_for(info)) {
+      MadeRendition r;
+      r.name = rung.name;
+      r.width = rung.width;
+      r.height = rung.height;
+      r.bit_rate = rung.max_rate_kbit * 1000LL + kAudioBits;
+      SV_CHECK(tx.execute(kAddRendition, r.params(asset.id)));
+    }
+    SV_CHECK(touch_videos(tx, asset.id, Status::transcoding));
+    SV_CHECK(state_.queue(tx, asset.id, JobKind::cover, Lane::quick));
+    return state_.queue(tx, asset.id, JobKind::first, info.remuxable() ? Lane::quick : Lane::encoding);
+  });
+}
+
+Task<Result<>> Pipeline::cover(Job job, AssetRow asset, std::filesystem::path source, std::filesystem::path folder) {
+  auto root = folder / "out";
+  std::filesystem::create_directories(root);
+  auto at = std::chrono::milliseconds(std::min<std::int64_t>(1000, asset.info.duration_ms / 10));
+  auto out = root / kPosterFile;
+  SV_CO_CHECK(co_await state_.deps.media->poster(source, at, out));
+  SV_CO_TRY(auto files, co_await store(asset, root, std::vector{out}));
+  co_return co_await commit(job, std::move(files), [this, id = asset.id](sql::Tx& tx) -> Result<> {
+    SV_CHECK(tx.execute("UPDATE video_assets SET poster = 1 WHERE id = $1", {id}));
+    return touch_videos(tx, id, std::nullopt);
+  });
+}
+
+Task<Result<>> Pipeline::image(Job job, std::filesystem::path folder) {
+  SV_CO_TRY(auto source, co_await state_.deps.objects.local_copy(cover_source_key(job.subject), folder / "cover-source"));
+  auto out = folder / "cover-out.jpg";
+  SV_CO_CHECK(co_await state_.deps.media->image(source, kCoverSide, out));
+  auto bytes = static_cast<std::int64_t>(std::filesystem::file_size(out));
+  auto key = cover_key(VideoId(job.subject));
+  SV_CO_CHECK(co_await state_.deps.db.write(Ctx{}, [this, job, key](sql::Tx& tx) -> Result<> {
+    SV_TRY(auto video, find_video(tx, VideoId(job.subject)));
+    return begin_object(tx, key, job.subject, video ? video->author : UserId(), state_.now());
+  }));
+  SV_CO_CHECK(co_await state_.deps.objects.import_file(out, key));
+  co_return co_await state_.deps.db.write(Ctx{}, [this, job, key, bytes](sql::Tx& tx) -> Result<> {
+    SV_CHECK(complete(tx, job));
+    SV_CHECK(kill_object(tx, cover_source_key(job.subject), state_.now()));
+    SV_TRY(auto video, find_video(tx, VideoId(job.subject)));
+    if (video) {
+      SV_CHECK(set_object_live(tx, key, bytes, state_.now()));
+      VideoRow after = *video;
+      after.cover = true;
+      SV_CHECK(state_.save(tx, *video, std::move(after)));
+    } else {
+      SV_CHECK(kill_object(tx, key, state_.now()));
+    }
+    return state_.queue(tx, job.subject, JobKind::purge, Lane::quick);
+  });
+}
+
+Task<Result<>> Pipeline::first(Job job, AssetRow asset, std::filesystem::path source, std::filesystem::path folder) {
+  auto root = folder / "out";
+  std::filesystem::create_directories(root);
+  MadeRendition made;
+  std::vector<std::filesystem::path> paths;
+  if (asset.info.remuxable()) {
+    made.name = "original";
+    made.width = asset.info.width;
+    made.height = asset.info.height;
+    paths = {root / "original.mp4"};
+    SV_CO_CHECK(co_await state_.deps.media->remux(source, asset.info, paths[0]));
+  } else {
+    auto running = track(job, kProbed, kWatchable);
+    auto rung = first_rung(media::ladder_for(asset.info));
+    SV_CO_TRY(auto encoded, co_await state_.deps.media->transcode(source, asset.info, std::vector{rung}, root, [running](int percent) { running->percent = percent; }));
+    made.name = rung.name;
+    made.width = rung.width;
+    made.height = rung.height;
+    made.playlist = file_in(root, encoded[0].playlist);
+    paths = {encoded[0].mp4, encoded[0].playlist};
+    paths.insert(paths.end(), encoded[0].segments.begin(), encoded[0].segments.end());
+  }
+  SV_CO_TRY(auto files, co_await store(asset, root, paths));
+  made.file = files[0].file;
+  made.bytes = files[0].bytes;
+  made.bit_rate = rate(made.bytes, asset.info.duration_ms);
+  made.state = RenditionState::ready;
+  co_return co_await commit(job, std::move(files), [this, asset, made](sql::Tx& tx) -> Result<> {
+    SV_CHECK(tx.execute(kAddRendition, made.params(asset.id)));
+    SV_CHECK(tx.execute("UPDATE video_assets SET state = 1, error = '', retryable = 0, progress = $2, play_file = $3, play_bytes = $4 WHERE id = $1",
+                        {asset.id, kWatchable, made.file, made.bytes}));
+    SV_CHECK(touch_videos(tx, asset.id, Status::ready));
+    SV_CHECK(state_.queue(tx, asset.id, JobKind::sprite, Lane::quick));
+    return state_.queue(tx, asset.id, JobKind::ladder, Lane::encoding);
+  });
+}
+
+Task<Result<>> Pipeline::sprite(Job job, AssetRow asset, std::filesystem::path source, std::filesystem::path folder) {
+  auto root = folder / "out";
+  std::filesystem::create_directories(root);
+  std::vector<std::filesystem::path> paths{root / kSpriteFile, root / kVttFile};
+  SV_CO_CHECK(co_await state_.deps.media->sprite(source, asset.info, paths[0], paths[1], std::string(kSpriteFile)));
+  SV_CO_TRY(auto files, co_await store(asset, root, paths));
+  co_return co_await commit(job, std::move(files), [this, id = asset.id](sql::Tx& tx) -> Result<> {
+    SV_CHECK(tx.execute("UPDATE video_assets SET sprite = 1 WHERE id = $1", {id}));
+    return touch_videos(tx, id, std::nullopt);
+  });
+}
+
+Task<Result<>> Pipeline::ladder(Job job, AssetRow asset, std::filesystem::path source, std::filesystem::path folder) {
+  auto root = folder / "out";
+  std::filesystem::create_directories(root);
+  std::vector<MadeRendition> made;
+  SV_CO_TRY(auto rows, co_await state_.deps.db.query(kRenditions, {asset.id}));
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (static_cast<RenditionState>(rows.i64(i, 7)) != RenditionState::ready || rows.text(i, 5).empty()) continue;
+    made.push_back({.name = rows.text(i, 0), .width = rows.i64(i, 1), .height = rows.i64(i, 2), .bit_rate = rows.i64(i, 3), .bytes = rows.i64(i, 6),
+                    .state = RenditionState::ready, .file = rows.text(i, 4), .playlist = rows.text(i, 5)});
+  }
+  auto all = media::ladder_for(asset.info);
+  auto rest = all;
+  std::erase_if(rest, [&](const media::Rung& rung) { return std::ranges::any_of(made, [&](const MadeRendition& r) { return r.name == rung.name; }); });
+  std::vector<std::filesystem::path> paths;
+  std::size_t fresh = made.size();
+  if (!rest.empty()) {
+    auto running = track(job, kWatchable, 99);
+    SV_CO_TRY(auto encoded, co_await state_.deps.media->transcode(source, asset.info, rest, root, [running](int percent) { running->percent = percent; }));
+    for (const auto& e : encoded) {
+      MadeRendition r;
+      r.name = e.rung.name;
+      r.width = e.rung.width;
+      r.height = e.rung.height;
+      r.bytes = static_cast<std::int64_t>(std::filesystem::file_size(e.mp4));
+      r.bit_rate = rate(r.bytes, asset.info.duration_ms);
+      r.state = RenditionState::ready;
+      r.file = file_in(root, e.mp4);
+      r.playlist = file_in(root, e.playlist);
+      made.push_back(std::move(r));
+      paths.push_back(e.mp4);
+      paths.push_back(e.playlist);
+      paths.insert(paths.end(), e.segments.begin(), e.segments.end());
+    }
+  }
+  std::vector<MadeRendition> changed(made.begin() + static_cast<std::ptrdiff_t>(fresh), made.end());
+  std::ranges::sort(made, {}, &MadeRendition::side);
+  paths.push_back(root / kMasterFile);
+  {
+    std::ofstream file(paths.back(), std::ios::binary);
+    file << master_playlist(made, all);
+    if (!file.flush()) co_return fail(Errc::storage_full);
+  }
+  const MadeRendition* play = &made.front();
+  for (const auto& r : made)
+    if (r.side() <= kUrlRung) play = &r;
+  SV_CO_TRY(auto files, co_await store(asset, root, paths));
+  co_return co_await commit(job, std::move(files), [this, asset, changed, play = *play](sql::Tx& tx) -> Result<> {
+    for (const auto& r : changed) SV_CHECK(tx.execute(kAddRendition, r.params(asset.id)));
+    SV_CHECK(tx.execute("UPDATE video_assets SET hls = 1, progress = 100, play_file = $2, play_bytes = $3 WHERE id = $1", {asset.id, play.file, play.bytes}));
+    return touch_videos(tx, asset.id, std::nullopt);
+  });
+}
+
+}  // namespace sv::video

@@ -1,0 +1,143 @@
+#include "services/video/media_access.h"
+#include "services/video/rules.h"
+#include "services/video/validate.h"
+
+namespace sv::video {
+namespace {
+
+constexpr std::string_view kJobs = "SELECT kind, state, error FROM video_jobs WHERE subject = $1 ORDER BY kind";   // its unique key
+constexpr std::string_view kRenditions =                                                                          // primary key
+    "SELECT name, width, height, bit_rate, bytes, state, file FROM video_renditions WHERE asset_id = $1 ORDER BY height, name";
+constexpr std::string_view kProgress = "SELECT progress FROM video_assets WHERE id = $1";
+
+// What of another author's video cannot be told from one that does not exist.
+Result<VideoPtr> own_video(sql::Tx& tx, VideoId id, UserId user) {
+  SV_TRY(auto row, find_video(tx, id));
+  if (!row || !row->owned_by(user)) return fail(Errc::not_found, "video_not_found");
+  return row;
+}
+
+}  // namespace
+
+Task<Result<>> VideoRules::update_video_info(const Ctx& ctx, const UpdateVideoInfoReq& req) {
+  std::optional<std::string> title;
+  std::optional<std::vector<std::string>> tags;
+  std::optional<Visibility> visibility;
+  if (req.title) {
+    SV_CO_TRY(title, clean_title(*req.title));
+  }
+  if (req.description) SV_CO_CHECK(check_description(*req.description));
+  if (req.tags) {
+    SV_CO_TRY(tags, clean_tags(*req.tags));
+  }
+  if (req.visibility) {
+    visibility = parse_visibility(*req.visibility);
+    if (!visibility) co_return invalid("visibility", "invalid");
+  }
+  auto rev = state_.deps.ids.next();
+  co_return co_await state_.deps.db.write(ctx, [this, title, tags, visibility, rev, description = req.description, id = req.video_id, user = req.user_id](sql::Tx& tx) -> Result<> {
+    SV_TRY(auto before, own_video(tx, id, user));
+    VideoRow after = *before;
+    if (title) after.title = *title;
+    if (description) after.description = *description;
+    if (tags) after.tags = *tags;
+    if (visibility) {
+      // Links that were good for more people than now must stop working.
+      if (num(*visibility) > num(before->visibility)) after.media_rev = rev;
+      after.visibility = *visibility;
+    }
+    return state_.save(tx, *before, std::move(after));
+  });
+}
+
+Task<Result<>> VideoRules::delete_video(const Ctx& ctx, const DeleteVideoReq& req) {
+  co_return co_await state_.deps.db.write(ctx, [this, id = req.video_id, user = req.user_id](sql::Tx& tx) -> Result<> {
+    SV_TRY(auto before, own_video(tx, id, user));
+    VideoRow after = *before;
+    after.status = Status::deleted;
+    SV_CHECK(state_.save(tx, *before, std::move(after)));
+    auto now = state_.now();
+    SV_CHECK(kill_object(tx, cover_key(id), now));
+    SV_CHECK(kill_object(tx, cover_source_key(id.value), now));
+    SV_CHECK(tx.execute("UPDATE video_jobs SET state = 2 WHERE subject = $1 AND kind = 3 AND state = 0", {id}));
+    SV_TRY(auto others, videos_of_asset(tx, before->asset));
+    if (others.empty()) {
+      SV_CHECK(tx.execute("UPDATE video_assets SET state = 3 WHERE id = $1", {before->asset}));
+      SV_CHECK(tx.execute("UPDATE video_jobs SET state = 2 WHERE subject = $1 AND state <> 1 AND kind <> 6", {before->asset}));
+      SV_CHECK(kill_objects(tx, before->asset, now));
+      if (before->asset != id.value) SV_CHECK(state_.queue(tx, before->asset, JobKind::purge, Lane::quick));
+    }
+    return state_.queue(tx, id.value, JobKind::purge, Lane::quick);
+  });
+}
+
+Task<Result<VideoStatusResp>> VideoRules::get_video_status(const Ctx&, const VideoStatusReq& req) {
+  SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
+  if (!row || !row->owned_by(req.current_user_id)) co_return fail(Errc::not_found, "video_not_found");
+  SV_CO_TRY(auto jobs, co_await state_.deps.db.query(kJobs, {row->asset}));
+  SV_CO_TRY(auto renditions, co_await state_.deps.db.query(kRenditions, {row->asset}));
+  SV_CO_TRY(auto progress, co_await state_.deps.db.query(kProgress, {row->asset}));
+  VideoStatusResp out;
+  out.id = row->id;
+  out.status = status_name(row->status);
+  out.progress = progress.empty() ? 0 : static_cast<std::int32_t>(progress.i64(0, 0));
+  out.stage = "done";
+  std::string ladder_error;
+  for (std::size_t i = jobs.size(); i-- > 0;) {   // the earliest that is not over
+    auto kind = static_cast<JobKind>(jobs.i64(i, 0));
+    auto state = static_cast<JobState>(jobs.i64(i, 1));
+    if (kind == JobKind::image || kind == JobKind::purge) continue;
+    if (state == JobState::queued || state == JobState::running) out.stage = job_name(kind);
+    if (state == JobState::dead && kind == JobKind::ladder) ladder_error = jobs.text(i, 2);
+    if (row->status == Status::failed && state == JobState::dead) out.stage = job_name(kind);
+  }
+  if (row->status == Status::failed) {
+    out.error = row->error;
+    out.retryable = row->retryable;
+  } else if (!ladder_error.empty()) {
+    out.error = ladder_error;
+    out.retryable = true;
+  }
+  auto query = url_query(*row);
+  for (std::size_t i = 0; i < renditions.size(); ++i) {
+    constexpr std::string_view kStates[] = {"queued", "ready", "failed"};
+    const auto& file = renditions.text(i, 6);
+    out.renditions.push_back({.name = renditions.text(i, 0),
+                              .width = static_cast<std::int32_t>(renditions.i64(i, 1)),
+                              .height = static_cast<std::int32_t>(renditions.i64(i, 2)),
+                              .bitrate = renditions.i64(i, 3),
+                              .bytes = renditions.i64(i, 4),
+                              .state = std::string(kStates[renditions.i64(i, 5)]),
+                              .url = file.empty() ? "" : url(*row, file, query)});
+  }
+  if (row->hls) out.hls_url = url(*row, kMasterFile, query);
+  if (row->sprite) {
+    out.sprite_url = url(*row, kSpriteFile, query);
+    out.vtt_url = url(*row, kVttFile, query);
+  }
+  co_return out;
+}
+
+Task<Result<>> VideoRules::retry_video(const Ctx& ctx, const RetryVideoReq& req) {
+  co_return co_await state_.deps.db.write(ctx, [this, id = req.video_id, user = req.user_id](sql::Tx& tx) -> Result<> {
+    SV_TRY(auto row, own_video(tx, id, user));
+    if (row->status == Status::failed && !row->retryable) return fail(Errc::conflict, "not_retryable");
+    SV_TRY(auto revived, tx.execute("UPDATE video_jobs SET state = 0, attempts = 0, not_before = $2, error = '' WHERE subject = $1 AND state = 3",
+                                    {row->asset, state_.now()}));
+    if (revived == 0) return fail(Errc::conflict, "not_retryable");
+    SV_CHECK(tx.execute("UPDATE video_renditions SET state = 0 WHERE asset_id = $1 AND state = 2", {row->asset}));
+    if (row->status == Status::failed) {
+      SV_CHECK(tx.execute("UPDATE video_assets SET state = 0, error = '', retryable = 0 WHERE id = $1", {row->asset}));
+      SV_TRY(auto videos, videos_of_asset(tx, row->asset));
+      for (const auto& video : videos) {
+        VideoRow after = *video;
+        after.status = video->duration_ms > 0 ? Status::transcoding : Status::uploaded;
+        SV_CHECK(state_.save(tx, *video, std::move(after)));
+      }
+    }
+    tx.on_commit([this] { state_.wake(); });
+    return {};
+  });
+}
+
+}  // namespace sv::video
