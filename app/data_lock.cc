@@ -12,8 +12,8 @@
 
 namespace sv {
 
-Result<DataLock> DataLock::acquire(const std::filesystem::path& data) {
-  std::filesystem::path path = data / "lock";
+Result<DataLock> DataLock::acquire(const std::filesystem::path& data, std::string_view name) {
+  std::filesystem::path path = data / name;
   int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return fail(Errc::unavailable, "data_locked", fmt::format("data: cannot open {}: {}", path.string(), std::strerror(errno)));
   DataLock lock(fd);
@@ -21,7 +21,7 @@ Result<DataLock> DataLock::acquire(const std::filesystem::path& data) {
     char pid[32] = {};
     if (::pread(fd, pid, sizeof pid - 1, 0) <= 0) std::strcpy(pid, "unknown");
     return fail(Errc::unavailable, "data_locked",
-                fmt::format("data: {} is served by process {}; stop it or use another --data", data.string(), pid));
+                fmt::format("data: {} is in use by process {}; stop it or use another --data", data.string(), pid));
   }
   std::string pid = std::to_string(::getpid());
   if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, pid.data(), pid.size(), 0) < 0)

@@ -1,0 +1,105 @@
+#include "app/commands.h"
+
+#include <filesystem>
+#include <iostream>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "app/block_on.h"
+#include "app/wiring.h"
+#include "platform/adapters/local_events.h"
+#include "platform/core/log.h"
+#include "services/user/admin.h"
+#include "services/video/fsck.h"
+
+namespace sv::commands {
+namespace {
+
+int cannot(const Error& error) {
+  fmt::print(stderr, "shortvideo: {}\n", error.detail.empty() ? message_text(error, Lang::en) : error.detail);
+  return kCannotRun;
+}
+
+// A command's failure that an operator caused is told in words, not in tokens.
+template <class Run>
+int with_accounts(const Config& config, Run run) {
+  auto storage = open_storage(config, Access::admin);
+  if (!storage) return cannot(storage.error());
+  asio::io_context idle;
+  auto events = make_local_events({&(*storage)->of("user")}, (*storage)->clock, idle.get_executor(), {});
+  return run(user::AdminDeps{.db = (*storage)->of("user"),
+                             .clock = (*storage)->clock,
+                             .ids = *(*storage)->ids,
+                             .events = *events,
+                             .access_ttl = config.access_ttl,
+                             .bcrypt_cost = static_cast<int>(config.bcrypt_cost)});
+}
+
+std::string password_from_input() {
+  std::string line;
+  std::getline(std::cin, line);
+  return line;
+}
+
+int told(const Result<>& done, std::string_view success) {
+  if (!done) return cannot(done.error());
+  fmt::print("{}\n", success);
+  return 0;
+}
+
+}  // namespace
+
+int serve(const Config& config) {
+  const std::string problem = log::init({.level = log::parse_level(config.log_level), .json = config.log_format == "json", .output = config.log_output});
+  if (!problem.empty()) {
+    fmt::print(stderr, "shortvideo: {}\n", problem);
+    return kCannotRun;
+  }
+  auto done = run_server(config);
+  log::shutdown();
+  return done ? 0 : cannot(done.error());
+}
+
+int migrate(const Config& config) {
+  auto storage = open_storage(config, Access::serve);
+  if (!storage) return cannot(storage.error());
+  fmt::print("the database is up to date\n");
+  return 0;
+}
+
+int fsck(const Config& config, bool repair) {
+  auto storage = open_storage(config, repair ? Access::serve : Access::look);
+  if (!storage) return cannot(storage.error());
+  auto report = block_on(video::fsck((*storage)->of("video"), *(*storage)->objects, (*storage)->clock, repair ? video::FsckMode::repair : video::FsckMode::report));
+  if (!report) return cannot(report.error());
+  bool clean = true;
+  for (const auto& finding : report->findings) {
+    fmt::print("{} {}: {}{}\n", finding.kind, finding.key, finding.detail, finding.repaired ? " (repaired)" : "");
+    clean = clean && finding.repaired;
+  }
+  for (const auto& [owner, bytes] : report->bytes_by_user) fmt::print("user {}: {} bytes\n", owner, bytes);
+  fmt::print("{} objects, {} bytes, {} findings\n", report->objects, report->bytes, report->findings.size());
+  return clean ? 0 : kFindings;
+}
+
+int create_user(const Config& config, const std::string& name) {
+  return with_accounts(config, [&](user::AdminDeps deps) {
+    auto id = block_on(user::create_user(deps, name, password_from_input()));
+    if (!id) return cannot(id.error());
+    fmt::print("user {} has id {}\n", name, *id);
+    return 0;
+  });
+}
+
+int set_password(const Config& config, const std::string& name) {
+  return with_accounts(config, [&](user::AdminDeps deps) {
+    return told(block_on(user::set_password(deps, name, password_from_input())), "the password is set, the sessions have ended");
+  });
+}
+
+int grant_admin(const Config& config, const std::string& name) {
+  return with_accounts(config, [&](user::AdminDeps deps) { return told(block_on(user::grant_admin(deps, name)), fmt::format("{} is an administrator", name)); });
+}
+
+}  // namespace sv::commands

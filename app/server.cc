@@ -1,0 +1,244 @@
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstdio>
+#include <thread>
+
+#include <boost/asio/executor_work_guard.hpp>
+
+#include "app/block_on.h"
+#include "app/wiring.h"
+#include "gateway/gateway.h"
+#include "idl/services.h"
+#include "platform/adapters/local_events.h"
+#include "platform/adapters/local_search.h"
+#include "platform/adapters/memory_cache.h"
+#include "platform/auth/keyfile.h"
+#include "platform/auth/revoked_sessions.h"
+#include "platform/auth/signed_url.h"
+#include "platform/core/log.h"
+#include "platform/media/media_tools.h"
+#include "platform/net/http_server.h"
+#include "services/user/service.h"
+#include "services/video/service.h"
+
+namespace sv {
+namespace {
+
+constexpr std::chrono::hours kLinkLife{6};   // of a signed media URL: longer than the longest video plays
+
+// Event loops, one thread each. The last one is for background work, so that no request waits behind it.
+class Loops {
+ public:
+  explicit Loops(std::size_t count) {
+    for (std::size_t i = 0; i <= count; ++i) {
+      loops_.push_back(std::make_unique<asio::io_context>(1));
+      guards_.push_back(asio::make_work_guard(*loops_.back()));
+    }
+    for (auto& loop : loops_) threads_.emplace_back([l = loop.get()] { l->run(); });
+  }
+  ~Loops() {
+    guards_.clear();
+    for (auto& loop : loops_) loop->stop();
+    for (auto& thread : threads_) thread.join();
+  }
+
+  std::vector<asio::any_io_executor> edge() {
+    std::vector<asio::any_io_executor> out;
+    for (std::size_t i = 0; i + 1 < loops_.size(); ++i) out.push_back(loops_[i]->get_executor());
+    return out;
+  }
+  asio::any_io_executor background() { return loops_.back()->get_executor(); }
+
+ private:
+  std::vector<std::unique_ptr<asio::io_context>> loops_;
+  std::vector<asio::executor_work_guard<asio::io_context::executor_type>> guards_;
+  std::vector<std::thread> threads_;
+};
+
+Task<Result<>> check_database(sql::Database& db) {
+  SV_CO_TRY([[maybe_unused]] sql::Rows rows, co_await db.query("SELECT 1"));
+  co_return Result<>{};
+}
+
+Task<Result<>> check_objects(ObjectStore& objects) {
+  auto info = co_await objects.head("health/none");
+  if (!info && info.error().code != Errc::not_found) co_return std::unexpected(std::move(info.error()));
+  co_return Result<>{};
+}
+
+Result<std::vector<auth::Key>> signing_keys(const Config& config) {
+  if (config.auth_keys.empty()) return auth::load_or_create_keys(std::filesystem::path(config.data) / "auth_keys");
+  std::vector<auth::Key> keys;
+  for (const auto& key : config.auth_keys) keys.push_back({key.kid, key.secret});
+  SV_CHECK(auth::KeyRing::validate(keys));
+  return keys;
+}
+
+Result<std::unique_ptr<media::MediaTools>> media_tools(const Config& config) {
+  if (config.transcode_workers == 0) return nullptr;
+  media::MediaTools::Options options;
+  options.scratch = std::filesystem::absolute(std::filesystem::path(config.data) / "scratch");
+  options.jail = config.transcode_jail == "required";
+  options.max_duration = config.uploads_max_duration;
+  auto tools = media::make_media_tools(options);
+  if (auto ready = block_on(tools->check()); !ready)
+    return fail(Errc::unavailable, "jail_unusable",
+                fmt::format("transcode.jail: {}; install bubblewrap and ffmpeg (script/setup), or start with transcode.workers=0", ready.error().detail));
+  if (!options.jail) log::warn("media", "transcode.jail is off: ffmpeg reads hostile files without a jail", {});
+  return tools;
+}
+
+void raise_file_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// Members are made in order and destroyed in the opposite one: what is used outlives its users.
+class Server {
+ public:
+  static Result<std::unique_ptr<Server>> start(const Config& config) {
+    SV_TRY(auto storage, open_storage(config, Access::serve));
+    SV_TRY(auto keys, signing_keys(config));
+    SV_TRY(auto tools, media_tools(config));
+    auto search = make_local_search(std::filesystem::path(config.data) / "search.db");
+    if (!search) return fail(Errc::unavailable, "search_unusable", fmt::format("search: {}", search.error().detail));
+    auto server = std::unique_ptr<Server>(new Server(config, std::move(storage), std::move(keys), std::move(tools), std::move(*search)));
+    SV_CHECK(server->listen(config));
+    return server;
+  }
+
+  std::uint16_t port() const { return http_->port(); }
+
+  void stop(std::chrono::milliseconds grace) {
+    gateway_->drain();
+    http_->stop(grace);
+    video_->stop();
+    events_->stop();
+  }
+
+ private:
+  Server(const Config& c, std::unique_ptr<Storage> storage, std::vector<auth::Key> keys, std::unique_ptr<media::MediaTools> tools,
+         std::unique_ptr<SearchIndex> search)
+      : storage_(std::move(storage)),
+        keys_(std::move(keys)),
+        revoked_(storage_->clock),
+        signer_(keys_, storage_->clock),
+        cores_(std::max(1u, std::thread::hardware_concurrency())),
+        bcrypt_pool_("bcrypt", std::max(1u, cores_ - 1), 256),
+        tools_(std::move(tools)),
+        search_(std::move(search)),
+        cache_(make_memory_cache({.bytes = cache_bytes(c)})),
+        loops_(c.threads > 0 ? static_cast<std::size_t>(c.threads) : cores_),
+        events_(make_local_events(databases(), storage_->clock, loops_.background(), {})) {
+    services_.user = (user_ = user::make_user_service(
+                          {storage_->of("user"), storage_->clock, *storage_->ids, keys_, revoked_, bcrypt_pool_, *events_, revision_, services_},
+                          {.access_ttl = c.access_ttl, .refresh_ttl = c.refresh_ttl, .bcrypt_cost = static_cast<int>(c.bcrypt_cost)}))
+                         .get();
+    services_.video = (video_ = video::make_video_service(
+                           {.db = storage_->of("video"),
+                            .clock = storage_->clock,
+                            .ids = *storage_->ids,
+                            .objects = *storage_->objects,
+                            .events = *events_,
+                            .search = *search_,
+                            .services = services_,
+                            .revision = revision_,
+                            .metrics = metrics_,
+                            .executor = loops_.background(),
+                            .media = tools_.get(),
+                            .sign = [this](std::string_view prefix) { return signer_.sign(prefix, kLinkLife); }},
+                           {.public_url = c.public_url,
+                            .scratch = std::filesystem::absolute(std::filesystem::path(c.data) / "scratch"),
+                            .workers = static_cast<int>(c.transcode_workers)}))
+                          .get();
+    std::vector<gateway::ReadyCheck> ready;
+    for (auto& [service, db] : storage_->databases) ready.push_back({service + ".database", [db] { return check_database(*db); }});
+    ready.push_back({"objects", [objects = storage_->objects.get()] { return check_objects(*objects); }});
+    gateway_ = gateway::make_gateway(
+        {services_, *cache_, *storage_->objects, keys_, revoked_, storage_->clock, metrics_, revision_, std::move(ready)},
+        {.version = SV_VERSION,
+         .public_url = c.public_url,
+         .trusted_proxies = c.trusted_proxies,
+         .cors_origins = c.cors_origins,
+         .limits_enabled = c.limits_enabled,
+         .limits_factor = c.limits_factor,
+         .upload_bytes = static_cast<std::uint64_t>(c.upload_bytes),
+         .media_max_age = c.media_max_age});
+  }
+
+  Result<> listen(const Config& config) {
+    SV_CHECK(block_on(user::load_revoked_sessions(storage_->of("user"), revoked_)));
+    SV_TRY(HostPort address, parse_host_port("listen", config.listen));
+    http_ = net::make_http_server({.host = address.host, .port = address.port, .limits = {}}, loops_.edge(), gateway_->handler(), gateway_->error_body());
+    if (auto bound = http_->start(); !bound) return fail(Errc::unavailable, "listen_failed", fmt::format("listen: {}", bound.error().detail));
+    video_->start();
+    events_->start();
+    return {};
+  }
+
+  std::vector<sql::Database*> databases() {
+    std::vector<sql::Database*> out;
+    for (auto& [path, db] : storage_->files) out.push_back(db.get());
+    return out;
+  }
+
+  static std::size_t cache_bytes(const Config& config) {
+    PartUrl url = parse_part_url(config, config.cache);
+    auto mb = url.query.find("mb");
+    return (mb == url.query.end() ? 256u : static_cast<std::size_t>(std::stoul(mb->second))) << 20;
+  }
+
+  std::unique_ptr<Storage> storage_;
+  metrics::Registry metrics_;
+  ContentRevision revision_;
+  auth::KeyRing keys_;
+  auth::RevokedSessions revoked_;
+  auth::UrlSigner signer_;
+  const unsigned cores_;
+  ThreadPool bcrypt_pool_;
+  std::unique_ptr<media::MediaTools> tools_;
+  std::unique_ptr<SearchIndex> search_;
+  std::unique_ptr<Cache> cache_;
+  Services services_;
+  // The loops end after everything that runs on them, and before what that used.
+  std::unique_ptr<user::UserApi> user_;
+  std::unique_ptr<video::VideoService> video_;
+  std::unique_ptr<gateway::Gateway> gateway_;
+  Loops loops_;
+  std::unique_ptr<EventBus> events_;
+  std::unique_ptr<net::HttpServer> http_;
+};
+
+}  // namespace
+
+Result<> run_server(const Config& config) {
+  // Every thread inherits the blocked signals; this one waits for them.
+  sigset_t stop_signals;
+  sigemptyset(&stop_signals);
+  sigaddset(&stop_signals, SIGINT);
+  sigaddset(&stop_signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  raise_file_limit();
+
+  SV_TRY(HostPort address, parse_host_port("listen", config.listen));
+  SV_TRY(auto server, Server::start(config));
+  const std::string host = address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]";
+  fmt::print("listening on http://{}:{}\n", host, server->port());
+  std::fflush(stdout);
+  log::info("app", "started", {{"version", SV_VERSION}, {"listen", config.listen}, {"port", server->port()}, {"data", config.data}});
+
+  int signal = 0;
+  sigwait(&stop_signals, &signal);
+  pthread_sigmask(SIG_UNBLOCK, &stop_signals, nullptr);   // a second one ends the process at once
+  log::info("app", "stopping", {{"signal", signal}});
+  server->stop(config.stop_grace);
+  server.reset();
+  log::info("app", "stopped", {});
+  return {};
+}
+
+}  // namespace sv

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/config.h"
+#include "app/data_lock.h"
+#include "platform/adapters/system_clock.h"
+#include "platform/core/offload.h"
+#include "platform/ports/id_source.h"
+#include "platform/ports/object_store.h"
+#include "platform/ports/sql.h"
+
+namespace sv {
+
+// What the process means to do with the data folder.
+enum class Access {
+  serve,   // alone, everything is made and migrated
+  admin,   // one command beside a server: writes to the database
+  look,    // reads only, also beside a server; nothing is made
+};
+
+// The data that every subcommand opens. The part of the wiring that names storage adapters; serve's half is server.cc.
+struct Storage {
+  SystemClock clock;
+  std::vector<DataLock> locks;
+  std::unique_ptr<ThreadPool> disk;
+  std::unique_ptr<IdSource> ids;                                    // null when only looking
+  std::map<std::string, std::unique_ptr<sql::Database>> files;      // by path: services that name the same file share it
+  std::map<std::string, sql::Database*> databases;                  // by service
+  std::unique_ptr<ObjectStore> objects;
+
+  sql::Database& of(const std::string& service) { return *databases.at(service); }
+};
+
+// An error's detail is one sentence that names the key and how to fix it.
+Result<std::unique_ptr<Storage>> open_storage(const Config& config, Access access);
+
+// Runs the services and the gateway until SIGINT or SIGTERM. An error is one that kept it from starting.
+Result<> run_server(const Config& config);
+
+}  // namespace sv
