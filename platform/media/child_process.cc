@@ -5,7 +5,9 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/eventfd.h>
-#include <sys/pidfd.h>
+extern "C" {
+#include <sys/pidfd.h>   // glibc 2.36 forgot the linkage
+}
 #include <sys/wait.h>
 #include <unistd.h>
 

@@ -21,7 +21,7 @@ struct MediaInfo {
   std::int64_t duration_ms = 0;
   int width = 0, height = 0;        // as shown: rotation applied
   double fps = 0;
-  std::string format, video_codec, pixel_format, audio_codec;  // audio_codec empty: silent
+  std::string format = {}, video_codec = {}, pixel_format = {}, audio_codec = {};  // audio_codec empty: silent
   std::int64_t bit_rate = 0;        // of the whole file, bit/s
   bool operator==(const MediaInfo&) const = default;
   // 8-bit 4:2:0 H.264 + AAC (or silent), ≤ 1080p, bit rate ≤ 1.5 × its rung's cap: a remux is enough to watch it.
