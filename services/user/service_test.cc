@@ -109,7 +109,14 @@ struct UserTest : ::testing::Test {
   std::unique_ptr<auth::RevokedSessions> revoked;
   std::unique_ptr<sql::Database> db;
   std::unique_ptr<UserApi> service;
-  Ctx guest{.address = "192.0.2.7", .user_agent = "test/1"};
+  Ctx guest = make_guest();
+
+  static Ctx make_guest() {
+    Ctx ctx;
+    ctx.address = "192.0.2.7";
+    ctx.user_agent = "test/1";
+    return ctx;
+  }
 };
 
 std::string token_of(const auto& result) { return result ? std::string() : result.error().token; }
