@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <openssl/evp.h>
 
+#include "platform/media/sniff.h"
 #include "services/video/media_access.h"
 #include "services/video/rules.h"
 #include "services/video/validate.h"
@@ -19,10 +20,6 @@ constexpr std::string_view kUpload =                            // primary key
 constexpr std::string_view kRequest = "SELECT hash, video_id FROM video_requests WHERE user_id = $1 AND request_key = $2";   // primary key
 constexpr std::string_view kDuplicate = "SELECT id FROM video_assets WHERE sha256 = $1 AND state = 1 ORDER BY id LIMIT 1";  // video_assets_duplicate
 constexpr std::int64_t kRequestKeptMs = 24LL * 3600 * 1000;
-
-bool is_image(std::string_view head) {
-  return head.starts_with("\xFF\xD8\xFF") || head.starts_with("\x89PNG\r\n\x1A\n") || (head.starts_with("RIFF") && head.substr(8).starts_with("WEBP"));
-}
 
 Task<Result<std::string>> object_sha256(ObjectStore& objects, std::string key) {
   SV_CO_TRY(auto reader, co_await objects.open(std::move(key)));
@@ -96,7 +93,7 @@ Task<Result<>> VideoRules::check_head(std::string key, bool image) {
     if (n == 0) break;
     have += n;
   }
-  if (image && !is_image({reinterpret_cast<const char*>(head.data()), have})) co_return fail(Errc::unsupported_media, "cover_unsupported");
+  if (image && media::sniff_picture(std::span(head).first(have)) == media::Picture::unknown) co_return fail(Errc::unsupported_media, "cover_unsupported");
   if (!image && media::sniff(std::span(head).first(have)) == media::Container::unknown) co_return fail(Errc::unsupported_media, "media_unsupported");
   co_return Result<>{};
 }

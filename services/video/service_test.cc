@@ -1,0 +1,213 @@
+#include "services/video/test_world.h"
+
+namespace sv::video {
+namespace {
+
+class Reading : public VideoWorld {
+ protected:
+  // Ready at once: all share the bytes of the first.
+  Video quick(UserId user, const std::string& title, const std::string& visibility = "public") {
+    return published(user, title, {.visibility = visibility, .sha256 = "same"});
+  }
+  std::vector<std::int64_t> ids(const std::vector<Video>& videos) {
+    std::vector<std::int64_t> out;
+    for (const auto& v : videos) out.push_back(v.id.value);
+    return out;
+  }
+};
+
+TEST_F(Reading, CursorsReachEveryVideoOnceAlsoWhenTimesAreEqual) {
+  for (int i = 0; i < 23; ++i) {
+    quick(kAnn, fmt::format("v{}", i));
+    if (i % 5 == 4) clock_.advance(std::chrono::milliseconds(300));
+  }
+  std::vector<std::int64_t> seen;
+  FeedReq req{.page_size = 7};
+  auto page = feed({.latest_time = 0, .page_size = 7, .cursor = std::nullopt});
+  EXPECT_EQ(page.videos.size(), 23u);   // one page without a cursor ends on a whole second
+  EXPECT_EQ(page.next_cursor, "");
+  req.latest_time = 0;
+  // The strict walk: start from a cursor made beyond the newest.
+  quick(kAnn, "newest");
+  clock_.advance(std::chrono::seconds(2));
+  auto newest = quick(kAnn, "newer");
+  req.page_size = 1;
+  page = feed(req);
+  ASSERT_EQ(ids(page.videos), (std::vector{newest.id.value}));
+  req.page_size = 7;
+  req.cursor = page.next_cursor;
+  while (!req.cursor->empty()) {
+    page = feed(req);
+    EXPECT_LE(page.videos.size(), 7u);
+    for (auto id : ids(page.videos)) seen.push_back(id);
+    req.cursor = page.next_cursor;
+  }
+  EXPECT_EQ(seen.size(), 24u);
+  EXPECT_TRUE(std::ranges::is_sorted(seen, std::greater<>()));
+  EXPECT_EQ(std::set(seen.begin(), seen.end()).size(), seen.size());
+  req.cursor = "nonsense";
+  EXPECT_EQ(run(service_->get_feed(ctx_, req)).error().token, "cursor_invalid");
+}
+
+TEST_F(Reading, LatestTimeIsStrictAndSkipsNoTies) {
+  for (int s = 0; s < 3; ++s) {
+    for (int i = 0; i < 3; ++i) quick(kAnn, fmt::format("{} {}", s, i));
+    clock_.advance(std::chrono::seconds(1));
+  }
+  auto first = feed({.latest_time = 0, .page_size = 2, .cursor = std::nullopt});
+  EXPECT_EQ(first.videos.size(), 3u);
+  auto second = feed({.latest_time = first.next_time, .page_size = 2, .cursor = std::nullopt});
+  EXPECT_EQ(second.videos.size(), 3u);
+  EXPECT_LT(second.videos[0].publish_time, first.next_time);
+  auto third = feed({.latest_time = second.next_time, .page_size = 2, .cursor = std::nullopt});
+  EXPECT_EQ(third.videos.size(), 3u);
+  EXPECT_TRUE(feed({.latest_time = third.next_time, .page_size = 2, .cursor = std::nullopt}).videos.empty());
+}
+
+TEST_F(Reading, AWarmPageAsksTheDatabaseNothingAndAColdOneLittle) {
+  for (int i = 0; i < 30; ++i) quick(kAnn, fmt::format("v{}", i));
+  close();
+  open();
+  auto before = db_->statements();
+  ASSERT_EQ(feed().videos.size(), 30u);   // all in one second
+  EXPECT_LE(db_->statements() - before, 4u);
+  before = db_->statements();
+  feed();
+  EXPECT_EQ(db_->statements() - before, 0u);
+}
+
+TEST_F(Reading, AChangeShowsAtTheNextRequest) {
+  auto v = quick(kAnn, "old title");
+  feed();
+  auto revision = revision_.value();
+  ASSERT_TRUE(testing::succeeded(run(service_->update_video_info(ctx_, {.video_id = v.id, .user_id = kAnn, .title = "new title", .tags = std::vector<std::string>{"x"}}))));
+  EXPECT_EQ(feed().videos.at(0).title, "new title");
+  EXPECT_EQ(feed().videos.at(0).tags, (std::vector<std::string>{"x"}));
+  EXPECT_GT(revision_.value(), revision);
+  EXPECT_EQ(run(service_->update_video_info(ctx_, {.video_id = v.id, .user_id = kBob, .title = "mine"})).error().code, Errc::not_found);
+  ASSERT_TRUE(testing::succeeded(run(service_->delete_video(ctx_, {.video_id = v.id, .user_id = kAnn}))));
+  EXPECT_TRUE(feed().videos.empty());
+}
+
+TEST_F(Reading, WhatIsNotPublicIsNowhereAndItsOldPathsAreGone) {
+  auto v = quick(kAnn, "secret plan");
+  auto unlisted = quick(kAnn, "unlisted plan", "unlisted");
+  ASSERT_TRUE(run(service_->authorize_media(ctx_, {.path = path_of(v.url)})));
+  ASSERT_TRUE(testing::succeeded(run(service_->update_video_info(ctx_, {.video_id = v.id, .user_id = kAnn, .visibility = "private"}))));
+  EXPECT_FALSE(run(service_->authorize_media(ctx_, {.path = path_of(v.url)})));
+  EXPECT_TRUE(feed().videos.empty());
+  EXPECT_TRUE(run(service_->get_hot_videos(ctx_, {}))->videos.empty());
+  EXPECT_TRUE(run(service_->get_user_video_list(ctx_, {.user_id = kAnn, .current_user_id = kBob}))->videos.empty());
+  EXPECT_TRUE(run(service_->batch_get_video_info(ctx_, {.current_user_id = kBob, .video_ids = {v.id}}))->videos.empty());
+  EXPECT_EQ(run(service_->get_video_detail(ctx_, {.video_id = v.id, .current_user_id = kBob})).error().token, "video_not_found");
+  EXPECT_FALSE(run(service_->get_video_stats(ctx_, {.video_id = v.id})));
+
+  auto own = run(service_->get_video_detail(ctx_, {.video_id = v.id, .current_user_id = kAnn}));
+  ASSERT_TRUE(own);
+  EXPECT_NE(own->video.url.find("?sig="), std::string::npos);
+  auto grant = run(service_->authorize_media(ctx_, {.path = path_of(own->video.url)}));
+  ASSERT_TRUE(grant);
+  EXPECT_FALSE(grant->is_public);
+  EXPECT_TRUE(path_of(own->video.url).starts_with(grant->signed_prefix));
+  EXPECT_EQ(run(service_->list_mine(ctx_, {.user_id = kAnn}))->total, 2);
+  EXPECT_TRUE(run(service_->get_video_detail(ctx_, {.video_id = unlisted.id, .current_user_id = kBob})));   // by link
+  EXPECT_EQ(run(service_->get_user_video_parts(ctx_, {.user_ids = {kAnn}}))->parts.at(kAnn).video_count, 0);
+  for (const char* path : {"/media/1/2", "/media/x/1/a.mp4", "/media/1/1/../../sources/1", "/media/1/1/.tmp/x", "/media/1/1//a", "/etc/passwd", "/media/1/1/A.mp4"})
+    EXPECT_FALSE(run(service_->authorize_media(ctx_, {.path = path}))) << path;
+}
+
+TEST_F(Reading, ListsOfOnePersonPageByCursor) {
+  for (int i = 0; i < 5; ++i) quick(kAnn, fmt::format("v{}", i));
+  quick(kBob, "other");
+  auto one = run(service_->get_user_video_list(ctx_, {.user_id = kAnn, .page_size = 3})).value();
+  EXPECT_EQ(one.videos.size(), 3u);
+  EXPECT_EQ(one.total_count, 5);
+  auto two = run(service_->get_user_video_list(ctx_, {.user_id = kAnn, .page_size = 3, .cursor = one.next_cursor})).value();
+  EXPECT_EQ(two.videos.size(), 2u);
+  EXPECT_EQ(two.next_cursor, "");
+  auto by_number = run(service_->get_user_video_list(ctx_, {.user_id = kAnn, .page = 2, .page_size = 3})).value();
+  EXPECT_EQ(ids(by_number.videos), ids(two.videos));
+  auto mine = run(service_->list_mine(ctx_, {.user_id = kAnn, .page_size = 3})).value();
+  auto rest = run(service_->list_mine(ctx_, {.user_id = kAnn, .cursor = mine.next_cursor, .page_size = 3})).value();
+  EXPECT_EQ(rest.videos.size(), 2u);
+  EXPECT_FALSE(run(service_->list_mine(ctx_, {.user_id = kAnn, .cursor = *one.next_cursor})));   // of another list
+}
+
+TEST_F(Reading, SearchFindsAnyTwoCharactersAndForgetsWhatIsDeleted) {
+  auto v = quick(kAnn, "春天的花园里有猫");
+  auto found = [&](const std::string& keyword) { return ids(run(service_->search_video(ctx_, {.keyword = keyword}))->videos); };
+  ASSERT_TRUE(eventually([&] { return !found("花园").empty(); }));
+  EXPECT_EQ(found("有猫"), (std::vector{v.id.value}));
+  EXPECT_EQ(run(service_->search_video(ctx_, {.keyword = "天的"}))->total_count, 1);
+  run(service_->delete_video(ctx_, {.video_id = v.id, .user_id = kAnn}));
+  EXPECT_TRUE(found("花园").empty());
+  EXPECT_TRUE(eventually([&] { return run(service_->search_video(ctx_, {.keyword = "花园"}))->total_count == 0; }));
+}
+
+TEST_F(Reading, AViewCountsOncePerViewerAndDayAndNeverTheAuthors) {
+  auto v = quick(kAnn, "v");
+  auto watch = [&](UserId user, const char* guest, std::int64_t ms) {
+    ASSERT_TRUE(testing::succeeded(run(service_->record_view(ctx_, {.video_id = v.id, .viewer_key = guest, .watched_ms = ms, .user_id = user}))));
+  };
+  watch(kBob, "", 3000);
+  watch(kBob, "", 9000);
+  watch(kAnn, "", 9000);        // own
+  watch(UserId(), "g1", 2999);  // too short
+  watch(UserId(), "g1", 5000);
+  ASSERT_TRUE(testing::succeeded(run(service_->flush_views())));
+  watch(kBob, "", 4000);
+  ASSERT_TRUE(testing::succeeded(run(service_->flush_views())));
+  EXPECT_EQ(feed().videos.at(0).view_count, 2);
+  Ctx owner;
+  owner.caller = kAnn;
+  auto stats = run(service_->get_video_stats(owner, {.video_id = v.id}))->stats;
+  EXPECT_EQ(stats.view_count, 2);
+  EXPECT_EQ(stats.raw_view_count, 6);
+  EXPECT_FALSE(run(service_->get_video_stats(ctx_, {.video_id = v.id}))->stats.raw_view_count);
+  clock_.advance(std::chrono::hours(25));
+  watch(kBob, "", 4000);
+  run(service_->flush_views());
+  EXPECT_EQ(feed().videos.at(0).view_count, 3);
+  close();
+  open();
+  EXPECT_EQ(feed().videos.at(0).view_count, 3);
+}
+
+TEST_F(Reading, HotRanksRecentViewsAndItsPagesNeverRepeat) {
+  std::vector<Video> videos;
+  for (int i = 0; i < 5; ++i) videos.push_back(quick(kAnn, fmt::format("v{}", i)));
+  auto watch = [&](const Video& v, int times) {
+    for (int i = 0; i < times; ++i)
+      run(service_->record_view(ctx_, {.video_id = v.id, .viewer_key = fmt::format("g{}-{}", clock_.now_ms(), i), .watched_ms = 5000}));
+    run(service_->flush_views());
+  };
+  watch(videos[0], 8);
+  clock_.advance(std::chrono::hours(96));   // four half-lives: those 8 now weigh half a view
+  watch(videos[3], 2);
+  watch(videos[1], 1);
+  auto page = run(service_->get_hot_videos(ctx_, {.page_size = 2})).value();
+  EXPECT_EQ(ids(page.videos), (std::vector{videos[3].id.value, videos[1].id.value}));
+  watch(videos[4], 50);   // the ranking a reader is in stays
+  std::vector<std::int64_t> seen = ids(page.videos);
+  while (!page.next_cursor->empty()) {
+    page = run(service_->get_hot_videos(ctx_, {.page_size = 2, .cursor = page.next_cursor})).value();
+    for (auto id : ids(page.videos)) seen.push_back(id);
+  }
+  EXPECT_EQ(seen.size(), 5u);
+  EXPECT_EQ(std::set(seen.begin(), seen.end()).size(), 5u);
+  EXPECT_EQ(run(service_->get_hot_videos(ctx_, {.page_size = 1}))->videos.at(0).id, videos[4].id);
+}
+
+TEST_F(Reading, WithoutTheUserServiceAuthorsAreIdsOnly) {
+  quick(kAnn, "v");
+  user::UserAbsent absent;
+  services_.user = &absent;
+  auto page = feed();
+  EXPECT_EQ(page.videos.at(0).author->id, kAnn);
+  EXPECT_EQ(page.videos.at(0).author->username, "");
+  EXPECT_NE(metrics_.text().find("shortvideo_parts_absent_total{service=\"video\"} 1"), std::string::npos);
+  services_.user = &users_;
+}
+
+}  // namespace
+}  // namespace sv::video

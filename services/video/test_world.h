@@ -1,0 +1,240 @@
+#pragma once
+
+#include <fstream>
+#include <set>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "platform/adapters/file_objects.h"
+#include "platform/adapters/id_source.h"
+#include "platform/adapters/local_events.h"
+#include "platform/adapters/local_search.h"
+#include "platform/adapters/sqlite.h"
+#include "platform/core/offload.h"
+#include "platform/testing/manual_clock.h"
+#include "platform/testing/run.h"
+#include "platform/testing/temp_dir.h"
+#include "services/video/fsck.h"
+#include "services/video/migrations.h"
+#include "services/video/service.h"
+
+namespace sv::video {
+
+// Reads its instructions from the content: "broken" cannot be probed, "hevc" needs an encode; `trouble` fails the next calls as ours.
+class FakeMedia final : public media::MediaTools {
+ public:
+  int trouble = 0;
+  int encodes = 0;
+
+  Task<Result<>> check() override { co_return Result<>{}; }
+  Task<Result<media::MediaInfo>> probe(std::filesystem::path source) override {
+    if (trouble > 0) {
+      --trouble;
+      co_return fail(Errc::unavailable, "no_memory");
+    }
+    auto text = slurp(source);
+    if (text.find("broken") != std::string::npos) co_return fail(Errc::unprocessable, "media_unreadable");
+    media::MediaInfo info{.duration_ms = 10'000, .width = 1280, .height = 720, .fps = 25, .format = "mp4", .video_codec = "h264",
+                          .pixel_format = "yuv420p", .audio_codec = "aac", .bit_rate = 2'000'000};
+    if (text.find("hevc") != std::string::npos) info.video_codec = "hevc";
+    co_return info;
+  }
+  Task<Result<>> poster(std::filesystem::path, std::chrono::milliseconds, std::filesystem::path out) override { co_return put(out, "poster"); }
+  Task<Result<>> sprite(std::filesystem::path, const media::MediaInfo&, std::filesystem::path sprite, std::filesystem::path vtt, std::string url) override {
+    put(sprite, "sprite");
+    co_return put(vtt, "WEBVTT " + url);
+  }
+  Task<Result<>> image(std::filesystem::path, int, std::filesystem::path out) override { co_return put(out, "cover"); }
+  Task<Result<>> remux(std::filesystem::path source, const media::MediaInfo&, std::filesystem::path out) override { co_return put(out, slurp(source)); }
+  Task<Result<std::vector<media::RenditionFile>>> transcode(std::filesystem::path, const media::MediaInfo&, std::vector<media::Rung> rungs,
+                                                            std::filesystem::path folder, Progress progress) override {
+    ++encodes;
+    std::vector<media::RenditionFile> out;
+    for (const auto& rung : rungs) {
+      std::filesystem::create_directories(folder / rung.name);
+      media::RenditionFile f{.rung = rung, .mp4 = folder / (rung.name + ".mp4"), .playlist = folder / rung.name / "index.m3u8",
+                             .segments = {folder / rung.name / "init.mp4", folder / rung.name / "0.m4s"}};
+      put(f.mp4, "mp4 " + rung.name);
+      put(f.playlist, "#EXTM3U8");
+      for (const auto& s : f.segments) put(s, "segment");
+      out.push_back(std::move(f));
+    }
+    progress(100);
+    co_return out;
+  }
+
+ private:
+  static std::string slurp(const std::filesystem::path& p) {
+    std::ifstream in(p, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  static Result<> put(const std::filesystem::path& p, std::string_view text) {
+    std::ofstream(p, std::ios::binary) << text;
+    return {};
+  }
+};
+
+class FakeUsers final : public user::UserAbsent {
+ public:
+  Task<Result<user::UserBriefsResp>> get_user_briefs(const Ctx&, const user::UserBriefsReq& req) override {
+    user::UserBriefsResp out;
+    for (auto id : req.user_ids) out.briefs[id] = UserBrief{.id = id, .username = fmt::format("user{}", id), .avatar = {}, .is_follow = false};
+    co_return out;
+  }
+};
+
+inline constexpr UserId kAnn{1001}, kBob{1002};
+
+struct UploadOptions {
+  std::string visibility = "public";
+  std::string cover;
+  std::vector<std::string> tags;
+  std::string sha256;    // default: of the content
+  std::string idempotency_key;
+};
+
+// The service on the embedded engines, with a clock that stands still and tools that do what the content says.
+class VideoWorld : public ::testing::Test {
+ protected:
+  VideoWorld() { open(); }
+  ~VideoWorld() override { close(); }
+
+  void open(media::MediaTools* tools = nullptr) {
+    pool_ = std::make_unique<ThreadPool>("files", 2, 1024);
+    db_ = std::move(open_sqlite({.path = folder_ / "video.db"}).value());
+    ASSERT_TRUE(testing::succeeded(migrate_sqlite(*db_, migrations(), "video")));
+    ASSERT_TRUE(testing::succeeded(migrate_sqlite(*db_, local_events_migrations(), "event")));
+    ids_ = std::move(make_id_source(folder_ / "ids", 1, id_clock_).value());
+    objects_ = std::move(make_file_objects({.root = folder_ / "objects"}, *pool_).value());
+    search_ = std::move(make_local_search(folder_ / "search.db").value());
+    events_ = make_local_events({db_.get()}, clock_, io_.get_executor(), {});
+    services_.user = &users_;
+    service_ = make_video_service({.db = *db_, .clock = clock_, .ids = *ids_, .objects = *objects_, .events = *events_, .search = *search_,
+                                   .services = services_, .revision = revision_, .metrics = metrics_, .executor = io_.get_executor(),
+                                   .media = tools ? tools : &media_, .sign = [](std::string_view prefix) { return fmt::format("sig={}", prefix.size()); }},
+                                  {.public_url = "https://v.example", .scratch = folder_ / "scratch"});
+    thread_ = std::thread([this] {
+      auto guard = asio::make_work_guard(io_);
+      io_.run();
+    });
+    events_->start();
+  }
+
+  void close() {
+    if (!service_) return;
+    events_->stop();
+    service_->stop();
+    io_.stop();
+    thread_.join();
+    service_.reset();
+    events_.reset();
+    search_.reset();
+    objects_.reset();
+    db_.reset();
+    pool_.reset();
+    io_.restart();
+  }
+
+  template <class T>
+  T run(Task<T> task) {
+    return testing::run_task(std::move(task));
+  }
+
+  static std::string mp4(const std::string& content) {
+    std::string out("\0\0\0\x18" "ftypmp42\0\0\0\0mp42isom", 24);
+    out += content;
+    out.resize(std::max<std::size_t>(out.size(), 600), '.');
+    return out;
+  }
+
+  void put(const std::string& key, const std::string& bytes) {
+    auto writer = run(objects_->put(key));
+    ASSERT_TRUE(testing::succeeded(writer));
+    ASSERT_TRUE(testing::succeeded(run((*writer)->write(std::as_bytes(std::span(bytes))))));
+    ASSERT_TRUE(testing::succeeded(run((*writer)->commit())));
+  }
+
+  Result<Video> upload(UserId user, const std::string& title, const std::string& content, UploadOptions o = {}) {
+    auto begun = run(service_->begin_upload(ctx_, {.user_id = user}));
+    if (!begun) return std::unexpected(begun.error());
+    put(begun->object_key, content);
+    FinishUploadReq req{.upload_id = begun->upload_id, .user_id = user, .title = title, .description = "about " + title, .tags = o.tags,
+                        .visibility = o.visibility, .size = static_cast<std::int64_t>(content.size()),
+                        .sha256 = o.sha256.empty() ? fmt::format("{:064x}", std::hash<std::string>{}(content)) : o.sha256};
+    if (!o.cover.empty()) {
+      put(begun->cover_key, o.cover);
+      req.cover_key = begun->cover_key;
+    }
+    Ctx ctx;
+    ctx.idempotency_key = o.idempotency_key;
+    auto done = run(service_->finish_upload(ctx, req));
+    if (!done) return std::unexpected(done.error());
+    return done->video;
+  }
+
+  // Uploaded and fully processed.
+  Video published(UserId user, const std::string& title, UploadOptions o = {}) {
+    auto made = upload(user, title, mp4(o.sha256.empty() ? title : "shared"), o);
+    EXPECT_TRUE(testing::succeeded(made));
+    run(service_->run_due_jobs());
+    auto seen = run(service_->get_video_detail(ctx_, {.video_id = made->id, .current_user_id = user}));
+    EXPECT_TRUE(testing::succeeded(seen));
+    return seen->video;
+  }
+
+  FeedResp feed(FeedReq req = {.page_size = 20}) {
+    auto page = run(service_->get_feed(ctx_, req));
+    EXPECT_TRUE(testing::succeeded(page));
+    return page.value_or(FeedResp{});
+  }
+
+  std::string path_of(const std::string& url) {
+    auto path = url.substr(std::string("https://v.example").size());
+    return path.substr(0, path.find('?'));
+  }
+
+  std::set<std::string> stored() {
+    std::set<std::string> keys;
+    for (const char* prefix : {"sources/", "media/", "covers/"})
+      for (const auto& o : run(objects_->list(prefix)).value()) keys.insert(o.key);
+    return keys;
+  }
+
+  std::vector<FsckFinding> findings(FsckMode mode = FsckMode::report) {
+    auto report = run(fsck(*db_, *objects_, clock_, mode));
+    EXPECT_TRUE(testing::succeeded(report));
+    return report ? report->findings : std::vector<FsckFinding>{};
+  }
+
+  // For what another thread does soon.
+  template <class F>
+  bool eventually(F f) {
+    for (auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20); std::chrono::steady_clock::now() < until;) {
+      if (f()) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return false;
+  }
+
+  testing::TempDir folder_;
+  testing::ManualClock clock_;
+  testing::ManualClock id_clock_{1'767'225'600'000};
+  asio::io_context io_;
+  std::thread thread_;
+  Services services_;
+  FakeUsers users_;
+  FakeMedia media_;
+  ContentRevision revision_;
+  metrics::Registry metrics_;
+  Ctx ctx_;
+  std::unique_ptr<ThreadPool> pool_;
+  std::unique_ptr<sql::Database> db_;
+  std::unique_ptr<IdSource> ids_;
+  std::unique_ptr<ObjectStore> objects_;
+  std::unique_ptr<SearchIndex> search_;
+  std::unique_ptr<EventBus> events_;
+  std::unique_ptr<VideoService> service_;
+};
+
+}  // namespace sv::video
