@@ -63,10 +63,17 @@ class Reader {
       }
       if (at_ >= text_.size()) return std::nullopt;
       switch (text_[at_++]) {
-        case '"': out += '"'; break;
-        case '\\': out += '\\'; break;
-        case '/': out += '/'; break;
-        default: return std::nullopt;
+        case '"':
+          out += '"';
+          break;
+        case '\\':
+          out += '\\';
+          break;
+        case '/':
+          out += '/';
+          break;
+        default:
+          return std::nullopt;
       }
     }
     return std::nullopt;

@@ -20,7 +20,8 @@ Result<> KeyRing::validate(const std::vector<Key>& keys) {
       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
     });
     if (!plain || key.kid.size() > 64) return bad("auth.keys: a kid is 0 to 64 of A-Z a-z 0-9 . _ -");
-    if (key.secret.size() < kMinSecretBytes) return bad(fmt::format("auth.keys: the secret of kid '{}' is shorter than {} bytes", key.kid, kMinSecretBytes));
+    if (key.secret.size() < kMinSecretBytes)
+      return bad(fmt::format("auth.keys: the secret of kid '{}' is shorter than {} bytes", key.kid, kMinSecretBytes));
     for (std::size_t j = 0; j < i; ++j)
       if (keys[j].kid == key.kid) return bad(fmt::format("auth.keys: kid '{}' is given twice", key.kid));
   }
@@ -57,8 +58,6 @@ std::string hmac_sha256(std::string_view secret, std::string_view message) {
   return {reinterpret_cast<const char*>(digest), size};
 }
 
-bool equal_constant_time(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
-}
+bool equal_constant_time(std::string_view a, std::string_view b) { return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0; }
 
 }  // namespace sv::auth

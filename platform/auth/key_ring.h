@@ -12,7 +12,7 @@
 namespace sv::auth {
 
 struct Key {
-  std::string kid;      // "" is the key of tokens without kid (those of Go services)
+  std::string kid;  // "" is the key of tokens without kid (those of Go services)
   std::string secret;
 };
 

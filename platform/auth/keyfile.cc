@@ -43,7 +43,7 @@ Result<std::optional<std::string>> read_private(const std::filesystem::path& fil
     if (errno == ENOENT) return std::nullopt;
     return bad_errno(file, "cannot be opened");
   }
-  struct stat info {};
+  struct stat info{};
   if (::fstat(fd.get(), &info) != 0) return bad_errno(file, "cannot be read");
   if ((info.st_mode & 077) != 0) return bad(file, "others may read it; run: chmod 600 on it");
   std::string text(kMaxFile, '\0');

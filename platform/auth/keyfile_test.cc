@@ -22,7 +22,7 @@ TEST(Keyfile, IsMadeOnceAndReadAgain) {
   const auto second = load_or_create_keys(file);
   ASSERT_TRUE(second);
   EXPECT_EQ(first->front().secret, second->front().secret);
-  struct stat info {};
+  struct stat info{};
   ASSERT_EQ(::stat(file.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600U);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1) << "no part file stays";

@@ -53,7 +53,8 @@ TEST(Password, NewOnesAreCheckedAgainstLengthAndTheCommonOnes) {
   EXPECT_EQ(token(std::string(72, 'x')), "");
   EXPECT_EQ(token(std::string(73, 'x')), "new_password_too_long");
   EXPECT_EQ(token("abcdefgh\0ij"s), "new_password_invalid");
-  for (const char* common : {"12345678", "password", "PassWord", "QWERTYUIOP", "11111111", "ｐassword"}) EXPECT_EQ(token(common), "password_common") << common;
+  for (const char* common : {"12345678", "password", "PassWord", "QWERTYUIOP", "11111111", "ｐassword"})
+    EXPECT_EQ(token(common), "password_common") << common;
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ namespace sv::auth {
 
 struct Claims {
   UserId user{};
-  std::string session;       // sid; empty in tokens of Go services
+  std::string session;  // sid; empty in tokens of Go services
   std::int64_t issued_ms = 0;
   std::int64_t expires_ms = 0;
   bool operator==(const Claims&) const = default;

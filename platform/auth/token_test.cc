@@ -68,6 +68,7 @@ TEST_F(TokenTest, ATokenWithoutKidIsCheckedOnlyAgainstTheKeyWithoutKid) {
   ASSERT_TRUE(claims) << claims.error().detail;
   EXPECT_EQ(claims->session, "");
   EXPECT_FALSE(signer.verify(forge(R"({"alg":"HS256"})", this->claims(), kNew)));
+  EXPECT_FALSE(signer.verify(forge(R"({"alg":"HS256","kid":""})", this->claims(), kGo))) << "an empty kid is not an absent one";
 }
 
 TEST_F(TokenTest, HostileTokensAreRefused) {
@@ -110,7 +111,8 @@ TEST_F(TokenTest, HostileTokensAreRefused) {
       {"trailing newline", good + "\n"},
       {"trailing NUL", good + std::string(1, '\0')},
       {"standard base64", head + "." + body + "." + std::string(42, '+') + "A"},
-      {"signature of another token", head + "." + base64url_encode(fmt::format(R"({{"user_id":1,"sub":"1","sid":"1","exp":{}}})", exp())) + "." + sig},
+      {"signature of another token",
+       head + "." + base64url_encode(fmt::format(R"({{"user_id":1,"sub":"1","sid":"1","exp":{}}})", exp())) + "." + sig},
       {"oversized", forge(kHeader, fmt::format(R"({{"user_id":7,"sid":"42","exp":{},"x":"{}"}})", exp(), std::string(5000, 'x')))},
       {"alg none", base64url_encode(R"({"alg":"none","typ":"JWT","kid":"k2"})") + "." + body + "."},
       {"alg none signed", with_header(R"({"alg":"none","typ":"JWT","kid":"k2"})")},
@@ -232,8 +234,8 @@ TEST(FlatJson, ReadsWhatTokensHaveAndNothingElse) {
   EXPECT_EQ(std::get<std::int64_t>(*find_member(*object, "a")), -12);
   EXPECT_EQ(std::get<std::string>(*find_member(*object, "b")), "x\"y\\z/");
   EXPECT_TRUE(std::holds_alternative<Other>(*find_member(*object, "d")));
-  for (std::string_view bad : {"", "{", "{,}", "{\"a\":1,}", "{\"a\":01}", "{\"a\":+1}", "{\"a\":.5}", "{\"a\":[]}", "{\"a\":{}}", "{\"a\":\"\n\"}", "{\"a\" 1}",
-                               "{'a':1}", "{\"a\":tru}", "{\"a\":1} x", "{\"a\":\"\\u0041\"}", "{\"a\":-}", "{\"a\":1e}"})
+  for (std::string_view bad : {"", "{", "{,}", "{\"a\":1,}", "{\"a\":01}", "{\"a\":+1}", "{\"a\":.5}", "{\"a\":[]}", "{\"a\":{}}", "{\"a\":\"\n\"}",
+                               "{\"a\" 1}", "{'a':1}", "{\"a\":tru}", "{\"a\":1} x", "{\"a\":\"\\u0041\"}", "{\"a\":-}", "{\"a\":1e}"})
     EXPECT_FALSE(parse_flat_json(bad)) << bad;
 }
 

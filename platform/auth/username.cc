@@ -19,13 +19,15 @@ const icu::Normalizer2& folder() {
 bool visible(UChar32 c) {
   switch (u_charType(c)) {
     case U_CONTROL_CHAR:
-    case U_FORMAT_CHAR:       // bidi controls, zero-width joiners, tags
+    case U_FORMAT_CHAR:  // bidi controls, zero-width joiners, tags
     case U_SURROGATE:
     case U_PRIVATE_USE_CHAR:
     case U_UNASSIGNED:
     case U_LINE_SEPARATOR:
-    case U_PARAGRAPH_SEPARATOR: return false;
-    default: break;
+    case U_PARAGRAPH_SEPARATOR:
+      return false;
+    default:
+      break;
   }
   constexpr UChar32 kBrailleBlank = 0x2800;  // looks like a space, is a symbol to Unicode
   return !u_hasBinaryProperty(c, UCHAR_DEFAULT_IGNORABLE_CODE_POINT) && c != kBrailleBlank;

@@ -28,8 +28,9 @@ TEST(Username, OrdinaryNamesOfTheWorldAreFine) {
 TEST(Username, WhatCannotBeSeenIsRefused) {
   using namespace std::string_literals;
   const std::vector<std::string> bad{
-      " a", "a ", "\u3000a", "a\u00a0", "a\tb", "a\nb", "a\0b"s, "a\u007f", "a\u200bb", "a\u200db", "\ufeffa", "a\u202eb", "a\u2066b", "a\u200eb",
-      "a\u2028b", "a\u00adb", "\u3164", "a\u115fb", "\u2800", "a\ufe0f", "a\U000e0041b", "a\ue000b", "a\u0378b", "a\xff", "a\xc0\xaf", "a\xed\xa0\x80", "a\xf4\x90\x80\x80",
+      " a",       "a ",       "\u3000a",      "a\u00a0",  "a\tb",     "a\nb",     "a\0b"s,     "a\u007f",       "a\u200bb",
+      "a\u200db", "\ufeffa",  "a\u202eb",     "a\u2066b", "a\u200eb", "a\u2028b", "a\u00adb",  "\u3164",        "a\u115fb",
+      "\u2800",   "a\ufe0f",  "a\U000e0041b", "a\ue000b", "a\u0378b", "a\xff",    "a\xc0\xaf", "a\xed\xa0\x80", "a\xf4\x90\x80\x80",
       "a\u0085b", "a\xe4\xbd"};
   for (const std::string& name : bad) {
     const auto key = username_key(name);
@@ -46,7 +47,8 @@ TEST(Text, IsUtf8WithoutNulAndNotTooLong) {
   EXPECT_TRUE(check_text("about", "", 3));
   EXPECT_TRUE(check_text("about", "短视频", 3));
   EXPECT_EQ(check_text("about", "短视频!", 3).error().token, "about_too_long");
-  for (const std::string& bad : {"a\0b"s, "\xff"s, "\xe7\x9f"s, "\xed\xa0\x80"s}) EXPECT_EQ(check_text("about", bad, 3).error().token, "about_invalid");
+  for (const std::string& bad : {"a\0b"s, "\xff"s, "\xe7\x9f"s, "\xed\xa0\x80"s})
+    EXPECT_EQ(check_text("about", bad, 3).error().token, "about_invalid");
   EXPECT_EQ(fold_text("ＡＢ c"), "ab c");
 }
 

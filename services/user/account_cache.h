@@ -57,7 +57,7 @@ class AccountCache {
   static constexpr std::size_t kShards = 16;
   struct Shard {
     std::mutex mutex;
-    std::uint64_t changed = 0;   // stamp of the last change here
+    std::uint64_t changed = 0;  // stamp of the last change here
     std::list<AccountPtr> accounts;
     std::unordered_map<UserId, std::list<AccountPtr>::iterator> places;
   };

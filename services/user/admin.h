@@ -21,8 +21,8 @@ struct AdminDeps {
   int bcrypt_cost;
 };
 
-Task<Result<UserId>> create_user(AdminDeps deps, std::string username, std::string password);   // a taken name: "username_taken"
-Task<Result<>> set_password(AdminDeps deps, std::string username, std::string password);        // ends all sessions of the user
+Task<Result<UserId>> create_user(AdminDeps deps, std::string username, std::string password);  // a taken name: "username_taken"
+Task<Result<>> set_password(AdminDeps deps, std::string username, std::string password);       // ends all sessions of the user
 Task<Result<>> grant_admin(AdminDeps deps, std::string username);
 
 }  // namespace sv::user

@@ -23,17 +23,17 @@ struct UserDeps {
   IdSource& ids;
   const auth::KeyRing& keys;
   auth::RevokedSessions& revoked;
-  ThreadPool& bcrypt_pool;         // bounded: when its queue is full, logins and registrations are `unavailable`
+  ThreadPool& bcrypt_pool;  // bounded: when its queue is full, logins and registrations are `unavailable`
   EventBus& events;
   ContentRevision& revision;
-  const Services& services;        // asked for counts
+  const Services& services;  // asked for counts
 };
 
 struct UserOptions {
   std::chrono::milliseconds access_ttl = std::chrono::hours(24);
   std::chrono::milliseconds refresh_ttl = std::chrono::hours(24 * 30);
   int bcrypt_cost = 10;
-  bool foreign_social = false;     // social is a Go service that reports its counts by UpdateFollowCount
+  bool foreign_social = false;  // social is a Go service that reports its counts by UpdateFollowCount
 };
 
 // Accounts, sessions and profiles. Subscribes to `events`: make it before they start. Thread-safe.

@@ -7,19 +7,22 @@ namespace sv::user {
 namespace {
 
 std::unexpected<Error> busy() {
-  return std::unexpected(Error{.code = Errc::unavailable, .token = "busy", .field = {}, .detail = "the bcrypt queue is full", .retry_after = std::chrono::seconds(1)});
+  return std::unexpected(
+      Error{.code = Errc::unavailable, .token = "busy", .field = {}, .detail = "the bcrypt queue is full", .retry_after = std::chrono::seconds(1)});
 }
 
 }  // namespace
 
 Task<Result<std::string>> Users::hash_password(std::string password) {
-  auto hash = co_await offload(deps_.bcrypt_pool, [password = std::move(password), cost = options_.bcrypt_cost] { return auth::hash_password(password, cost); });
+  auto hash = co_await offload(deps_.bcrypt_pool,
+                               [password = std::move(password), cost = options_.bcrypt_cost] { return auth::hash_password(password, cost); });
   if (!hash) co_return busy();
   co_return std::move(*hash);
 }
 
 Task<Result<bool>> Users::verify_password(std::string password, std::string hash) {
-  const auto same = co_await offload(deps_.bcrypt_pool, [password = std::move(password), hash = std::move(hash)] { return auth::verify_password(password, hash); });
+  const auto same =
+      co_await offload(deps_.bcrypt_pool, [password = std::move(password), hash = std::move(hash)] { return auth::verify_password(password, hash); });
   if (!same) co_return busy();
   co_return *same;
 }
@@ -87,18 +90,19 @@ Task<Result<>> Users::update_user(const Ctx& ctx, const UpdateUserReq& req) {
     SV_CO_TRY(new_hash, co_await hash_password(*req.new_password));
   }
   const std::int64_t kept = session_id(ctx.session);
-  co_return co_await deps_.db.write(ctx, [this, id = req.user_id, avatar = req.avatar, about = req.about, old_hash, new_hash, kept](sql::Tx& tx) -> Result<> {
-    if (!new_hash.empty()) {
-      SV_TRY(const bool replaced, writes_.update_account(tx, store::kReplacePassword, id, {id, new_hash, old_hash}));
-      if (!replaced) return fail(Errc::rejected, "wrong_old_password");  // a twin was faster
-      SV_CHECK(writes_.end_sessions_but(tx, id, kept));
-    }
-    if (avatar || about || new_hash.empty()) {
-      SV_TRY(const bool found, writes_.update_account(tx, store::kSetProfile, id, {id, avatar, about}));
-      if (!found) return fail(Errc::not_found, "user_not_found");
-    }
-    return {};
-  });
+  co_return co_await deps_.db.write(
+      ctx, [this, id = req.user_id, avatar = req.avatar, about = req.about, old_hash, new_hash, kept](sql::Tx& tx) -> Result<> {
+        if (!new_hash.empty()) {
+          SV_TRY(const bool replaced, writes_.update_account(tx, store::kReplacePassword, id, {id, new_hash, old_hash}));
+          if (!replaced) return fail(Errc::rejected, "wrong_old_password");  // a twin was faster
+          SV_CHECK(writes_.end_sessions_but(tx, id, kept));
+        }
+        if (avatar || about || new_hash.empty()) {
+          SV_TRY(const bool found, writes_.update_account(tx, store::kSetProfile, id, {id, avatar, about}));
+          if (!found) return fail(Errc::not_found, "user_not_found");
+        }
+        return {};
+      });
 }
 
 // A picture needs a place that serves it, which installations do not have yet: refused rather than stored out of sight.

@@ -35,19 +35,22 @@ inline constexpr std::string_view kAccountByKey = "SELECT " SV_ACCOUNT_COLUMNS "
 inline constexpr std::string_view kLoginByKey = "SELECT id, password_hash FROM user_account WHERE username_key = $1";
 inline constexpr std::string_view kTakenKeys = "SELECT username_key FROM user_account WHERE username_key = any($1)";
 // A scan of user_account_by_key; names that begin with the word come first. $1 '%word%', $2 'word%'.
-inline constexpr std::string_view kSearch = "SELECT " SV_ACCOUNT_COLUMNS " FROM user_account WHERE username_key LIKE $1 ESCAPE '\\' "
-    "ORDER BY CASE WHEN username_key LIKE $2 ESCAPE '\\' THEN 0 ELSE 1 END, username_key LIMIT $3 OFFSET $4";
+inline constexpr std::string_view kSearch = "SELECT " SV_ACCOUNT_COLUMNS
+                                            " FROM user_account WHERE username_key LIKE $1 ESCAPE '\\' "
+                                            "ORDER BY CASE WHEN username_key LIKE $2 ESCAPE '\\' THEN 0 ELSE 1 END, username_key LIMIT $3 OFFSET $4";
 inline constexpr std::string_view kSearchCount = "SELECT count(*) FROM user_account WHERE username_key LIKE $1 ESCAPE '\\'";
 inline constexpr std::string_view kCount = "SELECT count(*) FROM user_account";
 
 #undef SV_ACCOUNT_COLUMNS
 
 inline constexpr std::string_view kInsertAccount =
-    "INSERT INTO user_account (id, username, username_key, password_hash, avatar, about, created_ms, revision) VALUES ($1, $2, $3, $4, $5, $6, $7, 1)";
+    "INSERT INTO user_account (id, username, username_key, password_hash, avatar, about, created_ms, revision) VALUES ($1, $2, $3, $4, $5, $6, $7, "
+    "1)";
 // Each change raises the revision and returns it: no row, no such user.
 inline constexpr std::string_view kSetProfile =
     "UPDATE user_account SET avatar = coalesce($2, avatar), about = coalesce($3, about), revision = revision + 1 WHERE id = $1 RETURNING revision";
-inline constexpr std::string_view kSetPassword = "UPDATE user_account SET password_hash = $2, revision = revision + 1 WHERE id = $1 RETURNING revision";
+inline constexpr std::string_view kSetPassword =
+    "UPDATE user_account SET password_hash = $2, revision = revision + 1 WHERE id = $1 RETURNING revision";
 inline constexpr std::string_view kReplacePassword =
     "UPDATE user_account SET password_hash = $2, revision = revision + 1 WHERE id = $1 AND password_hash = $3 RETURNING revision";
 inline constexpr std::string_view kSetAdmin = "UPDATE user_account SET is_admin = 1, revision = revision + 1 WHERE id = $1 RETURNING revision";
@@ -75,7 +78,8 @@ inline constexpr std::string_view kTouchSession =
 inline constexpr std::string_view kEndedSessions = "SELECT id, expires_ms FROM user_session WHERE ended_ms > 0";
 // Primary keys of both tables.
 inline constexpr std::string_view kRefresh =
-    "SELECT s.id, s.user_id, s.ended_ms, s.expires_ms, r.used_ms FROM user_refresh r JOIN user_session s ON s.id = r.session_id WHERE r.token_hash = $1";
+    "SELECT s.id, s.user_id, s.ended_ms, s.expires_ms, r.used_ms FROM user_refresh r JOIN user_session s ON s.id = r.session_id WHERE r.token_hash = "
+    "$1";
 inline constexpr std::string_view kUseRefresh = "UPDATE user_refresh SET used_ms = $2 WHERE token_hash = $1 AND used_ms = 0";
 // user_refresh_by_session.
 inline constexpr std::string_view kForgetUsedRefresh = "DELETE FROM user_refresh WHERE session_id = $1 AND used_ms > 0 AND used_ms < $2";

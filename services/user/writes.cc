@@ -19,7 +19,8 @@ Result<> Writes::changed(sql::Tx& tx, UserId id, std::int64_t revision) const {
     cache_.erase(id);
     revision_.bump();
   });
-  return events_.publish(tx, {.id = 0, .topic = "user.changed", .key = std::to_string(id.value), .revision = revision, .payload = {}, .time_ms = clock_.now_ms()});
+  return events_.publish(
+      tx, {.id = 0, .topic = "user.changed", .key = std::to_string(id.value), .revision = revision, .payload = {}, .time_ms = clock_.now_ms()});
 }
 
 Result<> Writes::open_session(sql::Tx& tx, const NewSession& s) const {

@@ -33,14 +33,14 @@ class Writes {
          std::chrono::milliseconds access_ttl)
       : events_(events), revoked_(revoked), cache_(cache), revision_(revision), clock_(clock), access_ttl_(access_ttl) {}
 
-  Result<> insert_account(sql::Tx& tx, const NewAccount& account) const;   // a taken name is Errc::conflict "unique_violation"
+  Result<> insert_account(sql::Tx& tx, const NewAccount& account) const;  // a taken name is Errc::conflict "unique_violation"
   // `statement` is one of store.h's UPDATE … RETURNING revision. False: it found no row.
   Result<bool> update_account(sql::Tx& tx, std::string_view statement, UserId id, const sql::Params& params) const;
 
   Result<> open_session(sql::Tx& tx, const NewSession& session) const;
   // From the commit on, none of its tokens is accepted. False: there is no such live session of this user.
   Result<bool> end_session(sql::Tx& tx, UserId user, std::int64_t session) const;
-  Result<> end_sessions_but(sql::Tx& tx, UserId user, std::int64_t kept) const;   // kept 0: all
+  Result<> end_sessions_but(sql::Tx& tx, UserId user, std::int64_t kept) const;  // kept 0: all
 
  private:
   Result<> changed(sql::Tx& tx, UserId id, std::int64_t revision) const;

@@ -1,0 +1,124 @@
+#pragma once
+
+#include <deque>
+
+#include <gtest/gtest.h>
+
+#include "platform/adapters/sqlite.h"
+#include "platform/auth/token.h"
+#include "platform/testing/manual_clock.h"
+#include "platform/testing/run.h"
+#include "platform/testing/temp_dir.h"
+#include "services/user/admin.h"
+#include "services/user/migrations.h"
+#include "services/user/service.h"
+
+namespace sv::user {
+using testing::run_task;
+using testing::succeeded;
+
+class CountingIds final : public IdSource {
+ public:
+  std::int64_t next() override { return ++last_; }
+
+ private:
+  std::atomic<std::int64_t> last_{1000};
+};
+
+// Keeps what was committed, and hands it to the subscriber when told to, as the log of another process would.
+class RecordingEvents final : public EventBus {
+ public:
+  Result<> publish(sql::Tx& tx, Event event) override {
+    tx.on_commit([this, event = std::move(event)] {
+      const std::lock_guard lock(mutex_);
+      events_.push_back(event);
+    });
+    return {};
+  }
+  void subscribe(std::string, std::vector<std::string>, Consumer consumer) override { consumer_ = std::move(consumer); }
+  void start() override {}
+  void stop() override {}
+
+  std::vector<Event> take() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(events_, {});
+  }
+  Result<> deliver(const std::vector<Event>& events) { return run_task(consumer_(events)); }
+
+ private:
+  std::mutex mutex_;
+  std::vector<Event> events_;
+  Consumer consumer_;
+};
+
+class VideoCounts final : public video::VideoAbsent {
+ public:
+  Task<Result<video::UserVideoPartsResp>> get_user_video_parts(const Ctx&, const video::UserVideoPartsReq& req) override {
+    ++calls;
+    video::UserVideoPartsResp out;
+    for (UserId id : req.user_ids) out.parts[id].video_count = 3;
+    co_return out;
+  }
+  int calls = 0;
+};
+
+struct UserTest : ::testing::Test {
+  void SetUp() override { start(); }
+
+  void start() {
+    service.reset();
+    revoked = std::make_unique<auth::RevokedSessions>(clock);
+    db.reset();
+    auto opened = open_sqlite({.path = folder / "user.db"});
+    ASSERT_TRUE(succeeded(opened));
+    db = std::move(*opened);
+    ASSERT_TRUE(succeeded(migrate_sqlite(*db, migrations(), "user")));
+    ASSERT_TRUE(succeeded(run_task(load_revoked_sessions(*db, *revoked))));
+    service = make_user_service({*db, clock, ids, keys, *revoked, pool, events, revision, services}, options);
+  }
+
+  Result<LoginRegisterResp> sign_up(std::string name, std::string password = "a fine password") {
+    return run_task(service->register_(guest, {.username = std::move(name), .password = std::move(password), .avatar = {}, .about = {}}));
+  }
+  Result<LoginRegisterResp> login(std::string name, std::string password = "a fine password") {
+    return run_task(service->login(guest, {.username = std::move(name), .password = std::move(password)}));
+  }
+  Result<RefreshResp> refresh(std::string token) { return run_task(service->refresh(guest, {.refresh_token = std::move(token)})); }
+  bool good(const std::string& token) { return run_task(service->verify_token(guest, token)).value(); }
+
+  // The call of someone who holds `token`.
+  Ctx as(const std::string& token) {
+    const auto claims = auth::TokenSigner(keys, clock).verify(token).value();
+    Ctx ctx = guest;
+    ctx.caller = claims.user;
+    ctx.session = claims.session;
+    return ctx;
+  }
+  AdminDeps admin() { return {*db, clock, ids, events, options.access_ttl, options.bcrypt_cost}; }
+
+  testing::TempDir folder;
+  testing::ManualClock clock;
+  CountingIds ids;
+  auth::KeyRing keys{{{"k1", std::string(32, 's')}}};
+  RecordingEvents events;
+  ContentRevision revision;
+  Services services;
+  ThreadPool pool{"bcrypt", 2, 64};
+  UserOptions options{.bcrypt_cost = 4};
+  std::unique_ptr<auth::RevokedSessions> revoked;
+  std::unique_ptr<sql::Database> db;
+  std::unique_ptr<UserApi> service;
+  Ctx guest = make_guest();
+
+  static Ctx make_guest() {
+    Ctx ctx;
+    ctx.address = "192.0.2.7";
+    ctx.user_agent = "test/1";
+    return ctx;
+  }
+};
+
+// "" for success.
+std::string token_of(const auto& result) { return result ? std::string() : result.error().token; }
+
+}  // namespace sv::user
