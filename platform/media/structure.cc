@@ -98,6 +98,8 @@ class Mp4Walk {
     }
     // Track width and height end the box as 16.16 fixed point.
     if (name == name_of("tkhd") && to - from >= 84) return picture(to - 8, 4);
+    if (name == name_of("stco")) return last_chunk(from, to, 4);
+    if (name == name_of("co64")) return last_chunk(from, to, 8);
     if (name == name_of("stsd")) return sample_entries(from + 8, to);
     return {};
   }
@@ -116,6 +118,18 @@ class Mp4Walk {
       if (size < 16) return {};
       at += size;
     }
+    return {};
+  }
+
+  // An mdat of size 0 reaches to wherever the file ends now; where the last chunk starts tells the truth.
+  Result<> last_chunk(std::int64_t from, std::int64_t to, std::int64_t width) {
+    unsigned char bytes[8];
+    if (!file_.read(from + 4, std::span(bytes, 4))) return truncated("chunk offsets");
+    auto count = static_cast<std::int64_t>(big_endian(std::span(bytes, 4)));
+    auto at = from + 8 + (count - 1) * width;
+    if (count == 0 || at + width > to || !file_.read(at, std::span(bytes, static_cast<std::size_t>(width)))) return {};
+    auto offset = big_endian(std::span(bytes, static_cast<std::size_t>(width)));
+    if (offset >= static_cast<std::uint64_t>(file_.size())) return truncated(fmt::format("a chunk at {} in a file of {}", offset, file_.size()));
     return {};
   }
 
