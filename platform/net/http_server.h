@@ -40,7 +40,8 @@ class Exchange {
   virtual bool has_body() const = 0;
   virtual std::optional<std::uint64_t> content_length() const = 0;  // nullopt: chunked or no body
   // Next piece of the body, valid until the next call; empty at the end. Errors: deadline_exceeded (idle), rejected (bad chunk, cut
-  // connection). Sends 100 Continue before the first read when the client asked for it.
+  // connection); the server has then answered 408 or 400 itself where it could, and a later send() fails with rejected.
+  // Sends 100 Continue before the first read when the client asked for it.
   virtual Task<Result<std::span<const std::byte>>> read_some() = 0;
   // The whole body; payload_too_large beyond `limit`, also when only Content-Length says so.
   virtual Task<Result<std::string>> read_all(std::size_t limit) = 0;
