@@ -258,20 +258,12 @@ class FileObjects final : public ObjectStore {
     SV_CO_CHECK(check(key));
     fs::path part = root_ / ".tmp" / fmt::format("{}", counter_.fetch_add(1));
     co_return co_await on_pool(pool_, [this, from, part, to = root_ / key]() -> Result<> {
-      if (::rename(from.c_str(), part.c_str()) != 0) {
-        if (errno != EXDEV) return io_failed("move", from);
-        std::error_code ec;
-        fs::copy_file(from, part, ec);
-        if (ec) {
-          ::unlink(part.c_str());
-          return std::unexpected(io_error(ec.value(), "copy", from));
-        }
-        ::unlink(from.c_str());
-      }
+      // A second name where the file system allows it, else a copy; the original goes when the object is durable.
+      std::error_code ec;
+      if (::link(from.c_str(), part.c_str()) != 0) fs::copy_file(from, part, ec);
       Fd fd(::open(part.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-      if (fd.get() < 0) return io_failed("open", part);
-      auto done = publish(root_, fd.get(), part, to);
-      if (!done) ::unlink(part.c_str());
+      Result<> done = ec ? Result<>(std::unexpected(io_error(ec.value(), "copy", from))) : publish(root_, fd.get(), part, to);
+      ::unlink(done ? from.c_str() : part.c_str());
       return done;
     });
   }

@@ -76,6 +76,12 @@ Result<std::unique_ptr<IdSource>> make_id_source(std::filesystem::path state, in
     ::close(fd);
     return error;
   }
+  // The file's name must outlive a power cut as its content does.
+  const auto folder = state.has_parent_path() ? state.parent_path() : std::filesystem::path(".");
+  if (int dir = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); dir >= 0) {
+    ::fsync(dir);
+    ::close(dir);
+  }
   return std::make_unique<FileIdSource>(fd, reserved, node, clock);
 }
 

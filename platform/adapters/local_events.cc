@@ -21,6 +21,7 @@ constexpr std::string_view kEnd = "SELECT coalesce(max(id), 0) FROM event_outbox
 constexpr std::string_view kBatch =   // primary key range
     "SELECT id, topic, key, revision, payload, time_ms FROM event_outbox WHERE id > $1 AND id <= $2 AND topic = any($3) ORDER BY id LIMIT 200";
 constexpr std::int64_t kBatchSize = 200;
+constexpr std::string_view kJoin = "INSERT INTO event_positions (consumer, position) VALUES ($1, 0) ON CONFLICT DO NOTHING";
 constexpr std::string_view kAdvance =
     "INSERT INTO event_positions (consumer, position) VALUES ($1, $2) ON CONFLICT (consumer) DO UPDATE SET position = excluded.position";
 // The newest row stays, so that numbers are never given twice.
@@ -88,16 +89,19 @@ class LocalEvents final : public EventBus {
 
   Task<> relay(sql::Database& db, Subscriber& subscriber) {
     auto pause = options_.pause;
+    // With a position from the start, trimming waits even for a consumer that has never succeeded.
+    Ctx ctx;
+    (void)co_await db.write(ctx, [&subscriber](sql::Tx& tx) { return tx.execute(kJoin, {subscriber.name}); });
     for (;;) {
       const std::uint64_t seen = published_.load();
       Result<bool> more = false;
       try {
         more = co_await step(db, subscriber);
-      } catch (const boost::system::system_error&) {
-        throw;   // cancelled
       } catch (const std::exception& e) {
         more = fail(Errc::internal, {}, e.what());
       }
+      // stop() makes the pending await throw: that is no failure of the consumer.
+      if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none) co_return;
       if (!more) {
         log::error("events", "a consumer failed, the batch comes again", {{"consumer", subscriber.name}, {"error", more.error().token}, {"detail", more.error().detail}});
         asio::steady_timer timer(strand_, pause);

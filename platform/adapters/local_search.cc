@@ -15,6 +15,9 @@ CREATE VIRTUAL TABLE search_text USING fts5 (title, body, tokenize = 'ascii');
 )sql";
 constexpr std::array kMigrations{sql::Migration{"search/0001_index.sql", kCreate}};
 
+// FTS5 parses an expression recursively: words after these do not narrow the result further.
+constexpr std::size_t kMaxRuns = 32;
+
 // No row back: a newer revision is there already.
 constexpr std::string_view kClaim =
     "INSERT INTO search_documents (id, revision, removed, boost) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, "
@@ -65,7 +68,9 @@ std::string indexed(std::string_view text) {
 // All runs must occur. Empty: nothing to search for.
 std::string match_of(std::string_view query) {
   std::string out;
-  for (const std::u32string& run : runs_of(query)) {
+  auto runs = runs_of(query);
+  if (runs.size() > kMaxRuns) runs.resize(kMaxRuns);
+  for (const std::u32string& run : runs) {
     if (!out.empty()) out += " AND ";
     if (run.size() == 1) {
       out += token(run) + "*";

@@ -1,0 +1,206 @@
+// The contract suites on the adapters of the embedded shape, and what is theirs alone.
+#include <csignal>
+#include <fstream>
+#include <thread>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "platform/adapters/file_objects.h"
+#include "platform/adapters/id_source.h"
+#include "platform/adapters/local_events.h"
+#include "platform/adapters/local_search.h"
+#include "platform/adapters/memory_cache.h"
+#include "platform/adapters/sqlite.h"
+#include "platform/adapters/system_clock.h"
+#include "platform/testing/port_contracts.h"
+#include "platform/testing/run.h"
+
+namespace sv::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+template <class T>
+std::unique_ptr<T> must(Result<std::unique_ptr<T>> made) {
+  if (!made) throw std::runtime_error(describe(made.error()));
+  return std::move(*made);
+}
+
+ThreadPool& pool() {
+  // Made when the first contract test runs, which is after the tests that fork: GoogleTest runs parameterised suites last.
+  static auto* one = new ThreadPool("objects", 2, 1024);
+  return *one;
+}
+
+struct LocalEventsSetup final : EventBusSetup {
+  LocalEventsSetup(const std::filesystem::path& folder, const Clock& clock, std::chrono::milliseconds retention)
+      : db(must(open_sqlite({.path = folder / "events.db", .readers = 1}))) {
+    if (auto done = migrate_sqlite(*db, local_events_migrations(), "event"); !done) throw std::runtime_error(describe(done.error()));
+    // A poll so rare that a missed wake-up shows.
+    local = make_local_events({db.get()}, clock, io.get_executor(), {.retention = retention, .poll = 1h, .pause = 1ms});
+    loop = std::thread([this] { io.run(); });
+  }
+  ~LocalEventsSetup() override {
+    local->stop();
+    db.reset();
+    guard.reset();
+    loop.join();
+  }
+  EventBus& bus() override { return *local; }
+  sql::Database& database() override { return *db; }
+
+  std::unique_ptr<sql::Database> db;
+  asio::io_context io;
+  asio::executor_work_guard<asio::io_context::executor_type> guard = asio::make_work_guard(io);
+  std::unique_ptr<EventBus> local;
+  std::thread loop;
+};
+
+std::unique_ptr<EventBusSetup> local_events(const std::filesystem::path& folder) {
+  static const SystemClock clock;
+  return std::make_unique<LocalEventsSetup>(folder, clock, std::chrono::days(7));
+}
+
+}  // namespace
+
+INSTANTIATE_TEST_SUITE_P(Memory, CacheContract, ::testing::Values([] { return make_memory_cache({}); }));
+INSTANTIATE_TEST_SUITE_P(Local, EventBusContract, ::testing::Values(local_events));
+INSTANTIATE_TEST_SUITE_P(Local, SearchIndexContract,
+                         ::testing::Values([](const std::filesystem::path& folder) { return must(make_local_search(folder / "search.db")); }));
+INSTANTIATE_TEST_SUITE_P(File, ObjectStoreContract,
+                         ::testing::Values([](const std::filesystem::path& folder) { return must(make_file_objects({.root = folder}, pool())); }));
+INSTANTIATE_TEST_SUITE_P(File, IdSourceContract, ::testing::Values([](const std::filesystem::path& folder, const Clock& clock) {
+                           return must(make_id_source(folder / "ids", 5, clock));
+                         }));
+
+TEST(MemoryCacheTest, ItStaysWithinItsBytesAndKeepsWhatIsUsed) {
+  auto cache = make_memory_cache({.bytes = 1 << 20});
+  const std::vector<std::string> hot{"hot"};
+  ASSERT_OK(run_task(cache->set("hot", "x", 1h)));
+  for (int i = 0; i < 10'000; ++i) {
+    ASSERT_OK(run_task(cache->set("k" + std::to_string(i), std::string(1000, 'v'), 1h)));
+    ASSERT_TRUE(run_task(cache->get_many(hot))->at(0)) << i;
+  }
+  std::vector<std::string> keys;
+  for (int i = 0; i < 10'000; ++i) keys.push_back("k" + std::to_string(i));
+  auto values = run_task(cache->get_many(keys));
+  EXPECT_LT(std::ranges::count_if(*values, [](auto& v) { return v.has_value(); }), 1000);
+}
+
+TEST(IdSourceTest, ADamagedStateFileIsRefusedWithASentence) {
+  TempDir folder;
+  std::ofstream(folder / "ids") << "garbage";
+  const SystemClock clock;
+  auto made = make_id_source(folder / "ids", 0, clock);
+  ASSERT_FALSE(made);
+  EXPECT_NE(made.error().detail.find("ids"), std::string::npos);
+}
+
+Task<Result<>> answer(Result<> result) { co_return result; }
+
+TEST(LocalEventsTest, TrimmingStopsBeforeTheSlowestConsumer) {
+  TempDir folder;
+  ManualClock clock;
+  std::atomic<int> seen{0};
+  auto fast = [&seen](const std::vector<Event>& batch) -> Task<Result<>> {
+    seen += static_cast<int>(batch.size());
+    return answer(Result<>{});
+  };
+  auto stuck = [](const std::vector<Event>&) -> Task<Result<>> {
+    return answer(fail(Errc::unavailable));
+  };
+  auto rows = [](sql::Database& db) { return run_task(db.query("SELECT count(*) FROM event_outbox"))->i64(0, 0); };
+  auto until = [](auto condition) {
+    const auto end = std::chrono::steady_clock::now() + 20s;
+    while (!condition() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    return condition();
+  };
+  {
+    LocalEventsSetup setup(folder.path(), clock, 1min);
+    setup.bus().subscribe("fast", {"t"}, fast);
+    setup.bus().subscribe("stuck", {"t"}, stuck);
+    setup.bus().start();
+    for (int i = 0; i < 10; ++i)
+      ASSERT_OK(run_task(setup.database().run_write([&](sql::Tx& tx) { return setup.bus().publish(tx, Event{.topic = "t", .key = "k", .payload = {}}); })));
+    ASSERT_TRUE(until([&] { return seen >= 10; }));
+  }
+  clock.advance(1h);
+  {
+    LocalEventsSetup setup(folder.path(), clock, 1min);
+    setup.bus().subscribe("fast", {"t"}, fast);
+    setup.bus().subscribe("stuck", {"t"}, fast);
+    setup.bus().start();  // trims first: "stuck" has read nothing
+    ASSERT_TRUE(until([&] { return seen >= 20; }));
+    EXPECT_EQ(rows(setup.database()), 10);
+  }
+  {
+    LocalEventsSetup setup(folder.path(), clock, 1min);
+    setup.bus().start();
+    EXPECT_TRUE(until([&] { return rows(setup.database()) == 1; }));  // the newest row stays
+  }
+}
+
+// A child that reports progress on a pipe until it is killed. Its threads are its own: none runs when it is forked.
+template <class F>
+std::vector<std::uint64_t> kill_after(std::size_t reports, F child_main) {
+  int pipe[2];
+  if (::pipe(pipe) != 0) throw std::runtime_error("pipe");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::close(pipe[0]);
+    child_main([&](std::uint64_t value) {
+      if (::write(pipe[1], &value, sizeof value) != sizeof value) ::_exit(1);
+    });
+    ::_exit(1);
+  }
+  ::close(pipe[1]);
+  std::vector<std::uint64_t> out;
+  std::uint64_t value = 0;
+  while (out.size() < reports && ::read(pipe[0], &value, sizeof value) == sizeof value) out.push_back(value);
+  ::kill(child, SIGKILL);
+  while (::read(pipe[0], &value, sizeof value) == sizeof value) out.push_back(value);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFSIGNALED(status)) << "the child ended by itself";
+  ::close(pipe[0]);
+  return out;
+}
+
+TEST(CrashTest, AnAppendGoesOnAfterKillNineAtItsDurableOffset) {
+  TempDir folder;
+  const std::string piece(100'000, 'p');
+  auto flushed = kill_after(20, [&](auto report) {
+    ThreadPool own("objects", 1, 64);
+    auto store = must(make_file_objects({.root = folder.path()}, own));
+    auto writer = must(run_task(store->append("up/1")));
+    for (;;) {
+      if (!run_task(writer->write(std::as_bytes(std::span(piece)))) || !run_task(writer->flush())) return;
+      report(writer->offset());
+    }
+  });
+  ASSERT_GE(flushed.size(), 20u);
+  ThreadPool own("objects", 1, 64);
+  auto store = must(make_file_objects({.root = folder.path()}, own));
+  EXPECT_FALSE(run_task(store->head("up/1")));
+  auto writer = must(run_task(store->append("up/1")));
+  EXPECT_GE(writer->offset(), flushed.back());
+  const std::uint64_t size = writer->offset() + 3;
+  ASSERT_OK(run_task(writer->write(std::as_bytes(std::span(std::string_view("end"))))));
+  ASSERT_OK(run_task(writer->commit()));
+  EXPECT_EQ(run_task(store->head("up/1"))->size, size);
+}
+
+TEST(CrashTest, IdsHandedOutBeforeKillNineAreNeverHandedOutAgain) {
+  TempDir folder;
+  auto before = kill_after(3000, [&](auto report) {
+    const SystemClock clock;
+    auto ids = must(make_id_source(folder / "ids", 1, clock));
+    for (;;) report(static_cast<std::uint64_t>(ids->next()));
+  });
+  const SystemClock clock;
+  auto ids = must(make_id_source(folder / "ids", 1, clock));
+  EXPECT_GT(static_cast<std::uint64_t>(ids->next()), *std::ranges::max_element(before));
+}
+
+}  // namespace sv::testing
