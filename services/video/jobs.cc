@@ -12,6 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr int kQuickSlots = 2;   // the poster of a video is made while it is remuxed
 constexpr std::int64_t kLeaseMs = 60'000;
 constexpr std::int64_t kStaleMs = 24LL * 3600 * 1000;
 
@@ -60,10 +61,10 @@ Pipeline::Pipeline(VideoState& state)
 
 void Pipeline::start(TaskGroup& group) {
   if (!state_.deps.media) return;
-  int slots = 1 + std::max(1, state_.options.workers);
+  int slots = kQuickSlots + std::max(1, state_.options.workers);
   for (int i = 0; i < slots; ++i) {
     timers_.push_back(std::make_shared<asio::steady_timer>(executor_));
-    group.spawn(executor_, [this, lane = i == 0 ? Lane::quick : Lane::encoding, timer = timers_.back()] { return slot(lane, timer); });
+    group.spawn(executor_, [this, lane = i < kQuickSlots ? Lane::quick : Lane::encoding, timer = timers_.back()] { return slot(lane, timer); });
   }
   group.spawn(executor_, [this] { return keep_leases(); });
 }

@@ -43,7 +43,7 @@ struct VideoDeps {
 struct VideoOptions {
   std::string public_url;             // "https://…" without a slash at the end, or empty
   std::filesystem::path scratch;      // job folders; emptied at start, so no other process may use it
-  int workers = 1;                    // slots that encode; one more slot takes the quick jobs
+  int workers = 1;                    // slots that encode; two more take the quick jobs
   // The only process on this database: what an earlier one left running or half written is taken over at start.
   bool embedded = true;
   std::chrono::milliseconds view_window = std::chrono::hours(24);
