@@ -88,7 +88,7 @@ def test_slow_clients_are_cut_and_idle_ones_hold_up_nobody(server, person):
 
     cases = {
         "header": (b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ", 8, 14),
-        "body": (b"POST /api/user/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{", 28, 36),
+        "body": (b"POST /api/user/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{", 8, 36),
         "upload": (f"POST /api/auth/video/upload HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {person.token}\r\nContent-Type: multipart/form-data; boundary=B\r\n"
                    "Content-Length: 5000\r\n\r\n--B\r\n".encode(), 28, 36),
     }
