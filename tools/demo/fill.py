@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
@@ -127,6 +128,7 @@ def main():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # an exception, so that a running ffmpeg ends with us
     try:
         main()
     except Refused as refused:
