@@ -84,9 +84,7 @@ Error thrown(const std::exception_ptr& error) {
   Error e{.code = Errc::internal, .token = std::string(errc_token(Errc::internal)), .field = {}, .detail = "unknown exception"};
   try {
     std::rethrow_exception(error);
-  } catch (const std::exception& x) {
-    e.detail = x.what();
-  } catch (...) {  // keeps the text above
+  } catch (const std::exception& x) { e.detail = x.what(); } catch (...) {  // keeps the text above
   }
   return e;
 }

@@ -141,9 +141,7 @@ Task<rpc::Served> dispatch(std::span<const Method<Api>> methods, Api& api, const
   rpc::Served served;
   try {
     served = co_await method->serve(api, ctx, head, in);
-  } catch (...) {
-    served = method->fail(ctx, head, thrown(std::current_exception()));
-  }
+  } catch (...) { served = method->fail(ctx, head, thrown(std::current_exception())); }
   if (head.type == rpc::MessageType::oneway) served.payload.clear();
   co_return served;
 }

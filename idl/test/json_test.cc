@@ -24,7 +24,9 @@ std::string outcome(const Result<T>& r) {
   return r.error().token;
 }
 template <class T>
-std::string body(std::string_view text) { return outcome(read_json<T>(text)); }
+std::string body(std::string_view text) {
+  return outcome(read_json<T>(text));
+}
 template <class T>
 std::string query(std::string name, std::string value) {
   return outcome(read_params<T>(std::vector<std::pair<std::string, std::string>>{{std::move(name), std::move(value)}}));
@@ -35,10 +37,11 @@ TEST(Json, EntitiesKeepTheNamesAndOrderOfTheIdlAndPrintEveryField) {
   v.id = VideoId(7);
   v.title = "a \"b\"\n视频";
   v.tags = std::vector<std::string>{"x", "y"};
-  EXPECT_EQ(written(v),
-            R"({"id":7,"authorId":0,"url":"","coverUrl":"","likeCount":0,"commentCount":0,"isLike":false,"title":"a \"b\"\n视频","publishTime":0,)"
-            R"("description":"","author":{"id":0,"username":"","avatar":"","isFollow":false},"viewCount":0,"shareCount":0,"starCount":0,"isStar":false,)"
-            R"("tags":["x","y"],"durationMs":0,"width":0,"height":0,"hlsUrl":"","spriteUrl":"","vttUrl":"","status":"","visibility":"","preloadBytes":0,"createTime":0})");
+  EXPECT_EQ(
+      written(v),
+      R"({"id":7,"authorId":0,"url":"","coverUrl":"","likeCount":0,"commentCount":0,"isLike":false,"title":"a \"b\"\n视频","publishTime":0,)"
+      R"("description":"","author":{"id":0,"username":"","avatar":"","isFollow":false},"viewCount":0,"shareCount":0,"starCount":0,"isStar":false,)"
+      R"("tags":["x","y"],"durationMs":0,"width":0,"height":0,"hlsUrl":"","spriteUrl":"","vttUrl":"","status":"","visibility":"","preloadBytes":0,"createTime":0})");
 }
 
 TEST(Json, OldOptionalFieldsAreLeftOutWhenUnset) {
@@ -59,7 +62,8 @@ TEST(Json, WrappersAreSnakeCaseAndNeverShowBaseResp) {
   user::BatchUserInfoResp users;
   users.users[UserId(5)];
   EXPECT_TRUE(written(users).starts_with(R"({"users":{"5":{"id":0,)"));
-  EXPECT_EQ(written(std::vector<UserBrief>(2)), R"([{"id":0,"username":"","avatar":"","isFollow":false},{"id":0,"username":"","avatar":"","isFollow":false}])");
+  EXPECT_EQ(written(std::vector<UserBrief>(2)),
+            R"([{"id":0,"username":"","avatar":"","isFollow":false},{"id":0,"username":"","avatar":"","isFollow":false}])");
 }
 
 TEST(Json, HiddenFieldsAreNeitherReadNorWritten) {
@@ -142,7 +146,8 @@ TEST(Json, TextsAreUtf8WithoutNul) {
   using user::LoginReq;
   auto login = [](std::string name) { return body<LoginReq>(R"({"username":")" + name + R"(","password":"x"})"); };
   EXPECT_EQ(login("视🎬"), "ok");
-  for (const char* v : {"\xff", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe8\xa7", "a\\u0000b"}) EXPECT_EQ(login(v), "username_invalid") << v;
+  for (const char* v : {"\xff", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe8\xa7", "a\\u0000b"})
+    EXPECT_EQ(login(v), "username_invalid") << v;
   EXPECT_EQ(json::count_characters(std::string_view("a\0b", 3)), std::nullopt);
   EXPECT_EQ(json::count_characters("é视🎬a"), 4u);
   EXPECT_EQ(query<LoginReq>("username", "\xff"), "username_invalid");

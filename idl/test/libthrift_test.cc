@@ -65,14 +65,14 @@ TEST(Libthrift, WritesTheSameBytesForEveryStruct) {
 #undef X
 }
 
-TEST(Libthrift, DefaultValuesAreTheSameBytes) {
-#define X(type, name)                                     \
-  {                                                       \
-    std::string wire;                                     \
-    write_struct(wire, type{});                           \
+TEST(Libthrift, DefaultValuesAreTheSameBytes){
+#define X(type, name)                                       \
+  {                                                         \
+    std::string wire;                                       \
+    write_struct(wire, type{});                             \
     EXPECT_EQ(wire, reference_write(ref::name())) << #type; \
   }
-  SV_EVERY_WIRE_STRUCT(X)
+    SV_EVERY_WIRE_STRUCT(X)
 #undef X
 }
 

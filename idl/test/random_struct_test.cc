@@ -40,10 +40,15 @@ void survive(test::Random& random, const char* name, const std::string& wire) {
   for (int i = 0; i < 60; ++i) {
     std::string s = wire;
     switch (random.next() % 3) {
-      case 0: s.resize(random.next() % (s.size() + 1)); break;
-      case 1: s[random.next() % s.size()] ^= static_cast<char>(1u << (random.next() % 8)); break;
+      case 0:
+        s.resize(random.next() % (s.size() + 1));
+        break;
+      case 1:
+        s[random.next() % s.size()] ^= static_cast<char>(1u << (random.next() % 8));
+        break;
       default:  // a length that is a lie
-        for (std::size_t at = random.next() % s.size(), k = 0; k < 4 && at + k < s.size(); ++k) s[at + k] = static_cast<char>(k == 0 ? 0x7f : random.next());
+        for (std::size_t at = random.next() % s.size(), k = 0; k < 4 && at + k < s.size(); ++k)
+          s[at + k] = static_cast<char>(k == 0 ? 0x7f : random.next());
     }
     std::size_t before = allocated;
     {
@@ -56,31 +61,31 @@ void survive(test::Random& random, const char* name, const std::string& wire) {
   }
 }
 
-TEST_F(Generated, EveryStructSurvivesDamagedThriftWithoutMuchMemory) {
-#define X(type, name)                               \
-  for (int i = 0; i < 5; ++i) {                     \
-    std::string wire;                               \
-    write_struct(wire, random.make<type>());        \
-    survive<type>(random, #type, wire);             \
+TEST_F(Generated, EveryStructSurvivesDamagedThriftWithoutMuchMemory){
+#define X(type, name)                        \
+  for (int i = 0; i < 5; ++i) {              \
+    std::string wire;                        \
+    write_struct(wire, random.make<type>()); \
+    survive<type>(random, #type, wire);      \
   }
-  SV_EVERY_WIRE_STRUCT(X)
+    SV_EVERY_WIRE_STRUCT(X)
 #undef X
 }
 
 TEST_F(Generated, EveryStructComesBackFromThriftAndItsTruncationsAreErrors) {
-#define X(type, name)                                                      \
-  for (int i = 0; i < 5; ++i) {                                            \
-    type before = random.make<type>(), after{};                            \
-    std::string wire;                                                      \
-    write_struct(wire, before);                                            \
-    rpc::Reader in(wire);                                                  \
-    read_struct(in, after);                                                \
-    EXPECT_TRUE(in.ok() && in.left() == 0 && before == after) << #type;    \
-    for (std::size_t n = 0; n < wire.size(); n += 1 + wire.size() / 20) {  \
-      rpc::Reader part(std::string_view(wire).substr(0, n));               \
-      read_struct(part, after);                                            \
-      EXPECT_FALSE(part.ok()) << #type << " " << n;                        \
-    }                                                                      \
+#define X(type, name)                                                     \
+  for (int i = 0; i < 5; ++i) {                                           \
+    type before = random.make<type>(), after{};                           \
+    std::string wire;                                                     \
+    write_struct(wire, before);                                           \
+    rpc::Reader in(wire);                                                 \
+    read_struct(in, after);                                               \
+    EXPECT_TRUE(in.ok() && in.left() == 0 && before == after) << #type;   \
+    for (std::size_t n = 0; n < wire.size(); n += 1 + wire.size() / 20) { \
+      rpc::Reader part(std::string_view(wire).substr(0, n));              \
+      read_struct(part, after);                                           \
+      EXPECT_FALSE(part.ok()) << #type << " " << n;                       \
+    }                                                                     \
   }
   SV_EVERY_WIRE_STRUCT(X)
 #undef X

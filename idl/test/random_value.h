@@ -30,7 +30,9 @@ class Random {
     for (std::uint64_t n = next() % 12; n > 0; --n) v += kPieces[next() % std::size(kPieces)];
   }
   template <class Tag>
-  void fill(StrongId<Tag>& v) { v.value = static_cast<std::int64_t>(next() >> 11); }
+  void fill(StrongId<Tag>& v) {
+    v.value = static_cast<std::int64_t>(next() >> 11);
+  }
   template <class T>
   void fill(std::optional<T>& v) {
     v.reset();
@@ -52,7 +54,9 @@ class Random {
     for (std::uint64_t n = next() % 4; n > 0; --n) v[make<K>()] = make<V>();
   }
   template <class T>
-  void fill(T& v) { randomize(*this, v); }
+  void fill(T& v) {
+    randomize(*this, v);
+  }
   template <class T>
   T make() {
     T v{};
@@ -63,10 +67,14 @@ class Random {
  private:
   std::uint64_t number() {
     switch (next() % 4) {
-      case 0: return next() % 3;
-      case 1: return std::uint64_t{1} << (next() % 64);
-      case 2: return ~(std::uint64_t{1} << (next() % 64));
-      default: return next();
+      case 0:
+        return next() % 3;
+      case 1:
+        return std::uint64_t{1} << (next() % 64);
+      case 2:
+        return ~(std::uint64_t{1} << (next() % 64));
+      default:
+        return next();
     }
   }
   std::mt19937_64 x_rng;

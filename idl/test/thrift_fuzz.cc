@@ -35,7 +35,7 @@ constexpr Run kRuns[] = {
 #define X(type, name) &run<type>,
     SV_EVERY_WIRE_STRUCT(X)
 #undef X
-        & frames};
+    & frames};
 
 }  // namespace
 }  // namespace sv

@@ -17,7 +17,9 @@ Result<> parse_body(std::string_view body, Fill fill, void* into);
 Result<> parse_params(std::span<const std::pair<std::string, std::string>> params, Fill fill, void* into);
 
 template <class T>
-void fill(In& in, void* into) { read_fields(in, *static_cast<T*>(into)); }
+void fill(In& in, void* into) {
+  read_fields(in, *static_cast<T*>(into));
+}
 
 }  // namespace sv::json
 

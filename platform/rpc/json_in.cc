@@ -133,9 +133,7 @@ void In::read(const Rule& rule, const Value& in, double& v) {
   if (!std::isfinite(v)) problem(rule, "out_of_range");
 }
 
-void In::read(const Rule& rule, const Value& in, std::int64_t& v) {
-  v = std::min(integer(rule, in, Rule::kLow, Rule::kHigh), rule.cap);
-}
+void In::read(const Rule& rule, const Value& in, std::int64_t& v) { v = std::min(integer(rule, in, Rule::kLow, Rule::kHigh), rule.cap); }
 
 std::int64_t In::integer(const Rule& rule, const Value& in, std::int64_t low, std::int64_t high) {
   std::int64_t v = 0;

@@ -25,11 +25,11 @@ struct Rule {
   static constexpr std::int64_t kLow = std::numeric_limits<std::int64_t>::min(), kHigh = std::numeric_limits<std::int64_t>::max();
   std::string_view name;
   bool must = false;
-  std::int64_t len_min = 0, len_max = kHigh;      // characters of a string, items of a list
+  std::int64_t len_min = 0, len_max = kHigh;  // characters of a string, items of a list
   std::int64_t bytes_min = 0, bytes_max = kHigh;
   std::int64_t low = kLow, high = kHigh, cap = kHigh;
   const char* pattern = nullptr;
-  std::string_view one_of{};                      // separated by '|'
+  std::string_view one_of{};  // separated by '|'
 };
 
 // Reads the fields of one object, in the order of the IDL; keeps the first problem and ignores what comes after it.
@@ -78,7 +78,9 @@ class In {
     v.value = integer(rule, in, 0, (std::int64_t{1} << 53) - 1);
   }
   template <class T>
-  void read(const Rule& rule, const Value& in, std::optional<T>& v) { read(rule, in, v.emplace()); }
+  void read(const Rule& rule, const Value& in, std::optional<T>& v) {
+    read(rule, in, v.emplace());
+  }
   template <class T>
   void read(const Rule& rule, const Value& in, std::vector<T>& v) {
     v.clear();
@@ -96,9 +98,13 @@ class In {
     v = std::set<T>(list.begin(), list.end());
   }
   template <class V>
-  void read(const Rule& rule, const Value& in, std::map<std::string, V>& v) { pairs(rule, in, v); }
+  void read(const Rule& rule, const Value& in, std::map<std::string, V>& v) {
+    pairs(rule, in, v);
+  }
   template <class Tag, class V>
-  void read(const Rule& rule, const Value& in, std::map<StrongId<Tag>, V>& v) { pairs(rule, in, v); }
+  void read(const Rule& rule, const Value& in, std::map<StrongId<Tag>, V>& v) {
+    pairs(rule, in, v);
+  }
   template <class K, class V>
   void pairs(const Rule& rule, const Value& in, std::map<K, V>& v) {
     v.clear();
@@ -132,13 +138,21 @@ class In {
     check(rule, v.value);
   }
   template <class T>
-  void check(const Rule& rule, const std::optional<T>& v) { check(rule, *v); }
+  void check(const Rule& rule, const std::optional<T>& v) {
+    check(rule, *v);
+  }
   template <class T>
-  void check(const Rule& rule, const std::vector<T>& v) { check_items(rule, v.size()); }
+  void check(const Rule& rule, const std::vector<T>& v) {
+    check_items(rule, v.size());
+  }
   template <class T>
-  void check(const Rule& rule, const std::set<T>& v) { check_items(rule, v.size()); }
+  void check(const Rule& rule, const std::set<T>& v) {
+    check_items(rule, v.size());
+  }
   template <class K, class V>
-  void check(const Rule& rule, const std::map<K, V>& v) { check_items(rule, v.size()); }
+  void check(const Rule& rule, const std::map<K, V>& v) {
+    check_items(rule, v.size());
+  }
   template <class T>
   void check(const Rule&, const T&) {}
   void check_items(const Rule& rule, std::size_t n);

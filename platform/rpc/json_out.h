@@ -20,7 +20,9 @@ inline void put(std::string& out, std::int64_t v) { append_int(out, v); }
 inline void put(std::string& out, double v) { append_double(out, v); }
 inline void put(std::string& out, const std::string& v) { append_string(out, v); }
 template <class Tag>
-void put(std::string& out, StrongId<Tag> v) { append_int(out, v.value); }
+void put(std::string& out, StrongId<Tag> v) {
+  append_int(out, v.value);
+}
 template <class T>
 void put(std::string& out, const std::vector<T>& v);
 template <class T>
@@ -29,7 +31,9 @@ template <class K, class V>
 void put(std::string& out, const std::map<K, V>& v);
 template <class T>
   requires std::is_class_v<T>
-void put(std::string& out, const T& v) { write_json(out, v); }
+void put(std::string& out, const T& v) {
+  write_json(out, v);
+}
 
 inline void put_key(std::string& out, const std::string& v) { append_string(out, v); }
 template <class T>

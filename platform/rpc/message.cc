@@ -43,9 +43,14 @@ Result<Reader> open_reply(std::string_view payload, std::string_view method, std
     std::int32_t type = 0;
     for (std::uint32_t key = 0; in.next(key);) {
       switch (key) {
-        case field_key(1, kString): in.get(text); break;
-        case field_key(2, kI32): in.get(type); break;
-        default: in.skip(key);
+        case field_key(1, kString):
+          in.get(text);
+          break;
+        case field_key(2, kI32):
+          in.get(type);
+          break;
+        default:
+          in.skip(key);
       }
     }
     auto kind = static_cast<ExceptionType>(type);

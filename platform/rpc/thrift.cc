@@ -8,16 +8,23 @@ constexpr std::size_t least_bytes(std::uint8_t type) {
   switch (type) {
     case kBool:
     case kI8:
-    case kStruct: return 1;
-    case kI16: return 2;
+    case kStruct:
+      return 1;
+    case kI16:
+      return 2;
     case kI32:
-    case kString: return 4;
+    case kString:
+      return 4;
     case kI64:
-    case kDouble: return 8;
+    case kDouble:
+      return 8;
     case kSet:
-    case kList: return 5;
-    case kMap: return 6;
-    default: return 0;
+    case kList:
+      return 5;
+    case kMap:
+      return 6;
+    default:
+      return 0;
   }
 }
 
@@ -82,21 +89,36 @@ std::uint32_t Reader::pairs(Type key, Type value, std::size_t memory) {
 void Reader::skip_value(std::uint8_t type) {
   switch (type) {
     case kBool:
-    case kI8: fixed<std::uint8_t>(); return;
-    case kI16: fixed<std::uint16_t>(); return;
-    case kI32: fixed<std::uint32_t>(); return;
+    case kI8:
+      fixed<std::uint8_t>();
+      return;
+    case kI16:
+      fixed<std::uint16_t>();
+      return;
+    case kI32:
+      fixed<std::uint32_t>();
+      return;
     case kI64:
-    case kDouble: fixed<std::uint64_t>(); return;
-    case kString: text(); return;
+    case kDouble:
+      fixed<std::uint64_t>();
+      return;
+    case kString:
+      text();
+      return;
     case kStruct: {
       Nested nested(*this);
       for (std::uint32_t key; next(key);) skip(key);
       return;
     }
     case kSet:
-    case kList: elements(kStop, 0); return;
-    case kMap: pairs(kStop, kStop, 0); return;
-    default: fail();
+    case kList:
+      elements(kStop, 0);
+      return;
+    case kMap:
+      pairs(kStop, kStop, 0);
+      return;
+    default:
+      fail();
   }
 }
 

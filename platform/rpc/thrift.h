@@ -17,10 +17,25 @@
 // first error ends the input, everything read after it is zero or empty, and `ok()` tells.
 namespace sv::rpc {
 
-enum Type : std::uint8_t { kStop = 0, kBool = 2, kI8 = 3, kDouble = 4, kI16 = 6, kI32 = 8, kI64 = 10, kString = 11, kStruct = 12, kMap = 13, kSet = 14, kList = 15 };
+enum Type : std::uint8_t {
+  kStop = 0,
+  kBool = 2,
+  kI8 = 3,
+  kDouble = 4,
+  kI16 = 6,
+  kI32 = 8,
+  kI64 = 10,
+  kString = 11,
+  kStruct = 12,
+  kMap = 13,
+  kSet = 14,
+  kList = 15
+};
 
 template <class T>
-constexpr Type type_of(const T*) { return kStruct; }
+constexpr Type type_of(const T*) {
+  return kStruct;
+}
 constexpr Type type_of(const bool*) { return kBool; }
 constexpr Type type_of(const std::int8_t*) { return kI8; }
 constexpr Type type_of(const double*) { return kDouble; }
@@ -29,13 +44,21 @@ constexpr Type type_of(const std::int32_t*) { return kI32; }
 constexpr Type type_of(const std::int64_t*) { return kI64; }
 constexpr Type type_of(const std::string*) { return kString; }
 template <class Tag>
-constexpr Type type_of(const StrongId<Tag>*) { return kI64; }
+constexpr Type type_of(const StrongId<Tag>*) {
+  return kI64;
+}
 template <class T>
-constexpr Type type_of(const std::vector<T>*) { return kList; }
+constexpr Type type_of(const std::vector<T>*) {
+  return kList;
+}
 template <class T>
-constexpr Type type_of(const std::set<T>*) { return kSet; }
+constexpr Type type_of(const std::set<T>*) {
+  return kSet;
+}
 template <class K, class V>
-constexpr Type type_of(const std::map<K, V>*) { return kMap; }
+constexpr Type type_of(const std::map<K, V>*) {
+  return kMap;
+}
 template <class T>
 inline constexpr Type kTypeOf = type_of(static_cast<const T*>(nullptr));
 
@@ -65,7 +88,9 @@ inline void write(std::string& out, std::string_view v) {
 inline void write(std::string& out, const std::string& v) { write(out, std::string_view(v)); }
 void write(std::string& out, const char*) = delete;  // would become a bool
 template <class Tag>
-void write(std::string& out, StrongId<Tag> v) { write(out, v.value); }
+void write(std::string& out, StrongId<Tag> v) {
+  write(out, v.value);
+}
 template <class T>
 void write(std::string& out, const std::vector<T>& v);
 template <class T>
@@ -74,7 +99,9 @@ template <class K, class V>
 void write(std::string& out, const std::map<K, V>& v);
 template <class T>
   requires(kTypeOf<T> == kStruct)
-void write(std::string& out, const T& v) { write_struct(out, v); }
+void write(std::string& out, const T& v) {
+  write_struct(out, v);
+}
 
 template <class T>
 void write(std::string& out, const std::vector<T>& v) {
@@ -138,9 +165,13 @@ class Reader {
   void get(double& v) { v = std::bit_cast<double>(fixed<std::uint64_t>()); }
   void get(std::string& v) { v.assign(text()); }
   template <class Tag>
-  void get(StrongId<Tag>& v) { get(v.value); }
+  void get(StrongId<Tag>& v) {
+    get(v.value);
+  }
   template <class T>
-  void get(std::optional<T>& v) { get(v.emplace()); }
+  void get(std::optional<T>& v) {
+    get(v.emplace());
+  }
   template <class T>
     requires(kTypeOf<T> == kStruct)
   void get(T& v) {

@@ -19,9 +19,14 @@ void read_struct(Reader& in, Tree& v) {
   Reader::Nested nested(in);
   for (std::uint32_t key = 0; in.next(key);) {
     switch (key) {
-      case field_key(1, kList): in.get(v.children); break;
-      case field_key(2, kI64): in.get(v.leaf); break;
-      default: in.skip(key);
+      case field_key(1, kList):
+        in.get(v.children);
+        break;
+      case field_key(2, kI64):
+        in.get(v.leaf);
+        break;
+      default:
+        in.skip(key);
     }
   }
 }
@@ -62,8 +67,8 @@ TEST(Thrift, UnknownValuesMayNotNestDeeperEither) {
 
 TEST(Thrift, KnownFieldsOfAnotherTypeAreSkipped) {
   std::string s;
-  write_field(s, 2, std::string("text"));                           // an i64 in the IDL
-  write_field(s, 1, std::vector<std::int32_t>{1, 2});               // a list of structs in the IDL
+  write_field(s, 2, std::string("text"));              // an i64 in the IDL
+  write_field(s, 1, std::vector<std::int32_t>{1, 2});  // a list of structs in the IDL
   write_field(s, 7, std::map<std::string, std::vector<bool>>{{"k", {true}}});
   write_field(s, 2, std::int64_t{5});
   write_stop(s);
@@ -77,7 +82,8 @@ TEST(Thrift, KnownFieldsOfAnotherTypeAreSkipped) {
 }
 
 TEST(Thrift, NegativeAndImpossibleSizesAreErrors) {
-  for (std::string_view size : {std::string_view("\xff\xff\xff\xff", 4), std::string_view("\x7f\xff\xff\xff", 4), std::string_view("\0\0\0\x05", 4)}) {
+  for (std::string_view size :
+       {std::string_view("\xff\xff\xff\xff", 4), std::string_view("\x7f\xff\xff\xff", 4), std::string_view("\0\0\0\x05", 4)}) {
     EXPECT_FALSE(reads(std::string("\x0f\0\1\x0c", 4) + std::string(size)));
     EXPECT_FALSE(reads(std::string("\x0b\0\x09", 3) + std::string(size)));
     EXPECT_FALSE(reads(std::string("\x0d\0\x09\x0b\x0a", 5) + std::string(size)));

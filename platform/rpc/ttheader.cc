@@ -51,7 +51,8 @@ bool parse_info(std::string_view info, TtHeader& header) {
   if (protocol != 0) return false;
   while (in.ok && !in.rest.empty()) {
     switch (in.number(1)) {
-      case kPadding: break;
+      case kPadding:
+        break;
       case kStringPairs:
         for (std::uint32_t n = in.number(2); n > 0 && in.ok; --n) {
           std::string key = in.text();
@@ -64,8 +65,11 @@ bool parse_info(std::string_view info, TtHeader& header) {
           header.ints.emplace_back(key, in.text());
         }
         break;
-      case kAclToken: header.acl_token = in.text(); break;
-      default: return false;
+      case kAclToken:
+        header.acl_token = in.text();
+        break;
+      default:
+        return false;
     }
   }
   return in.ok;
@@ -109,7 +113,9 @@ FrameStatus parse_buffered(std::string_view input, Frame& frame, std::size_t& ne
 }
 
 template <class N>
-void put(std::string& out, N v) { put_big_endian(out, v); }
+void put(std::string& out, N v) {
+  put_big_endian(out, v);
+}
 
 bool put_text(std::string& out, std::string_view s) {
   put(out, static_cast<std::uint16_t>(s.size()));

@@ -12,7 +12,15 @@ namespace sv::rpc {
 enum class Framing : std::uint8_t { ttheader, ttheader_framed, framed, buffered };
 
 // Keys of the integer pairs; their values are text.
-enum InfoKey : std::uint16_t { kFromService = 3, kToService = 6, kToMethod = 9, kRpcTimeout = 12, kConnectTimeout = 17, kFromMethod = 20, kMessageType = 22 };
+enum InfoKey : std::uint16_t {
+  kFromService = 3,
+  kToService = 6,
+  kToMethod = 9,
+  kRpcTimeout = 12,
+  kConnectTimeout = 17,
+  kFromMethod = 20,
+  kMessageType = 22
+};
 
 struct TtHeader {
   std::uint16_t flags = 0;

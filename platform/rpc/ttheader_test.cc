@@ -29,18 +29,32 @@ struct Golden {
 };
 
 std::vector<Golden> goldens() {
-  const std::string boom = bytes("80010003 0000000b 566572696679546f6b656e 00000001 0b0001 0000000f 62697a206572726f723a20626f6f6d 080002 00000006 00");
+  const std::string boom =
+      bytes("80010003 0000000b 566572696679546f6b656e 00000001 0b0001 0000000f 62697a206572726f723a20626f6f6d 080002 00000006 00");
   const std::string empty = bytes("80010002 0000000b 566572696679546f6b656e 00000001 00");
   return {
       {"call as a Go gateway sends it", Framing::ttheader, {.seqid = 1}, kCall, bytes("00000030 1000 0000 00000001 0001 00000000") + kCall},
       {"reply as a Go server sends it", Framing::ttheader, {.seqid = 1}, kReply, bytes("0000002a 1000 0000 00000001 0001 00000000") + kReply},
-      {"length inside the payload", Framing::ttheader_framed, {.seqid = 1}, kCall, bytes("00000034 1000 0000 00000001 0001 00000000 00000022") + kCall},
-      {"int pair", Framing::ttheader, {.seqid = 1, .ints = {{kMessageType, "1"}}}, kCall,
+      {"length inside the payload",
+       Framing::ttheader_framed,
+       {.seqid = 1},
+       kCall,
+       bytes("00000034 1000 0000 00000001 0001 00000000 00000022") + kCall},
+      {"int pair",
+       Framing::ttheader,
+       {.seqid = 1, .ints = {{kMessageType, "1"}}},
+       kCall,
        bytes("00000038 1000 0000 00000001 0003 0000 10 0001 0016 0001 31 0000") + kCall},
-      {"string pair", Framing::ttheader, {.seqid = 1, .strings = {{"isn", "UserService"}}}, kCall,
+      {"string pair",
+       Framing::ttheader,
+       {.seqid = 1, .strings = {{"isn", "UserService"}}},
+       kCall,
        bytes("00000044 1000 0000 00000001 0006 0000 01 0001 0003 69736e 000b 5573657253657276696365 00") + kCall},
       {"exception", Framing::ttheader, {.seqid = 1}, boom, bytes("00000043 1000 0000 00000001 0001 00000000") + boom},
-      {"business status", Framing::ttheader, {.seqid = 1, .ints = {{kMessageType, "2"}}, .strings = {{"biz-status", "404"}}}, empty,
+      {"business status",
+       Framing::ttheader,
+       {.seqid = 1, .ints = {{kMessageType, "2"}}, .strings = {{"biz-status", "404"}}},
+       empty,
        bytes("00000042 1000 0000 00000001 0008 0000 01 0001 000a 62697a2d737461747573 0003 343034 10 0001 0016 0001 32 0000") + empty},
       {"framed", Framing::framed, {}, kCall, bytes("00000022") + kCall},
       {"buffered", Framing::buffered, {}, kCall, kCall},
@@ -94,11 +108,11 @@ TEST(TtHeader, RefusesStreamsUnknownInfoAndSizesBeyondTheCap) {
   Frame frame;
   std::size_t need = 0;
   auto parse = [&](const std::string& s) { return parse_frame(s, frame, need); };
-  EXPECT_EQ(parse(bytes("00000030 1000 0002 00000001 0001 00000000") + kCall), FrameStatus::broken);   // streaming
-  EXPECT_EQ(parse(bytes("00000030 1000 0000 00000001 0001 00000200") + kCall), FrameStatus::broken);   // info block 2
-  EXPECT_EQ(parse(bytes("00000030 1000 0000 00000001 0001 03000000") + kCall), FrameStatus::broken);   // another protocol
-  EXPECT_EQ(parse(bytes("00000030 1000 0000 00000001 ffff 00000000") + kCall), FrameStatus::broken);   // header longer than the frame
-  EXPECT_EQ(parse(bytes("00000030 1000 0000 00000001 0001 00000100") + kCall), FrameStatus::broken);   // pairs cut off
+  EXPECT_EQ(parse(bytes("00000030 1000 0002 00000001 0001 00000000") + kCall), FrameStatus::broken);  // streaming
+  EXPECT_EQ(parse(bytes("00000030 1000 0000 00000001 0001 00000200") + kCall), FrameStatus::broken);  // info block 2
+  EXPECT_EQ(parse(bytes("00000030 1000 0000 00000001 0001 03000000") + kCall), FrameStatus::broken);  // another protocol
+  EXPECT_EQ(parse(bytes("00000030 1000 0000 00000001 ffff 00000000") + kCall), FrameStatus::broken);  // header longer than the frame
+  EXPECT_EQ(parse(bytes("00000030 1000 0000 00000001 0001 00000100") + kCall), FrameStatus::broken);  // pairs cut off
   EXPECT_EQ(parse(bytes("7fffffff 1000 0000")), FrameStatus::broken);
   EXPECT_EQ(parse(bytes("ffffffff 8001 0001")), FrameStatus::broken);
   EXPECT_EQ(parse("GET / HTTP/1.1\r\n"), FrameStatus::broken);
