@@ -145,7 +145,7 @@ def test_an_expired_token_is_401_and_a_guest_on_public_routes(server, person):
     now = int(time.time())
 
     def with_end(seconds):
-        return Api(server, forged(person, {"alg": "HS256", "typ": "JWT", "kid": kid}, secret=base64.urlsafe_b64decode(secret + "=="), sid=sid, iat=now - 7200, exp=now + seconds))
+        return Api(server, forged(person, {"alg": "HS256", "typ": "JWT", "kid": kid}, secret=secret.encode(), sid=sid, iat=now - 7200, exp=now + seconds))
 
     assert with_end(60).get("/api/auth/user/profile")["id"] == person.user["id"], "the token is right but for its end"
     expired = with_end(-1)
