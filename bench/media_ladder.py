@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""CPU of the three-rung ladder as the worker makes it (jail, HLS and progressive files) against one plain ffmpeg command that only writes
-three MP4 files with the same encoder settings.
+"""CPU of the three-rung ladder as the worker makes it (HLS and progressive files; outside the jail, whose CPU time the kernel does not hand to
+its parent) against one plain ffmpeg command that only writes three MP4 files with the same encoder settings.
 
     bench/media_ladder.py [--build build/dev] [--source clip.mp4] [--rounds 3]
 
