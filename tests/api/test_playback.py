@@ -37,7 +37,8 @@ def test_a_clip_goes_from_upload_to_feed_to_playback(author, guest, clip):
     detail = guest.get("/api/video/detail", id=made["id"])
     assert detail["url"] == video["url"]
     assert guest.raw("GET", detail["url"]).headers["Content-Type"] == "video/mp4"
-    assert guest.raw("GET", detail["coverUrl"]).content[:3] == b"\xff\xd8\xff"
+    author.wait(made["id"], complete)
+    assert guest.raw("GET", guest.get("/api/video/detail", id=made["id"])["coverUrl"]).content[:3] == b"\xff\xd8\xff"
 
 
 def test_ranges_are_byte_exact(guest, video):
