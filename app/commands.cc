@@ -51,7 +51,8 @@ int told(const Result<>& done, std::string_view success) {
 }  // namespace
 
 int serve(const Config& config) {
-  const std::string problem = log::init({.level = log::parse_level(config.log_level), .json = config.log_format == "json", .output = config.log_output});
+  const std::string problem =
+      log::init({.level = log::parse_level(config.log_level), .json = config.log_format == "json", .output = config.log_output});
   if (!problem.empty()) {
     fmt::print(stderr, "shortvideo: {}\n", problem);
     return kCannotRun;
@@ -71,7 +72,8 @@ int migrate(const Config& config) {
 int fsck(const Config& config, bool repair) {
   auto storage = open_storage(config, repair ? Access::serve : Access::look);
   if (!storage) return cannot(storage.error());
-  auto report = block_on(video::fsck((*storage)->of("video"), *(*storage)->objects, (*storage)->clock, repair ? video::FsckMode::repair : video::FsckMode::report));
+  auto report = block_on(
+      video::fsck((*storage)->of("video"), *(*storage)->objects, (*storage)->clock, repair ? video::FsckMode::repair : video::FsckMode::report));
   if (!report) return cannot(report.error());
   bool clean = true;
   for (const auto& finding : report->findings) {
@@ -99,7 +101,8 @@ int set_password(const Config& config, const std::string& name) {
 }
 
 int grant_admin(const Config& config, const std::string& name) {
-  return with_accounts(config, [&](user::AdminDeps deps) { return told(block_on(user::grant_admin(deps, name)), fmt::format("{} is an administrator", name)); });
+  return with_accounts(
+      config, [&](user::AdminDeps deps) { return told(block_on(user::grant_admin(deps, name)), fmt::format("{} is an administrator", name)); });
 }
 
 }  // namespace sv::commands

@@ -13,8 +13,8 @@ inline constexpr int kCannotRun = 2;  // wrong input, or a part that cannot be h
 int serve(const Config& config);
 int migrate(const Config& config);
 int fsck(const Config& config, bool repair);
-int create_user(const Config& config, const std::string& name);      // password: first line of standard input
-int set_password(const Config& config, const std::string& name);     // likewise; ends the user's sessions
+int create_user(const Config& config, const std::string& name);   // password: first line of standard input
+int set_password(const Config& config, const std::string& name);  // likewise; ends the user's sessions
 int grant_admin(const Config& config, const std::string& name);
 
 }  // namespace sv::commands

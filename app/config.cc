@@ -21,7 +21,7 @@ std::unexpected<Error> bad(std::string detail) { return fail(Errc::invalid_argum
 struct Input {
   std::string origin;  // "config.yaml", "the environment", "--set"
   std::string text;
-  YAML::Node node;     // undefined for text
+  YAML::Node node;  // undefined for text
 };
 
 template <class T>
@@ -36,11 +36,24 @@ std::optional<T> number(std::string_view s) {
 std::optional<std::chrono::seconds> duration(std::string_view s) {
   std::int64_t unit = 1;
   if (!s.empty()) switch (s.back()) {
-      case 's': unit = 1; s.remove_suffix(1); break;
-      case 'm': unit = 60; s.remove_suffix(1); break;
-      case 'h': unit = 3600; s.remove_suffix(1); break;
-      case 'd': unit = 86400; s.remove_suffix(1); break;
-      default: break;
+      case 's':
+        unit = 1;
+        s.remove_suffix(1);
+        break;
+      case 'm':
+        unit = 60;
+        s.remove_suffix(1);
+        break;
+      case 'h':
+        unit = 3600;
+        s.remove_suffix(1);
+        break;
+      case 'd':
+        unit = 86400;
+        s.remove_suffix(1);
+        break;
+      default:
+        break;
     }
   auto n = number<std::int64_t>(s);
   if (!n || *n < 0 || *n > 36500LL * 86400 / unit) return std::nullopt;
@@ -52,11 +65,24 @@ std::optional<std::int64_t> bytes(std::string_view s) {
   if (s.ends_with("iB")) s.remove_suffix(2);
   std::int64_t unit = 1;
   if (!s.empty()) switch (s.back()) {
-      case 'K': unit = 1LL << 10; s.remove_suffix(1); break;
-      case 'M': unit = 1LL << 20; s.remove_suffix(1); break;
-      case 'G': unit = 1LL << 30; s.remove_suffix(1); break;
-      case 'T': unit = 1LL << 40; s.remove_suffix(1); break;
-      default: break;
+      case 'K':
+        unit = 1LL << 10;
+        s.remove_suffix(1);
+        break;
+      case 'M':
+        unit = 1LL << 20;
+        s.remove_suffix(1);
+        break;
+      case 'G':
+        unit = 1LL << 30;
+        s.remove_suffix(1);
+        break;
+      case 'T':
+        unit = 1LL << 40;
+        s.remove_suffix(1);
+        break;
+      default:
+        break;
     }
   auto n = number<std::int64_t>(s);
   if (!n || *n < 0 || *n > (1LL << 50) / unit) return std::nullopt;
@@ -108,7 +134,7 @@ struct Key {
   std::function<bool(Config&, const Input&)> set;
 };
 
-Key text(std::string_view name, std::string Config::*member) {
+Key text(std::string_view name, std::string Config::* member) {
   return {name, "a text", [member](Config& c, const Input& in) {
             if (in.node && !in.node.IsScalar() && !in.node.IsNull()) return false;
             c.*member = in.text;
@@ -116,7 +142,7 @@ Key text(std::string_view name, std::string Config::*member) {
           }};
 }
 template <class T>
-Key parsed(std::string_view name, std::string_view expects, T Config::*member, std::optional<T> (*parse)(std::string_view)) {
+Key parsed(std::string_view name, std::string_view expects, T Config::* member, std::optional<T> (*parse)(std::string_view)) {
   return {name, expects, [member, parse](Config& c, const Input& in) {
             if (in.node && !in.node.IsScalar()) return false;
             auto v = parse(in.text);
@@ -124,7 +150,7 @@ Key parsed(std::string_view name, std::string_view expects, T Config::*member, s
             return v.has_value();
           }};
 }
-Key words(std::string_view name, std::vector<std::string> Config::*member) {
+Key words(std::string_view name, std::vector<std::string> Config::* member) {
   return {name, "a list", [member](Config& c, const Input& in) {
             auto v = list(in);
             if (v) c.*member = std::move(*v);
@@ -142,7 +168,8 @@ const std::vector<Key>& keys() {
       words("trusted_proxies", &Config::trusted_proxies),
       words("cors.origins", &Config::cors_origins),
       words("ws.origins", &Config::ws_origins),
-      {"services", "a list of services or all", [](Config& c, const Input& in) {
+      {"services", "a list of services or all",
+       [](Config& c, const Input& in) {
          auto v = list(in);
          if (!v) return false;
          c.services.clear();
@@ -158,7 +185,8 @@ const std::vector<Key>& keys() {
       text("objects", &Config::objects),
       text("registry", &Config::registry),
       text("media", &Config::media),
-      {"auth.keys", "a list of {kid, secret}", [](Config& c, const Input& in) {
+      {"auth.keys", "a list of {kid, secret}",
+       [](Config& c, const Input& in) {
          auto v = auth_keys(in);
          if (v) c.auth_keys = std::move(*v);
          return v.has_value();
@@ -221,7 +249,8 @@ Result<> assign(Config& config, std::string_view name, const Input& in) {
   }
   for (const Key& key : keys()) {
     if (key.name != name) continue;
-    if (!key.set(config, in)) return bad(fmt::format("{} ({}): {} is not {}", name, in.origin, in.node && !in.node.IsScalar() ? "the value" : in.text, key.expects));
+    if (!key.set(config, in))
+      return bad(fmt::format("{} ({}): {} is not {}", name, in.origin, in.node && !in.node.IsScalar() ? "the value" : in.text, key.expects));
     return {};
   }
   return bad(fmt::format("{} ({}): there is no such key; {}", name, in.origin, nearest(name)));
@@ -310,8 +339,7 @@ Result<> check_config(const Config& c) {
     return bad("tls.cert: this build does not serve TLS itself; leave it empty and put a TLS proxy in front (trusted_proxies)");
   if (!c.public_url.empty() && !c.public_url.starts_with("http://") && !c.public_url.starts_with("https://"))
     return bad(fmt::format("public_url: {} does not start with http:// or https://", c.public_url));
-  if (c.services != "all")
-    return bad(fmt::format("services: {} cannot run alone yet, this build has no RPC server; use services=all", c.services));
+  if (c.services != "all") return bad(fmt::format("services: {} cannot run alone yet, this build has no RPC server; use services=all", c.services));
   if (c.data.empty()) return bad("data: it is empty; name the folder that holds the data");
   SV_CHECK(scheme(c, "database", c.database, {"sqlite"}));
   for (const auto& [service, url] : c.databases) SV_CHECK(scheme(c, "databases." + service, url, {"sqlite"}));
@@ -329,7 +357,8 @@ Result<> check_config(const Config& c) {
   if (!c.metrics_listen.empty()) return bad("metrics.listen: this build serves /metrics on listen only; leave it empty");
   if (!c.tracing_otlp.empty()) return bad("tracing.otlp: this build exports no traces; leave it empty");
   for (const auto& key : c.auth_keys)
-    if (key.secret.size() < 32) return bad(fmt::format("auth.keys: the secret of kid \"{}\" has {} bytes; use at least 32 random ones", key.kid, key.secret.size()));
+    if (key.secret.size() < 32)
+      return bad(fmt::format("auth.keys: the secret of kid \"{}\" has {} bytes; use at least 32 random ones", key.kid, key.secret.size()));
   if (c.access_ttl < 1min || c.access_ttl > 168h) return bad("auth.access_ttl: it must be between 1m and 168h");
   if (c.refresh_ttl < c.access_ttl) return bad("auth.refresh_ttl: it must not be shorter than auth.access_ttl");
   if (c.bcrypt_cost < 4 || c.bcrypt_cost > 16) return bad("auth.bcrypt_cost: it must be between 4 and 16");
@@ -350,9 +379,7 @@ Result<Config> load_config(const ConfigSource& source) {
       YAML::Node root = YAML::LoadFile(source.file);
       if (!root.IsMap() && !root.IsNull()) return bad(fmt::format("{}: the file is not a map of keys", source.file));
       SV_CHECK(assign_tree(config, root, "", source.file));
-    } catch (const YAML::BadFile&) {
-      return bad(fmt::format("--config: {} cannot be read", source.file));
-    } catch (const YAML::Exception& e) {
+    } catch (const YAML::BadFile&) { return bad(fmt::format("--config: {} cannot be read", source.file)); } catch (const YAML::Exception& e) {
       return bad(fmt::format("{}: {}", source.file, e.what()));
     }
   }
@@ -361,7 +388,8 @@ Result<Config> load_config(const ConfigSource& source) {
     std::size_t eq = entry.find('=');
     if (!entry.starts_with(kPrefix) || eq == std::string_view::npos) continue;
     std::string_view name = entry.substr(0, eq);
-    SV_CHECK(assign(config, key_of_environment(name.substr(kPrefix.size())), {std::string(name), std::string(entry.substr(eq + 1)), YAML::Node(YAML::NodeType::Undefined)}));
+    SV_CHECK(assign(config, key_of_environment(name.substr(kPrefix.size())),
+                    {std::string(name), std::string(entry.substr(eq + 1)), YAML::Node(YAML::NodeType::Undefined)}));
   }
   for (std::string_view entry : source.sets) {
     std::size_t eq = entry.find('=');

@@ -61,9 +61,9 @@ struct Config {
 };
 
 struct ConfigSource {
-  std::string file;                       // empty: none
-  std::vector<std::string> environment;   // "NAME=value", as in environ
-  std::vector<std::string> sets;          // "key=value"
+  std::string file;                      // empty: none
+  std::vector<std::string> environment;  // "NAME=value", as in environ
+  std::vector<std::string> sets;         // "key=value"
 };
 
 // An error is one sentence that names the key, where it was set, and how to fix it (Error::detail).

@@ -20,8 +20,7 @@ Result<DataLock> DataLock::acquire(const std::filesystem::path& data, std::strin
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     char pid[32] = {};
     if (::pread(fd, pid, sizeof pid - 1, 0) <= 0) std::strcpy(pid, "unknown");
-    return fail(Errc::unavailable, "data_locked",
-                fmt::format("data: {} is in use by process {}; stop it or use another --data", data.string(), pid));
+    return fail(Errc::unavailable, "data_locked", fmt::format("data: {} is in use by process {}; stop it or use another --data", data.string(), pid));
   }
   std::string pid = std::to_string(::getpid());
   if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, pid.data(), pid.size(), 0) < 0)

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "app/commands.h"
 #include "app/config.h"
@@ -81,19 +81,18 @@ int main(int argc, char** argv) {
 
   try {
     app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : sv::commands::kCannotRun;
-  }
+  } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? 0 : sv::commands::kCannotRun; }
 
   using sv::Config;
   if (*version) {
     fmt::print("shortvideo {}\n", SV_VERSION);
     return 0;
   }
-  if (*check) return with_config(options, [](const Config&) {
-    fmt::print("the configuration is valid\n");
-    return 0;
-  });
+  if (*check)
+    return with_config(options, [](const Config&) {
+      fmt::print("the configuration is valid\n");
+      return 0;
+    });
   if (*serve) return with_config(options, [](const Config& c) { return sv::commands::serve(c); });
   if (*migrate) return with_config(options, [](const Config& c) { return sv::commands::migrate(c); });
   if (*fsck) return with_config(options, [&](const Config& c) { return sv::commands::fsck(c, repair); });

@@ -25,7 +25,7 @@
 namespace sv {
 namespace {
 
-constexpr std::chrono::hours kLinkLife{6};   // of a signed media URL: longer than the longest video plays
+constexpr std::chrono::hours kLinkLife{6};  // of a signed media URL: longer than the longest video plays
 
 // Event loops, one thread each. The last one is for background work, so that no request waits behind it.
 class Loops {
@@ -83,8 +83,9 @@ Result<std::unique_ptr<media::MediaTools>> media_tools(const Config& config) {
   options.max_duration = config.uploads_max_duration;
   auto tools = media::make_media_tools(options);
   if (auto ready = block_on(tools->check()); !ready)
-    return fail(Errc::unavailable, "jail_unusable",
-                fmt::format("transcode.jail: {}; install bubblewrap and ffmpeg (script/setup), or start with transcode.workers=0", ready.error().detail));
+    return fail(
+        Errc::unavailable, "jail_unusable",
+        fmt::format("transcode.jail: {}; install bubblewrap and ffmpeg (script/setup), or start with transcode.workers=0", ready.error().detail));
   if (!options.jail) log::warn("media", "transcode.jail is off: ffmpeg reads hostile files without a jail", {});
   return tools;
 }
@@ -137,42 +138,42 @@ class Server {
                           {storage_->of("user"), storage_->clock, *storage_->ids, keys_, revoked_, bcrypt_pool_, *events_, revision_, services_},
                           {.access_ttl = c.access_ttl, .refresh_ttl = c.refresh_ttl, .bcrypt_cost = static_cast<int>(c.bcrypt_cost)}))
                          .get();
-    services_.video = (video_ = video::make_video_service(
-                           {.db = storage_->of("video"),
-                            .clock = storage_->clock,
-                            .ids = *storage_->ids,
-                            .objects = *storage_->objects,
-                            .events = *events_,
-                            .search = *search_,
-                            .services = services_,
-                            .revision = revision_,
-                            .metrics = metrics_,
-                            .executor = loops_.background(),
-                            .media = tools_.get(),
-                            .sign = [this](std::string_view prefix) { return signer_.sign(prefix, kLinkLife); }},
-                           {.public_url = c.public_url,
-                            .scratch = std::filesystem::absolute(std::filesystem::path(c.data) / "scratch"),
-                            .workers = static_cast<int>(c.transcode_workers)}))
+    services_.video = (video_ = video::make_video_service({.db = storage_->of("video"),
+                                                           .clock = storage_->clock,
+                                                           .ids = *storage_->ids,
+                                                           .objects = *storage_->objects,
+                                                           .events = *events_,
+                                                           .search = *search_,
+                                                           .services = services_,
+                                                           .revision = revision_,
+                                                           .metrics = metrics_,
+                                                           .executor = loops_.background(),
+                                                           .media = tools_.get(),
+                                                           .sign = [this](std::string_view prefix) { return signer_.sign(prefix, kLinkLife); }},
+                                                          {.public_url = c.public_url,
+                                                           .scratch = std::filesystem::absolute(std::filesystem::path(c.data) / "scratch"),
+                                                           .workers = static_cast<int>(c.transcode_workers)}))
                           .get();
     std::vector<gateway::ReadyCheck> ready;
     for (auto& [service, db] : storage_->databases) ready.push_back({service + ".database", [db] { return check_database(*db); }});
     ready.push_back({"objects", [objects = storage_->objects.get()] { return check_objects(*objects); }});
-    gateway_ = gateway::make_gateway(
-        {services_, *cache_, *storage_->objects, keys_, revoked_, storage_->clock, metrics_, revision_, std::move(ready)},
-        {.version = SV_VERSION,
-         .public_url = c.public_url,
-         .trusted_proxies = c.trusted_proxies,
-         .cors_origins = c.cors_origins,
-         .limits_enabled = c.limits_enabled,
-         .limits_factor = c.limits_factor,
-         .upload_bytes = static_cast<std::uint64_t>(c.upload_bytes),
-         .media_max_age = c.media_max_age});
+    gateway_ =
+        gateway::make_gateway({services_, *cache_, *storage_->objects, keys_, revoked_, storage_->clock, metrics_, revision_, std::move(ready)},
+                              {.version = SV_VERSION,
+                               .public_url = c.public_url,
+                               .trusted_proxies = c.trusted_proxies,
+                               .cors_origins = c.cors_origins,
+                               .limits_enabled = c.limits_enabled,
+                               .limits_factor = c.limits_factor,
+                               .upload_bytes = static_cast<std::uint64_t>(c.upload_bytes),
+                               .media_max_age = c.media_max_age});
   }
 
   Result<> listen(const Config& config) {
     SV_CHECK(block_on(user::load_revoked_sessions(storage_->of("user"), revoked_)));
     SV_TRY(HostPort address, parse_host_port("listen", config.listen));
-    http_ = net::make_http_server({.host = address.host, .port = address.port, .limits = {}}, loops_.edge(), gateway_->handler(), gateway_->error_body());
+    http_ =
+        net::make_http_server({.host = address.host, .port = address.port, .limits = {}}, loops_.edge(), gateway_->handler(), gateway_->error_body());
     if (auto bound = http_->start(); !bound) return fail(Errc::unavailable, "listen_failed", fmt::format("listen: {}", bound.error().detail));
     video_->start();
     events_->start();
@@ -233,7 +234,7 @@ Result<> run_server(const Config& config) {
 
   int signal = 0;
   sigwait(&stop_signals, &signal);
-  pthread_sigmask(SIG_UNBLOCK, &stop_signals, nullptr);   // a second one ends the process at once
+  pthread_sigmask(SIG_UNBLOCK, &stop_signals, nullptr);  // a second one ends the process at once
   log::info("app", "stopping", {{"signal", signal}});
   server->stop(config.stop_grace);
   server.reset();

@@ -61,7 +61,8 @@ Result<std::unique_ptr<Storage>> open_storage(const Config& config, Access acces
   if (access == Access::serve) fs::create_directories(data, ec);
   if (ec || !fs::is_directory(data))
     return fail(Errc::unavailable, "data_unusable",
-                fmt::format("data: {} is not a folder{}", data.string(), ec ? " and cannot be made: " + ec.message() : "; name the one that shortvideo serve uses"));
+                fmt::format("data: {} is not a folder{}", data.string(),
+                            ec ? " and cannot be made: " + ec.message() : "; name the one that shortvideo serve uses"));
   if (access != Access::look) {
     SV_TRY(DataLock lock, DataLock::acquire(data, access == Access::serve ? "lock" : "lock.admin"));
     storage->locks.push_back(std::move(lock));

@@ -17,9 +17,9 @@ namespace sv {
 
 // What the process means to do with the data folder.
 enum class Access {
-  serve,   // alone, everything is made and migrated
-  admin,   // one command beside a server: writes to the database
-  look,    // reads only, also beside a server; nothing is made
+  serve,  // alone, everything is made and migrated
+  admin,  // one command beside a server: writes to the database
+  look,   // reads only, also beside a server; nothing is made
 };
 
 // The data that every subcommand opens. The part of the wiring that names storage adapters; serve's half is server.cc.
@@ -27,9 +27,9 @@ struct Storage {
   SystemClock clock;
   std::vector<DataLock> locks;
   std::unique_ptr<ThreadPool> disk;
-  std::unique_ptr<IdSource> ids;                                    // null when only looking
-  std::map<std::string, std::unique_ptr<sql::Database>> files;      // by path: services that name the same file share it
-  std::map<std::string, sql::Database*> databases;                  // by service
+  std::unique_ptr<IdSource> ids;                                // null when only looking
+  std::map<std::string, std::unique_ptr<sql::Database>> files;  // by path: services that name the same file share it
+  std::map<std::string, sql::Database*> databases;              // by service
   std::unique_ptr<ObjectStore> objects;
 
   sql::Database& of(const std::string& service) { return *databases.at(service); }

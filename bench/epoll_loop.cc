@@ -19,8 +19,8 @@
 namespace {
 
 struct Connection {
-  unsigned matched = 0;       // bytes of "\r\n\r\n" seen last
-  std::size_t owed = 0;       // bytes of answers still to be sent
+  unsigned matched = 0;  // bytes of "\r\n\r\n" seen last
+  std::size_t owed = 0;  // bytes of answers still to be sent
 };
 
 [[noreturn]] void die(const char* what) {
@@ -31,7 +31,7 @@ struct Connection {
 // False: the connection is gone. `writing` tells whether the socket has to become writable first.
 bool answer(int fd, Connection& c, const std::string& bytes, bool& writing) {
   while (c.owed > 0) {
-    std::size_t left = (c.owed - 1) % bytes.size() + 1;   // of the answer that is under way
+    std::size_t left = (c.owed - 1) % bytes.size() + 1;  // of the answer that is under way
     ssize_t n = ::send(fd, bytes.data() + (bytes.size() - left), left, MSG_NOSIGNAL);
     if (n < 0) {
       writing = true;

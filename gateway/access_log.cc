@@ -16,7 +16,7 @@ constexpr std::array kStatuses{200, 204, 206, 301, 304, 400, 401, 403, 404, 405,
 struct AccessLog::OfRoute {
   std::string method, path;
   metrics::Histogram& latency;
-  std::array<std::atomic<metrics::Counter*>, kStatuses.size()> by_status{};   // made when first seen
+  std::array<std::atomic<metrics::Counter*>, kStatuses.size()> by_status{};  // made when first seen
 };
 
 AccessLog::AccessLog(metrics::Registry& registry, const std::vector<Route>& routes)
@@ -36,7 +36,7 @@ AccessLog::~AccessLog() = default;
 
 void AccessLog::record(const Call& call, std::size_t index, std::chrono::steady_clock::duration took) {
   OfRoute& route = *routes_[index];
-  const int status = call.x.status() == 0 ? 499 : call.x.status();   // 499: the client left before an answer
+  const int status = call.x.status() == 0 ? 499 : call.x.status();  // 499: the client left before an answer
   const double seconds = std::chrono::duration<double>(took).count();
   route.latency.observe(seconds);
   std::size_t slot = 0;

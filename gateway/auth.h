@@ -10,9 +10,9 @@
 namespace sv::gateway {
 
 struct Identity {
-  UserId user{};             // 0: a guest
+  UserId user{};  // 0: a guest
   std::string session{};
-  bool bad_token = false;    // a guest because the token was bad
+  bool bad_token = false;  // a guest because the token was bad
 };
 
 // Who calls, by the Authorization header. On a route that requires a caller: authorization_required, authorization_format or

@@ -34,9 +34,9 @@ struct Edge {
   const auth::UrlSigner urls;
   RateLimiter limits;
   PageCache pages;
-  FreshCache<MediaFile> media;   // by path
+  FreshCache<MediaFile> media;  // by path
   AccessLog log;
-  const std::string openapi;                     // the document
+  const std::string openapi;  // the document
   std::atomic<bool> draining{false};
 };
 

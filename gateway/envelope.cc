@@ -13,10 +13,14 @@ struct ServerError {
   std::string_view token, message;
 };
 constexpr std::array kServerErrors{
-    ServerError{400, "bad_request", "请求格式错误"},        ServerError{408, "request_timeout", "请求超时"},
-    ServerError{413, "payload_too_large", "请求体过大"},    ServerError{414, "uri_too_long", "请求地址过长"},
-    ServerError{431, "headers_too_large", "请求头过大"},    ServerError{501, "not_implemented", "不支持的请求"},
-    ServerError{503, "too_many_connections", "服务繁忙，请稍后再试"}, ServerError{505, "http_version", "不支持的HTTP版本"},
+    ServerError{400, "bad_request", "请求格式错误"},
+    ServerError{408, "request_timeout", "请求超时"},
+    ServerError{413, "payload_too_large", "请求体过大"},
+    ServerError{414, "uri_too_long", "请求地址过长"},
+    ServerError{431, "headers_too_large", "请求头过大"},
+    ServerError{501, "not_implemented", "不支持的请求"},
+    ServerError{503, "too_many_connections", "服务繁忙，请稍后再试"},
+    ServerError{505, "http_version", "不支持的HTTP版本"},
 };
 
 }  // namespace

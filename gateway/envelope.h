@@ -9,7 +9,7 @@
 namespace sv::gateway {
 
 inline constexpr std::string_view kSuccess = R"({"code":200,"message":"success"})";
-inline constexpr std::string_view kSuccessWithData = R"({"code":200,"message":"success","data":)";   // the data and "}" follow
+inline constexpr std::string_view kSuccessWithData = R"({"code":200,"message":"success","data":)";  // the data and "}" follow
 
 struct Failure {
   int status = 500;

@@ -28,8 +28,8 @@ Edge::Edge(GatewayDeps d, GatewayOptions o)
 
 namespace {
 
-constexpr std::size_t kCachedQuery = 256;              // longer queries are not worth a place
-constexpr std::uint64_t kDrainedBody = 64 * 1024;      // a refused request with more body than this loses its connection
+constexpr std::size_t kCachedQuery = 256;          // longer queries are not worth a place
+constexpr std::uint64_t kDrainedBody = 64 * 1024;  // a refused request with more body than this loses its connection
 
 struct Outcome {
   std::optional<Result<>> result;
@@ -39,9 +39,7 @@ struct Outcome {
 Task<> run_handler(Call& call, Outcome& out) {
   try {
     out.result = co_await call.route->handle(call);
-  } catch (...) {
-    out.error = std::current_exception();
-  }
+  } catch (...) { out.error = std::current_exception(); }
 }
 
 Task<> wait_until(Deadline deadline) {
@@ -56,7 +54,7 @@ Task<Result<>> run_in_time(Call& call) {
   const bool late = (co_await (run_handler(call, out) || wait_until(call.ctx.deadline))).index() == 1;
   if (out.result) co_return std::move(*out.result);
   if (!late && out.error) std::rethrow_exception(out.error);
-  call.x.close_after();   // its body may be half read
+  call.x.close_after();  // its body may be half read
   co_return fail(Errc::deadline_exceeded);
 }
 
@@ -131,7 +129,7 @@ Task<> WebGateway::answer(Call& call, const Router::Match& match) {
     co_return;
   }
   if (!call.route && !match.allow.empty()) call.header("Allow", match.allow);
-  Result<> done = call.route             ? co_await dispatch(call)
+  Result<> done = call.route            ? co_await dispatch(call)
                   : match.allow.empty() ? Result<>(fail(Errc::not_found, "unknown_route"))
                                         : Result<>(fail(Errc::method_not_allowed));
   if (!done) co_await refuse(call, done.error());
@@ -189,12 +187,13 @@ Task<Result<>> WebGateway::send_own(Call& call) {
 Task<> WebGateway::refuse(Call& call, const Error& error) {
   const int status = http_status(error.code);
   if (status >= 500)
-    log::error("gateway", "request failed", {{"request_id", call.ctx.request_id},
-                                             {"method", call.x.method()},
-                                             {"route", call.route ? call.route->path : std::string_view("unknown")},
-                                             {"error", error.token.empty() ? errc_token(error.code) : std::string_view(error.token)},
-                                             {"detail", error.detail}});
-  if (call.x.answered()) co_return;   // the connection is closed by the server: the answer is incomplete
+    log::error("gateway", "request failed",
+               {{"request_id", call.ctx.request_id},
+                {"method", call.x.method()},
+                {"route", call.route ? call.route->path : std::string_view("unknown")},
+                {"error", error.token.empty() ? errc_token(error.code) : std::string_view(error.token)},
+                {"detail", error.detail}});
+  if (call.x.answered()) co_return;  // the connection is closed by the server: the answer is incomplete
   if (call.x.has_body() && call.x.content_length().value_or(kDrainedBody + 1) > kDrainedBody) call.x.close_after();
   if (status == 401) call.header("WWW-Authenticate", error.token == "invalid_token" ? "Bearer error=\"invalid_token\"" : "Bearer");
   if (error.retry_after.count() > 0) call.header("Retry-After", std::to_string((error.retry_after.count() + 999) / 1000));

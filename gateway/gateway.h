@@ -57,9 +57,9 @@ struct GatewayOptions {
 class Gateway {
  public:
   virtual ~Gateway() = default;
-  virtual net::Handler handler() = 0;        // valid while the gateway lives
+  virtual net::Handler handler() = 0;  // valid while the gateway lives
   virtual net::ErrorBody error_body() = 0;
-  virtual void drain() = 0;                  // /health/ready answers 503 from now on
+  virtual void drain() = 0;  // /health/ready answers 503 from now on
 };
 
 // Throws std::invalid_argument naming the option when one is malformed (a trusted proxy that is no network).

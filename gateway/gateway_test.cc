@@ -204,7 +204,7 @@ TEST(Limits, TheEleventhRegistrationOfAnAddressIs429) {
 TEST(Limits, TenFailedLoginsCloseTheAccountForThatAddressOnly) {
   World w({.limits_factor = 1});
   auto attempt = [&w](std::string name, std::string password, std::string address) {
-    w.cache.taken.erase("rate:login:a:" + address);   // the address' own limit is another test's
+    w.cache.taken.erase("rate:login:a:" + address);  // the address' own limit is another test's
     auto x = json_post("/api/user/login", R"({"username":")" + name + R"(","password":")" + password + "\"}");
     x.peer = address;
     return w.serve(x).answered_status;

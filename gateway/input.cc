@@ -19,7 +19,7 @@ bool is_json(std::string_view content_type) {
 Task<Result<std::string>> read_json_body(Call& call) {
   if (!is_json(call.x.header("Content-Type"))) co_return fail(Errc::unsupported_media, "content_type_required");
   auto body = co_await call.x.read_all(kJsonLimit);
-  if (!body) call.x.close_after();   // what is left of the body is not read
+  if (!body) call.x.close_after();  // what is left of the body is not read
   co_return body;
 }
 

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "gateway/call.h"
+#include "idl/http.h"
 #include "platform/core/error.h"
 #include "platform/core/task.h"
-#include "idl/http.h"
 
 namespace sv::gateway {
 

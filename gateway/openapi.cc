@@ -49,8 +49,7 @@ std::string parameters(const Route& route) {
   if (const auto name = path_parameter(route.path); !name.empty()) add(name, "path", true, R"({"type":"string"})");
   if (route.body == Body::query)
     for (const ParamSchema& p : route.input().params) add(p.name, "query", p.required, p.schema);
-  if (route.method == "POST" && route.access == Access::required)
-    add("Idempotency-Key", "header", false, R"({"type":"string","maxLength":255})");
+  if (route.method == "POST" && route.access == Access::required) add("Idempotency-Key", "header", false, R"({"type":"string","maxLength":255})");
   return out;
 }
 
@@ -70,8 +69,9 @@ std::string success_schema(const Route& route) {
   const std::string data = route.output ? reference(route.output().name) : std::string();
   const bool enveloped = route.content_type == "application/json" && (route.kind != Kind::stream || route.body == Body::multipart);
   if (!enveloped) return data.empty() ? (route.content_type == "application/json" ? R"({"type":"object"})" : R"({"type":"string"})") : data;
-  return fmt::format(R"({{"type":"object","properties":{{"code":{{"const":200}},"message":{{"const":"success"}}{}}},"required":["code","message"{}]}})",
-                     data.empty() ? "" : R"(,"data":)" + data, data.empty() ? "" : R"(,"data")");
+  return fmt::format(
+      R"({{"type":"object","properties":{{"code":{{"const":200}},"message":{{"const":"success"}}{}}},"required":["code","message"{}]}})",
+      data.empty() ? "" : R"(,"data":)" + data, data.empty() ? "" : R"(,"data")");
 }
 
 std::string responses(const Route& route) {
@@ -79,7 +79,8 @@ std::string responses(const Route& route) {
   if (route.content_type == "*/*" && route.body == Body::query)
     out += R"(,"206":{"description":"The range asked for"},"304":{"description":"Not modified"},"416":{"description":"No such range"})";
   for (const auto& [status, text] : kFailures)
-    out += fmt::format(R"(,"{}":{{"description":{},"content":{{"application/json":{{"schema":{}}}}}}})", status, json_text(text), reference("Failure"));
+    out +=
+        fmt::format(R"(,"{}":{{"description":{},"content":{{"application/json":{{"schema":{}}}}}}})", status, json_text(text), reference("Failure"));
   out += R"(,"default":{"description":"The server failed, or is too busy","content":{"application/json":{"schema":)" + reference("Failure") + "}}}";
   return out;
 }

@@ -52,7 +52,7 @@ class FreshCache {
       shard.entries.clear();
       shard.bytes = 0;
     }
-    Entry& entry = shard.entries[key];   // by hash: a collision replaces
+    Entry& entry = shard.entries[key];  // by hash: a collision replaces
     shard.bytes = shard.bytes - entry.bytes + bytes;
     entry = Entry{.kind = std::string(kind), .name = std::string(name), .revision = made_at, .made = now, .value = value, .bytes = bytes};
     return value;
@@ -85,7 +85,7 @@ class FreshCache {
 // A rendered answer for guests: a hot page costs one hash look-up and one write.
 struct Page {
   std::string body;
-  std::string etag;   // quoted
+  std::string etag;  // quoted
 };
 using PageCache = FreshCache<Page>;
 

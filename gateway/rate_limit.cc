@@ -12,19 +12,25 @@ namespace {
 
 struct Policy {
   std::string_view name;
-  std::int64_t quota;    // requests in a window
-  std::int64_t window;   // seconds
-  std::int64_t burst;    // at once
+  std::int64_t quota;   // requests in a window
+  std::int64_t window;  // seconds
+  std::int64_t burst;   // at once
 };
 
 Policy policy_of(RateClass rate, bool guest) {
   switch (rate) {
-    case RateClass::register_: return {"register", 10, 3600, 10};
-    case RateClass::login: return {"login", 10, 60, 10};
-    case RateClass::upload: return {"upload", 30, 3600, 30};
-    case RateClass::write: return {"write", 20, 1, 60};
-    case RateClass::read: return guest ? Policy{"read", 100, 1, 100} : Policy{"read", 200, 1, 200};
-    case RateClass::none: break;
+    case RateClass::register_:
+      return {"register", 10, 3600, 10};
+    case RateClass::login:
+      return {"login", 10, 60, 10};
+    case RateClass::upload:
+      return {"upload", 30, 3600, 30};
+    case RateClass::write:
+      return {"write", 20, 1, 60};
+    case RateClass::read:
+      return guest ? Policy{"read", 100, 1, 100} : Policy{"read", 200, 1, 200};
+    case RateClass::none:
+      break;
   }
   return {};
 }

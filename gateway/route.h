@@ -21,8 +21,8 @@ enum class Body : unsigned char { none, query, json, multipart };
 enum class Kind : unsigned char { api, cached, stream };
 
 struct Schema {
-  std::string_view name, json;             // empty: no type
-  std::span<const ParamSchema> params;     // inputs that come from the query
+  std::string_view name, json;          // empty: no type
+  std::span<const ParamSchema> params;  // inputs that come from the query
 };
 
 // One row of the routing table: how requests are matched, guarded and described. `path` is exact, or ends in "{name}", which
@@ -37,7 +37,7 @@ struct Route {
   Body body = Body::none;
   Schema (*input)() = nullptr;
   Schema (*output)() = nullptr;
-  std::string_view content_type = "application/json";   // of a successful answer
+  std::string_view content_type = "application/json";  // of a successful answer
 };
 
 // -- Handlers are plain coroutines `Task<Result<Out>> f(Call&, const In&)` or `f(Call&)`; the rows below read In (query for GET and

@@ -56,7 +56,9 @@ Task<Result<>> send_file(Call& call, const MediaFile& file, ObjectReader& object
   if (net::if_range_matches(call.x.header("If-Range"), file.etag, file.object.modified_ms)) range = net::parse_range(call.x.header("Range"), size);
   call.header("Accept-Ranges", "bytes");
   switch (range.kind) {
-    case net::ByteRange::Kind::whole: (void)co_await call.x.send_object(200, call.headers, object, 0, size); break;
+    case net::ByteRange::Kind::whole:
+      (void)co_await call.x.send_object(200, call.headers, object, 0, size);
+      break;
     case net::ByteRange::Kind::part:
       call.headers += net::content_range_line(range, size);
       (void)co_await call.x.send_object(206, call.headers, object, range.offset, range.length);
@@ -74,9 +76,7 @@ Task<Result<>> media(Call& call) {
   if (!path) co_return fail(Errc::not_found);
   SV_CO_TRY(const auto file, co_await find_media(call, *path));
   std::string signed_query;
-  if (!file->grant.is_public) {
-    SV_CO_TRY(signed_query, signature(call, *path, *file));
-  }
+  if (!file->grant.is_public) { SV_CO_TRY(signed_query, signature(call, *path, *file)); }
   SV_CO_TRY(const auto object, co_await call.edge.deps.objects.open(file->grant.object_key));
 
   const std::string modified = format_http_date(file->object.modified_ms);

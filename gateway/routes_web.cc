@@ -59,7 +59,7 @@ Task<Result<>> send_index(Call& call, std::string_view in_head) {
   call.header("Content-Type", index->content_type);
   call.header("Cache-Control", "no-cache");
   call.header("Referrer-Policy", "strict-origin-when-cross-origin");
-  const std::string& media = call.edge.options.public_url;   // where absolute media links point
+  const std::string& media = call.edge.options.public_url;  // where absolute media links point
   call.header("Content-Security-Policy", "default-src 'self'; img-src 'self' data: blob: " + media + "; media-src 'self' blob: " + media +
                                              "; connect-src 'self' " + media +
                                              "; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'");

@@ -70,10 +70,13 @@ TEST_F(Served, TheFeedComesWithItsHeadersTwiceOnOneConnection) {
 
 TEST_F(Served, AFormIsReceivedInPieces) {
   const std::string video(300'000, 'v');
-  const std::string body = "--B\r\nContent-Disposition: form-data; name=\"title\"\r\n\r\nt\r\n"
-                           "--B\r\nContent-Disposition: form-data; name=\"video\"; filename=\"x\"\r\n\r\n" + video + "\r\n--B--\r\n";
-  const std::string answer = talk("POST /api/auth/video/upload HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: " + w.bearer(4) +
-                                  "\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+  const std::string body =
+      "--B\r\nContent-Disposition: form-data; name=\"title\"\r\n\r\nt\r\n"
+      "--B\r\nContent-Disposition: form-data; name=\"video\"; filename=\"x\"\r\n\r\n" +
+      video + "\r\n--B--\r\n";
+  const std::string answer =
+      talk("POST /api/auth/video/upload HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: " + w.bearer(4) +
+           "\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 OK\r\n")) << answer;
   EXPECT_EQ(w.objects.objects["uploads/9"], video);
 }

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include <boost/json.hpp>
 #include <gtest/gtest.h>
+#include <boost/json.hpp>
 
 #include "gateway/gateway.h"
 #include "platform/auth/token.h"
@@ -21,10 +21,10 @@ namespace sv::gateway::testing {
 class FakeExchange final : public net::Exchange {
  public:
   std::string method_ = "GET", path_, query_, peer = "203.0.113.7";
-  std::map<std::string, std::string> headers;   // lower case names
+  std::map<std::string, std::string> headers;  // lower case names
   std::string request_body;
-  std::size_t chunk = 1 << 16;                  // read_some gives this much at a time
-  bool cut = false;                             // the connection breaks after the body
+  std::size_t chunk = 1 << 16;  // read_some gives this much at a time
+  bool cut = false;             // the connection breaks after the body
 
   int answered_status = 0;
   int answers = 0;
@@ -66,7 +66,7 @@ class FakeExchange final : public net::Exchange {
   std::uint64_t bytes_out() const override { return answer_head.size() + answer_body.size(); }
   void close_after() override { closed = true; }
 
-  std::optional<std::uint64_t> declared;   // Content-Length, when it is not the body's size
+  std::optional<std::uint64_t> declared;  // Content-Length, when it is not the body's size
 
  private:
   std::uint64_t read_ = 0;
@@ -95,7 +95,7 @@ class FakeVideos final : public video::VideoAbsent {
   Task<Result<>> record_view(const Ctx&, const video::RecordViewReq&) override;
 
   int feeds = 0, aborted = 0, authorized = 0;
-  bool hang = false;                     // the feed never answers
+  bool hang = false;  // the feed never answers
   video::FeedReq feed;
   std::string title = "first";
   std::optional<video::FinishUploadReq> finished;
@@ -114,7 +114,7 @@ class FakeCache final : public Cache {
   Task<Result<Taken>> take(std::string_view key, double rate, std::int64_t burst, std::int64_t cost) override;
 
   bool down = false;
-  std::map<std::string, std::int64_t> taken;   // by key
+  std::map<std::string, std::int64_t> taken;  // by key
 };
 
 class FakeObjects final : public ObjectStore {

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::uint64_t kCoverBytes = 10 << 20;
 constexpr std::size_t kFieldBytes = 16 * 1024;
-constexpr std::size_t kHeadAndFields = 1 << 20;   // what a form may have besides its files
+constexpr std::size_t kHeadAndFields = 1 << 20;  // what a form may have besides its files
 
 class Sha256 {
  public:
@@ -37,7 +37,7 @@ class Upload {
  public:
   explicit Upload(Call& call) : call_(call) {}
 
-  Task<Result<>> receive();   // the whole form
+  Task<Result<>> receive();  // the whole form
   Task<Result<Video>> finish();
   Task<> abort();
 
@@ -56,7 +56,7 @@ class Upload {
   Call& call_;
   std::optional<video::BeginUploadResp> begun_;
   File video_, cover_;
-  File* file_ = nullptr;          // the part being received; null: a text field or one that is ignored
+  File* file_ = nullptr;  // the part being received; null: a text field or one that is ignored
   std::string* field_ = nullptr;
   std::string ignored_;
   std::vector<std::pair<std::string, std::string>> fields_;
@@ -90,10 +90,14 @@ Task<Result<>> Upload::receive() {
 Task<Result<>> Upload::step(const net::MultipartParser& parser, const net::MultipartParser::Step& step) {
   using Event = net::MultipartParser::Event;
   switch (step.event) {
-    case Event::part_begin: co_return co_await begin_part(parser.part());
-    case Event::data: co_return co_await data(step.data);
-    case Event::part_end: co_return co_await end_part();
-    case Event::end: break;
+    case Event::part_begin:
+      co_return co_await begin_part(parser.part());
+    case Event::data:
+      co_return co_await data(step.data);
+    case Event::part_end:
+      co_return co_await end_part();
+    case Event::end:
+      break;
   }
   co_return Result<>{};
 }
@@ -107,9 +111,7 @@ Task<Result<>> Upload::begin_part(const net::MultipartParser::Part& part) {
     co_return Result<>{};
   }
   if (file_->writer || file_->complete) co_return invalid(part.name, "invalid", "the part is repeated");
-  if (!begun_) {
-    SV_CO_TRY(begun_, co_await videos().begin_upload(call_.ctx, {.user_id = call_.ctx.caller}));
-  }
+  if (!begun_) { SV_CO_TRY(begun_, co_await videos().begin_upload(call_.ctx, {.user_id = call_.ctx.caller})); }
   SV_CO_TRY(file_->writer, co_await call_.edge.deps.objects.put(file_ == &video_ ? begun_->object_key : begun_->cover_key));
   co_return Result<>{};
 }
@@ -177,7 +179,7 @@ Task<Result<>> upload_video(Call& call) {
   const auto video = co_await received(upload);
   if (!video) {
     co_await upload.abort();
-    call.x.close_after();   // what is left of the body is not read
+    call.x.close_after();  // what is left of the body is not read
     co_return std::unexpected(video.error());
   }
   call.body = kSuccessWithData;

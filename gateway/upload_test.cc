@@ -4,8 +4,8 @@ namespace sv::gateway::testing {
 namespace {
 
 std::string part(const std::string& name, const std::string& data, const std::string& filename = {}) {
-  return "--B\r\nContent-Disposition: form-data; name=\"" + name + "\"" + (filename.empty() ? "" : "; filename=\"" + filename + "\"") +
-         "\r\n\r\n" + data + "\r\n";
+  return "--B\r\nContent-Disposition: form-data; name=\"" + name + "\"" + (filename.empty() ? "" : "; filename=\"" + filename + "\"") + "\r\n\r\n" +
+         data + "\r\n";
 }
 constexpr const char* kEnd = "--B--\r\n";
 

@@ -120,9 +120,7 @@ TEST(LocalEventsTest, TrimmingStopsBeforeTheSlowestConsumer) {
     seen += static_cast<int>(batch.size());
     return answer(Result<>{});
   };
-  auto stuck = [](const std::vector<Event>&) -> Task<Result<>> {
-    return answer(fail(Errc::unavailable));
-  };
+  auto stuck = [](const std::vector<Event>&) -> Task<Result<>> { return answer(fail(Errc::unavailable)); };
   auto rows = [](sql::Database& db) { return run_task(db.query("SELECT count(*) FROM event_outbox"))->i64(0, 0); };
   auto until = [](auto condition) {
     const auto end = std::chrono::steady_clock::now() + 20s;
@@ -135,7 +133,8 @@ TEST(LocalEventsTest, TrimmingStopsBeforeTheSlowestConsumer) {
     setup.bus().subscribe("stuck", {"t"}, stuck);
     setup.bus().start();
     for (int i = 0; i < 10; ++i)
-      ASSERT_OK(run_task(setup.database().run_write([&](sql::Tx& tx) { return setup.bus().publish(tx, Event{.topic = "t", .key = "k", .payload = {}}); })));
+      ASSERT_OK(
+          run_task(setup.database().run_write([&](sql::Tx& tx) { return setup.bus().publish(tx, Event{.topic = "t", .key = "k", .payload = {}}); })));
     ASSERT_TRUE(until([&] {
       auto at = run_task(setup.database().query("SELECT position FROM event_positions WHERE consumer = 'fast'"));
       return !at->empty() && at->i64(0, 0) == 10;

@@ -12,11 +12,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kPiece = 1u << 20;   // bytes handed to the pool at a time
+constexpr std::size_t kPiece = 1u << 20;  // bytes handed to the pool at a time
 
 Error io_error(int error, std::string_view what, const fs::path& path) {
   Errc code = error == ENOSPC || error == EDQUOT || error == EFBIG ? Errc::storage_full : error == ENOENT ? Errc::not_found : Errc::internal;
-  return Error{.code = code, .token = std::string(errc_token(code)), .field = {}, .detail = fmt::format("cannot {} {}: {}", what, path.string(), std::strerror(error))};
+  return Error{.code = code,
+               .token = std::string(errc_token(code)),
+               .field = {},
+               .detail = fmt::format("cannot {} {}: {}", what, path.string(), std::strerror(error))};
 }
 std::unexpected<Error> io_failed(std::string_view what, const fs::path& path) { return std::unexpected(io_error(errno, what, path)); }
 
@@ -284,7 +287,7 @@ class FileObjects final : public ObjectStore {
   }
 
   fs::path part_of(std::string key) const {
-    std::ranges::replace(key, '/', '+');   // '+' is in no key
+    std::ranges::replace(key, '/', '+');  // '+' is in no key
     return root_ / ".parts" / key;
   }
 
@@ -315,7 +318,10 @@ Result<std::unique_ptr<ObjectStore>> make_file_objects(FileObjectsOptions option
     }
   }
   if (ec || !fs::is_directory(root, ec))
-    return std::unexpected(Error{.code = Errc::unavailable, .token = "objects_unusable", .field = {}, .detail = fmt::format("objects: cannot use {}: {}", root.string(), ec.message())});
+    return std::unexpected(Error{.code = Errc::unavailable,
+                                 .token = "objects_unusable",
+                                 .field = {},
+                                 .detail = fmt::format("objects: cannot use {}: {}", root.string(), ec.message())});
   return std::make_unique<FileObjects>(std::move(root), pool);
 }
 

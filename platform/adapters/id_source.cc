@@ -12,10 +12,10 @@
 namespace sv {
 namespace {
 
-constexpr std::int64_t kEpochMs = 1'735'689'600'000;   // 2025-01-01T00:00:00Z
+constexpr std::int64_t kEpochMs = 1'735'689'600'000;  // 2025-01-01T00:00:00Z
 constexpr std::int64_t kTickMs = 10;
 constexpr std::int64_t kSequences = 1 << 10;
-constexpr std::int64_t kReserve = 300;                 // ticks made durable at a time: 3 s
+constexpr std::int64_t kReserve = 300;  // ticks made durable at a time: 3 s
 
 class FileIdSource final : public IdSource {
  public:
@@ -52,7 +52,7 @@ class FileIdSource final : public IdSource {
   const Clock& clock_;
   std::mutex mutex_;
   std::int64_t tick_;
-  std::int64_t sequence_ = kSequences;   // a start never continues within a tick
+  std::int64_t sequence_ = kSequences;  // a start never continues within a tick
   std::int64_t reserved_;
 };
 

@@ -18,7 +18,7 @@ constexpr std::array kMigrations{sql::Migration{"event/0001_outbox.sql", kCreate
 constexpr std::string_view kPublish = "INSERT INTO event_outbox (topic, key, revision, payload, time_ms) VALUES ($1, $2, $3, $4, $5)";
 constexpr std::string_view kPosition = "SELECT position FROM event_positions WHERE consumer = $1";
 constexpr std::string_view kEnd = "SELECT coalesce(max(id), 0) FROM event_outbox";
-constexpr std::string_view kBatch =   // primary key range
+constexpr std::string_view kBatch =  // primary key range
     "SELECT id, topic, key, revision, payload, time_ms FROM event_outbox WHERE id > $1 AND id <= $2 AND topic = any($3) ORDER BY id LIMIT 200";
 constexpr std::int64_t kBatchSize = 200;
 constexpr std::string_view kJoin = "INSERT INTO event_positions (consumer, position) VALUES ($1, 0) ON CONFLICT DO NOTHING";
@@ -97,13 +97,12 @@ class LocalEvents final : public EventBus {
       Result<bool> more = false;
       try {
         more = co_await step(db, subscriber);
-      } catch (const std::exception& e) {
-        more = fail(Errc::internal, {}, e.what());
-      }
+      } catch (const std::exception& e) { more = fail(Errc::internal, {}, e.what()); }
       // stop() makes the pending await throw: that is no failure of the consumer.
       if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none) co_return;
       if (!more) {
-        log::error("events", "a consumer failed, the batch comes again", {{"consumer", subscriber.name}, {"error", more.error().token}, {"detail", more.error().detail}});
+        log::error("events", "a consumer failed, the batch comes again",
+                   {{"consumer", subscriber.name}, {"error", more.error().token}, {"detail", more.error().detail}});
         asio::steady_timer timer(strand_, pause);
         co_await timer.async_wait(asio::use_awaitable);
         pause = std::min<std::chrono::milliseconds>(pause * 2, std::chrono::seconds(10));
@@ -130,7 +129,8 @@ class LocalEvents final : public EventBus {
     const std::int64_t reached = full ? events.back().id : end;
     if (!events.empty()) SV_CO_CHECK(co_await subscriber.consumer(events));
     Ctx ctx;
-    SV_CO_TRY([[maybe_unused]] std::int64_t changed, co_await db.write(ctx, [&subscriber, reached](sql::Tx& tx) { return tx.execute(kAdvance, {subscriber.name, reached}); }));
+    SV_CO_TRY([[maybe_unused]] std::int64_t changed,
+              co_await db.write(ctx, [&subscriber, reached](sql::Tx& tx) { return tx.execute(kAdvance, {subscriber.name, reached}); }));
     co_return full;
   }
 
@@ -151,14 +151,15 @@ class LocalEvents final : public EventBus {
   const LocalEventsOptions options_;
   std::vector<std::unique_ptr<Subscriber>> consumers_;
   std::atomic<std::uint64_t> published_{0};
-  std::vector<asio::steady_timer*> waiting_;   // on the strand only
+  std::vector<asio::steady_timer*> waiting_;  // on the strand only
   std::shared_ptr<int> alive_ = std::make_shared<int>();
   TaskGroup group_;
 };
 
 }  // namespace
 
-std::unique_ptr<EventBus> make_local_events(std::vector<sql::Database*> sources, const Clock& clock, asio::any_io_executor executor, LocalEventsOptions options) {
+std::unique_ptr<EventBus> make_local_events(std::vector<sql::Database*> sources, const Clock& clock, asio::any_io_executor executor,
+                                            LocalEventsOptions options) {
   return std::make_unique<LocalEvents>(std::move(sources), clock, std::move(executor), options);
 }
 

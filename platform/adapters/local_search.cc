@@ -20,11 +20,12 @@ constexpr std::size_t kMaxRuns = 32;
 
 // No row back: a newer revision is there already.
 constexpr std::string_view kClaim =
-    "INSERT INTO search_documents (id, revision, removed, boost) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, "
+    "INSERT INTO search_documents (id, revision, removed, boost) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO UPDATE SET revision = "
+    "excluded.revision, "
     "removed = excluded.removed, boost = excluded.boost WHERE search_documents.revision <= excluded.revision RETURNING id";
 constexpr std::string_view kForget = "DELETE FROM search_text WHERE rowid = $1";
 constexpr std::string_view kAdd = "INSERT INTO search_text (rowid, title, body) VALUES ($1, $2, $3)";
-constexpr std::string_view kSearch =   // bm25 is negative: better is smaller. A word of the title counts as four of the body.
+constexpr std::string_view kSearch =  // bm25 is negative: better is smaller. A word of the title counts as four of the body.
     "SELECT t.rowid FROM search_text t JOIN search_documents d ON d.id = t.rowid WHERE search_text MATCH $1 "
     "ORDER BY bm25(search_text, 4.0, 1.0) * d.boost, t.rowid DESC LIMIT $2 OFFSET $3";
 constexpr std::string_view kCount = "SELECT count(*) FROM search_text WHERE search_text MATCH $1";
@@ -39,7 +40,8 @@ std::vector<std::u32string> runs_of(std::string_view text) {
   bool open = false;
   for (std::int32_t i = 0; i < folded.length(); i = folded.moveIndex32(i, 1)) {
     const UChar32 c = folded.char32At(i);
-    const bool part = u_isalnum(c) || u_charType(c) == U_NON_SPACING_MARK || u_charType(c) == U_COMBINING_SPACING_MARK || u_charType(c) == U_OTHER_SYMBOL;
+    const bool part =
+        u_isalnum(c) || u_charType(c) == U_NON_SPACING_MARK || u_charType(c) == U_COMBINING_SPACING_MARK || u_charType(c) == U_OTHER_SYMBOL;
     if (part && !open) runs.emplace_back();
     if (part) runs.back() += static_cast<char32_t>(c);
     open = part;

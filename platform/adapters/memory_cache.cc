@@ -9,7 +9,7 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 constexpr std::size_t kShards = 16;
-constexpr std::size_t kEntryOverhead = 128;   // list node, map node, strings' heads
+constexpr std::size_t kEntryOverhead = 128;  // list node, map node, strings' heads
 constexpr std::size_t kBuckets = 65'536 / kShards;
 
 struct Hash {
@@ -33,7 +33,7 @@ struct Bucket {
 
 struct alignas(64) Shard {
   std::mutex mutex;
-  std::list<Entry> entries;   // most recently used first
+  std::list<Entry> entries;  // most recently used first
   std::unordered_map<std::string, std::list<Entry>::iterator, Hash, std::equal_to<>> places;
   std::unordered_map<std::string, Bucket, Hash, std::equal_to<>> buckets;
   std::size_t bytes = 0;

@@ -8,7 +8,7 @@
 namespace sv {
 
 struct MemoryCacheOptions {
-  std::size_t bytes = 256u << 20;   // of keys and values together; the least recently used go first
+  std::size_t bytes = 256u << 20;  // of keys and values together; the least recently used go first
 };
 
 // The cache of one process.

@@ -223,9 +223,7 @@ class SqliteDatabase final : public sql::Database {
     try {
       outcome.result = pending.work(tx);
       if (outcome.result && tx.failure()) outcome.result = std::unexpected(*tx.failure());
-    } catch (...) {
-      outcome.error = std::current_exception();
-    }
+    } catch (...) { outcome.error = std::current_exception(); }
     if (!writer_->in_transaction()) {
       // Some failures (a full disk, an I/O error) end the transaction with everything in it.
       return std::unexpected(tx.failure() ? *tx.failure() : Error{.token = "internal", .field = {}, .detail = "a work ended its transaction"});
@@ -240,9 +238,7 @@ class SqliteDatabase final : public sql::Database {
   static void call(const std::function<void()>& f) {
     try {
       f();
-    } catch (const std::exception& e) {
-      log::error("sqlite", "an on_commit function threw", {{"error", e.what()}});
-    }
+    } catch (const std::exception& e) { log::error("sqlite", "an on_commit function threw", {{"error", e.what()}}); }
   }
 
   // Runs on the writer thread after each COMMIT.

@@ -15,7 +15,7 @@ namespace sv {
 
 // Running totals, for metrics and for tests that prove that works share COMMITs.
 struct SqliteCounters {
-  std::atomic<std::uint64_t> works{0};        // writes that were committed
+  std::atomic<std::uint64_t> works{0};  // writes that were committed
   std::atomic<std::uint64_t> commits{0};
   std::atomic<std::uint64_t> checkpoints{0};
 };

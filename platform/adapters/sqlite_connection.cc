@@ -59,11 +59,16 @@ sql::Value cell(sqlite3_stmt* s, int column) {
     return data ? std::string(static_cast<const char*>(data), static_cast<std::size_t>(sqlite3_column_bytes(s, column))) : std::string();
   };
   switch (sqlite3_column_type(s, column)) {
-    case SQLITE_INTEGER: return static_cast<std::int64_t>(sqlite3_column_int64(s, column));
-    case SQLITE_FLOAT: return sqlite3_column_double(s, column);
-    case SQLITE_TEXT: return bytes(sqlite3_column_text(s, column));
-    case SQLITE_BLOB: return sql::Blob{bytes(sqlite3_column_blob(s, column))};
-    default: return std::monostate{};
+    case SQLITE_INTEGER:
+      return static_cast<std::int64_t>(sqlite3_column_int64(s, column));
+    case SQLITE_FLOAT:
+      return sqlite3_column_double(s, column);
+    case SQLITE_TEXT:
+      return bytes(sqlite3_column_text(s, column));
+    case SQLITE_BLOB:
+      return sql::Blob{bytes(sqlite3_column_blob(s, column))};
+    default:
+      return std::monostate{};
   }
 }
 
@@ -78,10 +83,13 @@ struct Reset {
 Errc code_of(int rc, int os_error) {
   if (os_error == ENOSPC || os_error == EDQUOT) return Errc::storage_full;
   switch (rc & 0xff) {
-    case SQLITE_FULL: return Errc::storage_full;
+    case SQLITE_FULL:
+      return Errc::storage_full;
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return Errc::unavailable;
-    default: return Errc::internal;
+    case SQLITE_LOCKED:
+      return Errc::unavailable;
+    default:
+      return Errc::internal;
   }
 }
 
@@ -180,7 +188,7 @@ Result<> Connection::bind(Statement& statement, const std::vector<sql::Value>& v
 }
 
 Result<sql::Rows> Connection::query(std::string_view sql, const sql::Params& params, std::int64_t* changed) {
-  SV_TRY(Statement* statement, prepare(sql));
+  SV_TRY(Statement * statement, prepare(sql));
   const auto& values = params.values();
   if (values.size() != statement->slots.size())
     return fail(Errc::internal, {}, fmt::format("{} parameters given, {} wanted [{}]", values.size(), statement->slots.size(), sql));

@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <map>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 #include <openssl/evp.h>
 #include <sqlite3.h>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
 
 #include "platform/adapters/sqlite.h"
 #include "platform/core/time.h"
@@ -65,8 +65,8 @@ std::unexpected<Error> refused(std::string sentence) { return fail(Errc::interna
 }  // namespace
 
 Result<> migrate_sqlite(sql::Database& db, std::span<const sql::Migration> migrations, std::string_view owner) {
-  const std::string create = fmt::format(
-      "CREATE TABLE IF NOT EXISTS {}_migrations (name TEXT PRIMARY KEY, checksum TEXT NOT NULL, applied_ms INTEGER NOT NULL)", owner);
+  const std::string create =
+      fmt::format("CREATE TABLE IF NOT EXISTS {}_migrations (name TEXT PRIMARY KEY, checksum TEXT NOT NULL, applied_ms INTEGER NOT NULL)", owner);
   const std::string list = fmt::format("SELECT name, checksum FROM {}_migrations", owner);
   const std::string find = fmt::format("SELECT checksum FROM {}_migrations WHERE name = $1", owner);
   const std::string record = fmt::format("INSERT INTO {}_migrations (name, checksum, applied_ms) VALUES ($1, $2, $3)", owner);
@@ -82,10 +82,13 @@ Result<> migrate_sqlite(sql::Database& db, std::span<const sql::Migration> migra
   for (std::size_t i = 0; i < applied.size(); ++i) {
     auto known = ordered.find(applied.text(i, 0));
     if (known == ordered.end())
-      return refused(fmt::format("the database has the migration {} that this program does not know: it was used by a newer version; "
-                                 "start that version, or restore a backup made before it", applied.text(i, 0)));
+      return refused(
+          fmt::format("the database has the migration {} that this program does not know: it was used by a newer version; "
+                      "start that version, or restore a backup made before it",
+                      applied.text(i, 0)));
     if (sha256_hex(known->second) != applied.text(i, 1))
-      return refused(fmt::format("the migration {} was changed after the database applied it: restore its text and add a new migration", known->first));
+      return refused(
+          fmt::format("the migration {} was changed after the database applied it: restore its text and add a new migration", known->first));
   }
   for (auto& [name, sql] : ordered) {
     Result<> done = wait(db.run_write([&](sql::Tx& tx) -> Result<> {

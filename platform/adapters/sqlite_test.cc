@@ -123,7 +123,8 @@ TEST_F(SqliteTest, AFullDiskIsStorageFullAndLaterWritesWorkAgain) {
 TEST_F(SqliteTest, TheLogIsCheckpointedWhileWritesGoOn) {
   for (int i = 0; i < 60; ++i)
     ASSERT_OK(write([&](sql::Tx& tx) -> Result<> {
-      SV_CHECK(tx.execute("INSERT INTO t (id, name) VALUES ($1, $2)", {i, std::string(1 << 20, static_cast<char>('a' + i % 26)) + std::to_string(i)}));
+      SV_CHECK(
+          tx.execute("INSERT INTO t (id, name) VALUES ($1, $2)", {i, std::string(1 << 20, static_cast<char>('a' + i % 26)) + std::to_string(i)}));
       return {};
     }));
   db.reset();
@@ -203,8 +204,7 @@ TEST(SqliteCrashTest, EveryAcknowledgedRowSurvivesKillNine) {
 }
 
 TEST(SqliteTextTest, AnyIsRewrittenOutsideQuotesOnly) {
-  EXPECT_EQ(sqlite::rewrite_any("a = any($1) AND b=ANY( $2 )"),
-            "a  IN (SELECT value FROM json_each($1)) AND b IN (SELECT value FROM json_each($2))");
+  EXPECT_EQ(sqlite::rewrite_any("a = any($1) AND b=ANY( $2 )"), "a  IN (SELECT value FROM json_each($1)) AND b IN (SELECT value FROM json_each($2))");
   EXPECT_EQ(sqlite::rewrite_any("x = '= any($1)' -- = any($1)\n"), "x = '= any($1)' -- = any($1)\n");
   EXPECT_EQ(sqlite::rewrite_any("a = anything($1)"), "a = anything($1)");
 }

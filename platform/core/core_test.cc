@@ -130,9 +130,7 @@ TEST(Offload, AnExceptionReachesTheAwaiter) {
   asio::co_spawn(io, throw_from(pool), [&](std::exception_ptr e) {
     try {
       std::rethrow_exception(e);
-    } catch (const std::exception& x) {
-      what = x.what();
-    }
+    } catch (const std::exception& x) { what = x.what(); }
   });
   io.run();
   EXPECT_EQ(what, "boom");

@@ -13,14 +13,14 @@ using Deadline = std::chrono::steady_clock::time_point;
 // What travels with one request through every service call. Built at the edge, passed by const reference, outlives the call.
 struct Ctx {
   Deadline deadline = Deadline::max();
-  UserId caller{};               // 0: a guest
-  std::string session;           // sid of the caller's access token, empty for guests
+  UserId caller{};      // 0: a guest
+  std::string session;  // sid of the caller's access token, empty for guests
   std::string request_id;
-  std::string traceparent;       // W3C Trace Context
-  std::string idempotency_key;   // empty: none given
-  std::string address;           // the client's, for rate limits and session lists
+  std::string traceparent;      // W3C Trace Context
+  std::string idempotency_key;  // empty: none given
+  std::string address;          // the client's, for rate limits and session lists
   std::string user_agent;
-  Lang lang = Lang::zh;          // of error texts
+  Lang lang = Lang::zh;  // of error texts
   bool moderator = false;
 };
 

@@ -72,8 +72,7 @@ std::string_view errc_token(Errc code) { return row(code).token; }
 
 std::string message_text(const Error& error, Lang lang) {
   if (error.token == "peer_rejected" && !error.detail.empty()) return error.detail;  // a foreign service's own words for the client
-  if (auto it = texts().find(error.token); it != texts().end())
-    return std::string(lang == Lang::zh ? it->second.zh : it->second.en);
+  if (auto it = texts().find(error.token); it != texts().end()) return std::string(lang == Lang::zh ? it->second.zh : it->second.en);
   if (!error.field.empty()) {
     for (const Problem& p : kProblems)
       if (error.token.ends_with(p.suffix)) return fmt::format(fmt::runtime(lang == Lang::zh ? p.zh : p.en), error.field);

@@ -34,11 +34,21 @@ void append_string(std::string& out, std::string_view s) {
     out.append(s.data(), n);
     if (n == s.size()) break;
     switch (char c = s[n]) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
       default:
         out += "\\u00";
         out += kHex[(static_cast<unsigned char>(c) >> 4) & 0xf];

@@ -28,8 +28,8 @@ using Fields = std::initializer_list<Field>;
 
 struct Options {
   Level level = Level::info;
-  bool json = true;        // false: human-readable text
-  std::string output;      // empty: standard error; else a file that is appended to
+  bool json = true;    // false: human-readable text
+  std::string output;  // empty: standard error; else a file that is appended to
 };
 
 // Call once before other threads log. Returns an error sentence, empty on success.

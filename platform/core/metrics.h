@@ -37,12 +37,11 @@ class Gauge {
 };
 
 // Buckets of seconds for answers that take 50 µs to 10 s.
-inline constexpr double kLatencyBounds[] = {0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
-                                            0.025,   0.05,   0.1,     0.25,   0.5,   1,      2.5,   10};
+inline constexpr double kLatencyBounds[] = {0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10};
 
 class Histogram {
  public:
-  explicit Histogram(std::span<const double> bounds);   // rising upper bounds
+  explicit Histogram(std::span<const double> bounds);  // rising upper bounds
   void observe(double v);
   std::uint64_t count() const;
   std::uint64_t below(std::size_t bucket) const { return buckets_[bucket].load(std::memory_order_relaxed); }
@@ -51,7 +50,7 @@ class Histogram {
 
  private:
   std::vector<double> bounds_;
-  std::vector<std::atomic<std::uint64_t>> buckets_;   // one more than bounds: +Inf
+  std::vector<std::atomic<std::uint64_t>> buckets_;  // one more than bounds: +Inf
   std::atomic<std::uint64_t> sum_nano_{0};
 };
 
@@ -74,7 +73,7 @@ class Registry {
   template <class T>
   struct Family {
     std::string help;
-    std::map<std::string, T*> by_labels;   // key: `a="x",b="y"`
+    std::map<std::string, T*> by_labels;  // key: `a="x",b="y"`
   };
   template <class T>
   using Families = std::map<std::string, Family<T>, std::less<>>;

@@ -68,9 +68,7 @@ Task<std::optional<T>> offload(ThreadPool& pool, F work) {
           auto result = std::make_shared<Outcome>();
           try {
             result->value.emplace((*job)());
-          } catch (...) {
-            result->error = std::current_exception();
-          }
+          } catch (...) { result->error = std::current_exception(); }
           answer(std::move(result));
         });
         if (!accepted) answer(std::make_shared<Outcome>());

@@ -52,11 +52,8 @@ void TaskGroup::spawn(asio::any_io_executor executor, std::function<Task<>()> ma
       try {
         std::rethrow_exception(error);
       } catch (const boost::system::system_error& e) {
-        if (e.code() != asio::error::operation_aborted)
-          log::error("task_group", "task failed", {{"group", state->name}, {"error", e.what()}});
-      } catch (const std::exception& e) {
-        log::error("task_group", "task failed", {{"group", state->name}, {"error", e.what()}});
-      }
+        if (e.code() != asio::error::operation_aborted) log::error("task_group", "task failed", {{"group", state->name}, {"error", e.what()}});
+      } catch (const std::exception& e) { log::error("task_group", "task failed", {{"group", state->name}, {"error", e.what()}}); }
     }
     std::lock_guard lock(state->mutex);
     state->entries.erase(place);
@@ -75,8 +72,7 @@ void TaskGroup::stop() {
     state_->stopping = true;
     entries = state_->entries;
   }
-  for (auto& entry : entries)
-    asio::post(entry->executor, [entry] { entry->signal.emit(asio::cancellation_type::terminal); });
+  for (auto& entry : entries) asio::post(entry->executor, [entry] { entry->signal.emit(asio::cancellation_type::terminal); });
 }
 
 void TaskGroup::join() {

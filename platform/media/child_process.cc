@@ -6,7 +6,7 @@
 #include <spawn.h>
 #include <sys/eventfd.h>
 extern "C" {
-#include <sys/pidfd.h>   // glibc 2.36 forgot the linkage
+#include <sys/pidfd.h>  // glibc 2.36 forgot the linkage
 }
 #include <sys/wait.h>
 #include <unistd.h>
@@ -141,7 +141,10 @@ Result<ChildExit> supervise(const ChildSpec& spec, const Cancel& cancel) {
       continue;
     }
     // A negative descriptor is skipped by poll.
-    pollfd fds[] = {{out.read.get(), POLLIN, 0}, {err.read.get(), POLLIN, 0}, {reaped ? -1 : process.get(), POLLIN, 0}, {killed ? -1 : cancel.event.get(), POLLIN, 0}};
+    pollfd fds[] = {{out.read.get(), POLLIN, 0},
+                    {err.read.get(), POLLIN, 0},
+                    {reaped ? -1 : process.get(), POLLIN, 0},
+                    {killed ? -1 : cancel.event.get(), POLLIN, 0}};
     if (!process && !reaped) {
       fds[2].fd = -1;
       left = std::min<std::int64_t>(left, 10);

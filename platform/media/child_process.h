@@ -14,15 +14,15 @@
 namespace sv::media {
 
 struct ChildSpec {
-  std::vector<std::string> argv;               // argv[0] is looked up in PATH
-  std::filesystem::path folder;                // working directory; empty: ours
+  std::vector<std::string> argv;  // argv[0] is looked up in PATH
+  std::filesystem::path folder;   // working directory; empty: ours
   std::chrono::milliseconds wall_clock{60000};
-  std::size_t output_limit = 1 << 20;          // of each of stdout and stderr; what is beyond is read and dropped
+  std::size_t output_limit = 1 << 20;               // of each of stdout and stderr; what is beyond is read and dropped
   std::function<void(std::string_view)> on_output;  // called with pieces of stdout on the pool's thread
 };
 
 struct ChildExit {
-  int code = -1;            // exit code, or 128 + signal
+  int code = -1;  // exit code, or 128 + signal
   bool timed_out = false;
   bool output_dropped = false;
   std::string out, err;

@@ -31,7 +31,8 @@ class ChildProcess : public ::testing::Test {
     EXPECT_OK(r);
     return r ? *r : ChildExit{};
   }
-  ChildExit run_jailed(const std::string& script, const JailLimits& limits = {}, milliseconds wall_clock = milliseconds(20000), fs::path source = {}) {
+  ChildExit run_jailed(const std::string& script, const JailLimits& limits = {}, milliseconds wall_clock = milliseconds(20000),
+                       fs::path source = {}) {
     auto spec = sh(script, wall_clock);
     spec.argv = Jail{true, dir_.path(), std::move(source)}.wrap(limits, std::move(spec.argv));
     return run(std::move(spec));
@@ -89,7 +90,7 @@ TEST_F(ChildProcess, WhatTheLeaderLeavesBehindDiesWithIt) {
 }
 
 TEST_F(ChildProcess, InheritsNoDescriptors) {
-  int leaky = ::open("/dev/null", O_RDONLY);   // without O_CLOEXEC
+  int leaky = ::open("/dev/null", O_RDONLY);  // without O_CLOEXEC
   auto exit = run(sh("ls /proc/self/fd"));
   ::close(leaky);
   // ls itself opens the folder as 3.
@@ -122,7 +123,8 @@ TEST_F(ChildProcess, CancellingTheAwaitKillsEverythingInTheJail) {
   int finished = 0;
   std::exception_ptr thrown;
   auto started = std::chrono::steady_clock::now();
-  asio::co_spawn(io, run_and_count(pool_, std::move(spec), finished), asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr e) { thrown = e; }));
+  asio::co_spawn(io, run_and_count(pool_, std::move(spec), finished),
+                 asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr e) { thrown = e; }));
   io.run();
   EXPECT_LT(std::chrono::steady_clock::now() - started, std::chrono::seconds(10));
   EXPECT_TRUE(thrown);
@@ -134,8 +136,10 @@ TEST_F(ChildProcess, TheJailSeesOnlyItsFolderAndTheSource) {
   testing::TempDir elsewhere;
   spill(elsewhere / "secret", "secret");
   spill(elsewhere / "clip", "content");
-  auto exit = run_jailed(fmt::format("ls {0}; cat {0}/secret; echo x > /source; echo x > /etc/x; echo x > /usr/x; echo x > /x; cat /source; echo done > /job/made; ls /; env; cat /etc/passwd",
-                                     elsewhere.path().string()), {}, milliseconds(20000), elsewhere / "clip");
+  auto exit = run_jailed(fmt::format("ls {0}; cat {0}/secret; echo x > /source; echo x > /etc/x; echo x > /usr/x; echo x > /x; cat /source; echo "
+                                     "done > /job/made; ls /; env; cat /etc/passwd",
+                                     elsewhere.path().string()),
+                         {}, milliseconds(20000), elsewhere / "clip");
   EXPECT_EQ(exit.out.find("secret"), std::string::npos) << exit.out;
   EXPECT_NE(exit.out.find("content"), std::string::npos) << exit.out << exit.err;
   EXPECT_EQ(exit.out.find("root:"), std::string::npos);

@@ -75,9 +75,9 @@ Argv key_frames(const Input& in, const Source& source, int tile_width, int tile_
   auto argv = start(in, {"-skip_frame", "nokey"});
   // showinfo tells the times of the frames that were kept, on stderr at level info.
   argv[4] = "info";
-  auto filter = fmt::format(
-      "select='isnan(prev_selected_t)+gte(t-prev_selected_t,{:.3f})',{}scale={}:{},setsar=1,format=bgr24,showinfo=checksum=0,tile=10x10",
-      interval_s, prepare(source, tile_width, tile_height), tile_width, tile_height);
+  auto filter =
+      fmt::format("select='isnan(prev_selected_t)+gte(t-prev_selected_t,{:.3f})',{}scale={}:{},setsar=1,format=bgr24,showinfo=checksum=0,tile=10x10",
+                  interval_s, prepare(source, tile_width, tile_height), tile_width, tile_height);
   add(argv, {"-map", stream(source.video), "-an", "-fps_mode", "passthrough", "-frames:v", "1", "-vf", filter, "-c:v", "bmp"});
   add(argv, {"-nostats", "-f", "image2", "-update", "1", "grid.bmp"});
   return argv;
@@ -115,7 +115,8 @@ Argv ladder(const Input& in, const Source& source, const std::vector<Rung>& rung
   auto argv = start(in);
   const auto& top = rungs.back();
   // A constant rate from time 0 on, so that every rung gets the same frames and a key frame at the same 2 s marks.
-  auto graph = fmt::format("[{}]fps=fps={}:start_time=0,{}split={}", stream(source.video), source.frame_rate, prepare(source, top.width, top.height), rungs.size());
+  auto graph = fmt::format("[{}]fps=fps={}:start_time=0,{}split={}", stream(source.video), source.frame_rate, prepare(source, top.width, top.height),
+                           rungs.size());
   for (std::size_t i = 0; i < rungs.size(); ++i) graph += fmt::format("[s{}]", i);
   for (std::size_t i = 0; i < rungs.size(); ++i) {
     graph += fmt::format(";[s{0}]scale={1}:{2}:out_range=tv,setsar=1,format=yuv420p[v{0}]", i, rungs[i].width, rungs[i].height);
@@ -129,7 +130,8 @@ Argv ladder(const Input& in, const Source& source, const std::vector<Rung>& rung
 
   add(argv, {"-c:v", "libx264", "-preset", "veryfast", "-profile:v", "main", "-crf", "23", "-flags:v", "+bitexact+global_header"});
   for (std::size_t i = 0; i < rungs.size(); ++i) {
-    add(argv, {fmt::format("-maxrate:v:{}", i), fmt::format("{}k", rungs[i].max_rate_kbit), fmt::format("-bufsize:v:{}", i), fmt::format("{}k", 2 * rungs[i].max_rate_kbit)});
+    add(argv, {fmt::format("-maxrate:v:{}", i), fmt::format("{}k", rungs[i].max_rate_kbit), fmt::format("-bufsize:v:{}", i),
+               fmt::format("{}k", 2 * rungs[i].max_rate_kbit)});
   }
   add(argv, {"-sc_threshold", "0", "-g", "9999", "-x264-params", "open-gop=0", "-force_key_frames", "expr:gte(t,n_forced*2)"});
   if (!source.hdr_transfer.empty()) add(argv, {"-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"});
@@ -143,7 +145,8 @@ Argv ladder(const Input& in, const Source& source, const std::vector<Rung>& rung
   for (std::size_t i = 0; i < rungs.size(); ++i) {
     auto select = fmt::format("select=\\'v:{}{}\\'", i, sound ? ",a" : "");
     outputs += fmt::format(
-        "{0}[{1}:f=hls:hls_time=2:hls_playlist_type=vod:hls_list_size=0:hls_segment_type=fmp4:hls_fmp4_init_filename=init.mp4:hls_flags=independent_segments:"
+        "{0}[{1}:f=hls:hls_time=2:hls_playlist_type=vod:hls_list_size=0:hls_segment_type=fmp4:hls_fmp4_init_filename=init.mp4:hls_flags=independent_"
+        "segments:"
         "avoid_negative_ts=disabled:hls_segment_filename={2}/%05d.m4s]{2}/index.m3u8|[{1}:f=mp4:movflags=+faststart]{2}.mp4",
         i ? "|" : "", select, rungs[i].name);
   }

@@ -70,7 +70,8 @@ Result<> judge(const ChildExit& exit) {
   }
   if (exit.code == 128 + SIGXCPU) return fail(Errc::unprocessable, "media_timeout", "CPU limit");
   if (said("No space left on device") || said("Disk quota exceeded")) return fail(Errc::storage_full, {}, tail(exit.err));
-  if (exit.code == 128 + SIGXFSZ || said("File too large") || said("Cannot allocate memory")) return fail(Errc::unprocessable, "media_too_large", tail(exit.err));
+  if (exit.code == 128 + SIGXFSZ || said("File too large") || said("Cannot allocate memory"))
+    return fail(Errc::unprocessable, "media_too_large", tail(exit.err));
   if (exit.code == 128 + SIGKILL) return fail(Errc::unavailable, "media_killed", "killed, probably for lack of memory");
   return fail(Errc::unprocessable, "media_unreadable", fmt::format("exit {}: {}", exit.code, tail(exit.err)));
 }
@@ -97,7 +98,8 @@ class ProgressReader {
     std::size_t end;
     while ((end = line_.find('\n')) != line_.npos) {
       std::string_view line(line_.data(), end);
-      if (line.starts_with("out_time_us=")) reached_us_ = std::max(reached_us_, static_cast<std::int64_t>(std::strtoll(line.data() + 12, nullptr, 10)));
+      if (line.starts_with("out_time_us="))
+        reached_us_ = std::max(reached_us_, static_cast<std::int64_t>(std::strtoll(line.data() + 12, nullptr, 10)));
       line_.erase(0, end + 1);
     }
     return reached_us_ != before;
@@ -114,16 +116,19 @@ class FfmpegTools : public MediaTools {
 
   Task<Result<>> check() override {
     for (std::string program : {"ffmpeg", "ffprobe", "prlimit", options_.jail ? "bwrap" : "setpriv"}) {
-      if (!installed(program)) co_return fail(Errc::unavailable, "media_jail", program + " is not installed: apt-get install ffmpeg bubblewrap util-linux");
+      if (!installed(program))
+        co_return fail(Errc::unavailable, "media_jail", program + " is not installed: apt-get install ffmpeg bubblewrap util-linux");
     }
     std::error_code ignored;
     fs::create_directories(options_.scratch, ignored);
     SV_CO_TRY(auto work, WorkFolder::make(options_.scratch));
-    ChildSpec spec = child(Jail{options_.jail, work.path(), {}}, {.cpu = seconds(20)}, {"ffmpeg", "-nostdin", "-hide_banner", "-encoders"}, seconds(30));
+    ChildSpec spec =
+        child(Jail{options_.jail, work.path(), {}}, {.cpu = seconds(20)}, {"ffmpeg", "-nostdin", "-hide_banner", "-encoders"}, seconds(30));
     SV_CO_TRY(auto exit, co_await run_child(pool_, std::move(spec)));
     if (exit.code != 0) co_return fail(Errc::unavailable, "media_jail", "ffmpeg does not run in its jail: " + tail(exit.err));
     for (std::string_view encoder : {" libx264 ", " aac ", " mjpeg "}) {
-      if (exit.out.find(encoder) == exit.out.npos) co_return fail(Errc::unavailable, "media_jail", fmt::format("this ffmpeg has no encoder{}", encoder));
+      if (exit.out.find(encoder) == exit.out.npos)
+        co_return fail(Errc::unavailable, "media_jail", fmt::format("this ffmpeg has no encoder{}", encoder));
     }
     co_return Result<>{};
   }
@@ -151,11 +156,14 @@ class FfmpegTools : public MediaTools {
     SV_CO_TRY(auto seen, co_await inspect(source, work));
     auto plan = plan_sprite(seen.info.width, seen.info.height, duration_ms);
     auto limit = seconds(120) + seconds(duration_ms / 2000);
-    SV_CO_TRY(auto exit, co_await tool(source, work, commands::key_frames(input(source, seen), seen, plan.tile_width, plan.tile_height, plan.interval_s), {.cpu = limit}, limit));
+    SV_CO_TRY(auto exit,
+              co_await tool(source, work, commands::key_frames(input(source, seen), seen, plan.tile_width, plan.tile_height, plan.interval_s),
+                            {.cpu = limit}, limit));
     auto times = key_frame_times(exit.err);
     if (times.empty() || !work.plain("grid.bmp")) co_return fail(Errc::unprocessable, "media_unreadable", "no key frame");
     auto grid = grid_for(times.size());
-    SV_CO_CHECK(co_await tool({}, work, commands::crop_grid(grid.columns * plan.tile_width, grid.rows * plan.tile_height), {.cpu = seconds(30)}, seconds(30)));
+    SV_CO_CHECK(co_await tool({}, work, commands::crop_grid(grid.columns * plan.tile_width, grid.rows * plan.tile_height), {.cpu = seconds(30)},
+                              seconds(30)));
     std::ofstream vtt(work.path() / "sprite.vtt", std::ios::binary);
     vtt << write_vtt(times, duration_ms, plan, sprite_url);
     vtt.close();
@@ -187,7 +195,8 @@ class FfmpegTools : public MediaTools {
     co_return work.hand_out("out.mp4", out);
   }
 
-  Task<Result<std::vector<RenditionFile>>> transcode(fs::path source, const MediaInfo& info, std::vector<Rung> rungs, fs::path folder, Progress progress) override {
+  Task<Result<std::vector<RenditionFile>>> transcode(fs::path source, const MediaInfo& info, std::vector<Rung> rungs, fs::path folder,
+                                                     Progress progress) override {
     auto expected_ms = info.duration_ms;
     if (rungs.empty()) co_return fail(Errc::internal, {}, "no rungs");
     SV_CO_TRY(auto work, WorkFolder::make(folder));
@@ -258,7 +267,8 @@ class FfmpegTools : public MediaTools {
     }
     seen->demuxer = in.demuxer;
     auto& info = seen->info;
-    if (std::int64_t{info.width} * info.height > options_.max_pixels) co_return fail(Errc::unprocessable, "media_too_large", fmt::format("{}×{}", info.width, info.height));
+    if (std::int64_t{info.width} * info.height > options_.max_pixels)
+      co_return fail(Errc::unprocessable, "media_too_large", fmt::format("{}×{}", info.width, info.height));
     std::error_code error;
     auto bytes = static_cast<std::int64_t>(fs::file_size(source, error));
     if (info.duration_ms <= 0) {
@@ -281,7 +291,8 @@ class FfmpegTools : public MediaTools {
     auto look = [source, max_pixels = options_.max_pixels]() -> Result<Container> {
       SV_TRY(auto head, read_head(source));
       auto container = sniff(head.bytes);
-      if (container == Container::unknown) return fail(Errc::unprocessable, "media_unreadable", head.file_size == 0 ? "empty file" : "unknown magic bytes");
+      if (container == Container::unknown)
+        return fail(Errc::unprocessable, "media_unreadable", head.file_size == 0 ? "empty file" : "unknown magic bytes");
       SV_CHECK(check_structure(source, container, max_pixels));
       return container;
     };
@@ -303,7 +314,7 @@ class FfmpegTools : public MediaTools {
       auto made = std::distance(fs::directory_iterator(from, error), fs::directory_iterator());
       if (file.segments.size() < 2 || static_cast<std::size_t>(made) != file.segments.size() + 1) return missing(to / "segments");
       SV_CHECK(work.hand_out(rung.name + ".mp4", file.mp4));
-      fs::remove_all(to, error);   // of an earlier attempt
+      fs::remove_all(to, error);  // of an earlier attempt
       fs::rename(from, to, error);
       if (error) return fail(Errc::internal, {}, fmt::format("rename to {}: {}", to.string(), error.message()));
       files.push_back(std::move(file));
@@ -312,7 +323,7 @@ class FfmpegTools : public MediaTools {
   }
 
   const Options options_;
-  ThreadPool pool_;   // one thread waits for each child
+  ThreadPool pool_;  // one thread waits for each child
 };
 
 }  // namespace

@@ -111,7 +111,9 @@ TEST_F(Hostile, ExternalDataReferencesAreNotFollowed) {
   // The parents grow with it.
   for (std::string name : {"moov", "trak", "mdia", "minf", "dinf"}) {
     auto at = changed.find(name) - 4;
-    auto size = (std::uint64_t(std::uint8_t(changed[at])) << 24 | std::uint64_t(std::uint8_t(changed[at + 1])) << 16 | std::uint64_t(std::uint8_t(changed[at + 2])) << 8 | std::uint8_t(changed[at + 3])) + grown;
+    auto size = (std::uint64_t(std::uint8_t(changed[at])) << 24 | std::uint64_t(std::uint8_t(changed[at + 1])) << 16 |
+                 std::uint64_t(std::uint8_t(changed[at + 2])) << 8 | std::uint8_t(changed[at + 3])) +
+                grown;
     changed.replace(at, 4, u32(size));
   }
   spill(dir_ / "dref2.mp4", changed);
@@ -125,7 +127,7 @@ TEST_F(Hostile, ATruncatedFileIsIncomplete) {
   for (double part : {0.999, 0.9, 0.5, 0.2}) {
     EXPECT_EQ(refused_bytes("cut.mp4", bytes.substr(0, std::size_t(double(bytes.size()) * part))), "media_truncated") << part;
   }
-  auto late = good_mp4("");   // moov at the end
+  auto late = good_mp4("");  // moov at the end
   EXPECT_EQ(refused_bytes("late.mp4", late.substr(0, late.size() - 100)), "media_truncated");
   EXPECT_EQ(refused_bytes("late.mp4", late.substr(0, late.size() / 2)), "media_truncated");
   EXPECT_EQ(refused_bytes("head.mp4", bytes.substr(0, 40)), "media_truncated");
@@ -151,7 +153,7 @@ TEST_F(Hostile, AGiganticPictureIsRefusedBeforeItIsDecoded) {
   const auto good = good_mp4();
   const std::string side{char(60000 >> 8), char(60000 & 255)};
   auto tracks = good;
-  auto at = tracks.find("tkhd") + 4 + 76;   // version 0
+  auto at = tracks.find("tkhd") + 4 + 76;  // version 0
   tracks.replace(at, 2, side).replace(at + 4, 2, side);
   EXPECT_EQ(refused_bytes("tkhd.mp4", tracks), "media_too_large");
   auto entry = good;
@@ -164,7 +166,9 @@ TEST_F(Hostile, AGiganticPictureIsRefusedBeforeItIsDecoded) {
   auto big = dir_ / "sps.ts";
   // h264_metadata cannot set a size; crop offsets cannot grow one: so write an SPS (ITU-T H.264 §7.3.2.1.1) of 3750 × 3750 macroblocks.
   std::string bits;
-  auto u = [&](unsigned v, int n) { while (n--) bits += char('0' + (v >> n & 1)); };
+  auto u = [&](unsigned v, int n) {
+    while (n--) bits += char('0' + (v >> n & 1));
+  };
   auto ue = [&](unsigned v) {
     int n = 0;
     while ((v + 1) >> (n + 1)) ++n;
@@ -220,7 +224,9 @@ TEST_F(Hostile, AGiganticImageIsRefused) {
 TEST(Sniff, KnowsTheContainersByTheirFirstBytes) {
   auto of = [](std::string_view s) { return sniff(std::as_bytes(std::span(s.data(), s.size()))); };
   using namespace std::string_view_literals;
-  EXPECT_EQ(of("\0\0\0\x18" "ftypmp42"sv), Container::mp4);
+  EXPECT_EQ(of("\0\0\0\x18"
+               "ftypmp42"sv),
+            Container::mp4);
   EXPECT_EQ(of("\x1a\x45\xdf\xa3"sv), Container::matroska);
   EXPECT_EQ(of("RIFF\0\0\0\0AVI LIST"sv), Container::avi);
   EXPECT_EQ(of("RIFF\0\0\0\0WAVEfmt "sv), Container::unknown);

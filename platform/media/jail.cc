@@ -22,11 +22,11 @@ std::vector<std::string> Jail::wrap(const JailLimits& limits, std::vector<std::s
   if (!enabled) append(argv, {"setpriv", "--pdeathsig", "KILL", "--no-new-privs"});
   auto cpu = limits.cpu.count();
   // The soft limit sends SIGXCPU, which tells this end from any other; the hard one is for who ignores it.
-  append(argv, {"prlimit", fmt::format("--as={}", limits.address_space), fmt::format("--cpu={}:{}", cpu, cpu + 2), fmt::format("--fsize={}", limits.file_bytes),
-                "--nofile=256", "--core=0", "--"});
+  append(argv, {"prlimit", fmt::format("--as={}", limits.address_space), fmt::format("--cpu={}:{}", cpu, cpu + 2),
+                fmt::format("--fsize={}", limits.file_bytes), "--nofile=256", "--core=0", "--"});
   if (enabled) {
-    append(argv, {"bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL", "--clearenv",
-                  "--setenv", "PATH", "/usr/local/bin:/usr/bin", "--setenv", "LC_ALL", "C.UTF-8",
+    append(argv, {"bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL",
+                  "--clearenv", "--setenv", "PATH", "/usr/local/bin:/usr/bin", "--setenv", "LC_ALL", "C.UTF-8",
                   // An arena a thread would use up the address space limit.
                   "--setenv", "MALLOC_ARENA_MAX", "2", "--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin", "--symlink", "usr/lib", "/lib",
                   "--symlink", "usr/lib64", "/lib64",

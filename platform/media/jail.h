@@ -10,14 +10,14 @@ namespace sv::media {
 
 struct JailLimits {
   std::int64_t address_space = 6LL << 30;
-  std::int64_t file_bytes = 64LL << 20;   // of each file written
-  std::chrono::seconds cpu{60};           // of all threads together
+  std::int64_t file_bytes = 64LL << 20;  // of each file written
+  std::chrono::seconds cpu{60};          // of all threads together
 };
 
 struct Jail {
   bool enabled = true;
-  std::filesystem::path folder;           // the only thing that can be written; the working directory
-  std::filesystem::path source;           // one file, read-only; may be empty
+  std::filesystem::path folder;  // the only thing that can be written; the working directory
+  std::filesystem::path source;  // one file, read-only; may be empty
 
   // What the program calls the source: an ffmpeg URL that cannot be taken for another protocol or an option.
   std::string source_url() const;

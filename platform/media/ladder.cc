@@ -18,7 +18,8 @@ Rung rung_of(const MediaInfo& info, const Step& step, int side) {
   int longer = static_cast<int>(std::lround(double(source_long) * side / source_short / 2)) * 2;
   longer = std::max(side, std::min(longer, even_down(source_long)));
   bool portrait = info.height > info.width;
-  return {.name = std::to_string(step.side), .width = portrait ? side : longer, .height = portrait ? longer : side, .max_rate_kbit = step.max_rate_kbit};
+  return {
+      .name = std::to_string(step.side), .width = portrait ? side : longer, .height = portrait ? longer : side, .max_rate_kbit = step.max_rate_kbit};
 }
 
 }  // namespace

@@ -59,7 +59,8 @@ class Media : public MediaFixture {
 TEST_F(Media, TheJailRunsHere) { ASSERT_OK(testing::run_task(tools_->check())); }
 
 TEST_F(Media, ALandscapeClipBecomesAnAlignedLadder) {
-  auto source = clip("a.mp4", picture("1280x720", "4.3", "30000/1001") + tone("4.3") + x264() + "-c:a aac -metadata title=secret -metadata location=+40.7-074.0/ -metadata:s:v:0 handler_name=secret");
+  auto source = clip("a.mp4", picture("1280x720", "4.3", "30000/1001") + tone("4.3") + x264() +
+                                  "-c:a aac -metadata title=secret -metadata location=+40.7-074.0/ -metadata:s:v:0 handler_name=secret");
   auto info = probe(source);
   EXPECT_EQ(info.width, 1280);
   EXPECT_NEAR(info.fps, 29.97, 0.01);
@@ -71,7 +72,8 @@ TEST_F(Media, ALandscapeClipBecomesAnAlignedLadder) {
   expect_sound_renditions(made, info);
   EXPECT_FALSE(percents.empty());
   EXPECT_TRUE(std::ranges::is_sorted(percents));
-  EXPECT_EQ(lines(ask(made[0].mp4, "-select_streams a -show_entries stream=profile,channels,start_time -of csv=p=0")), (std::vector<std::string>{"LC,2,0.000000"}));
+  EXPECT_EQ(lines(ask(made[0].mp4, "-select_streams a -show_entries stream=profile,channels,start_time -of csv=p=0")),
+            (std::vector<std::string>{"LC,2,0.000000"}));
   for (const auto& r : made) {
     auto tags = ask(r.mp4, "-show_entries format_tags:stream_tags:chapter_tags");
     EXPECT_EQ(tags.find("secret"), std::string::npos) << tags;
@@ -116,27 +118,42 @@ TEST_P(OddSources, BecomePlainEightBitRenditions) {
   expect_sound_renditions(transcode(source, info), info);
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, OddSources, ::testing::Values(
-    Case{"Silent10Bit", "a.mp4", "-f lavfi -i testsrc2=s=640x360:r=25:d=2.5 -c:v libx264 -preset ultrafast -pix_fmt yuv420p10le", 640, 360},
-    Case{"Hdr", "a.mp4", "-f lavfi -i testsrc2=s=640x360:r=25:d=2.5 -c:v libx265 -preset ultrafast -x265-params log-level=none -pix_fmt yuv420p10le -color_trc smpte2084 "
-                         "-color_primaries bt2020 -colorspace bt2020nc", 640, 360},
-    Case{"FourTwoTwoOddSides", "a.mkv", "-f lavfi -i testsrc2=s=402x722:r=25:d=2.5 -vf format=yuv444p,crop=401:721:exact=1 -c:v ffv1 -pix_fmt yuv422p", 401, 721},
-    Case{"Surround", "a.mkv", "-f lavfi -i testsrc2=s=640x360:r=25:d=2.5 -f lavfi -i anoisesrc=d=2.5:r=44100 -ac 6 -c:v mpeg4 -c:a ac3", 640, 360},
-    Case{"AlphaWebm", "a.webm", "-f lavfi -i testsrc2=s=320x240:r=25:d=2.5 -f lavfi -i sine=d=2.5 -vf format=yuva420p -c:v libvpx -deadline realtime -cpu-used 8 -auto-alt-ref 0 -c:a libopus", 320, 240},
-    Case{"AlphaMov", "a.mov", "-f lavfi -i testsrc2=s=320x240:r=25:d=2.5 -vf format=argb -c:v qtrle", 320, 240},
-    Case{"VariableRate", "a.mp4", "-f lavfi -i testsrc2=s=320x240:r=60:d=4 -vf select='not(mod(n\\,3))+between(t\\,1\\,2)' -fps_mode vfr -c:v libx264 -preset ultrafast", 320, 240},
-    Case{"Slides", "a.mp4", "-f lavfi -i testsrc2=s=320x240:r=1:d=6 -c:v libx264 -preset ultrafast", 320, 240},
-    Case{"Tiny", "a.mp4", "-f lavfi -i testsrc2=s=64x64:r=25:d=2.5 -c:v libx264 -preset ultrafast", 64, 64},
-    Case{"Avi", "a.avi", "-f lavfi -i testsrc2=s=320x240:r=25:d=2.5 -f lavfi -i sine=d=2.5 -c:v mpeg4 -c:a mp3", 320, 240},
-    Case{"TransportStream", "a.ts", "-f lavfi -i testsrc2=s=320x240:r=25:d=2.5 -f lavfi -i sine=d=2.5 -c:v libx264 -preset ultrafast -c:a aac", 320, 240},
-    Case{"Flv", "a.flv", "-f lavfi -i testsrc2=s=320x240:r=25:d=2.5 -f lavfi -i sine=d=2.5 -ar 44100 -c:v flv -c:a mp3", 320, 240},
-    Case{"LiveWebm", "a.webm", "-f lavfi -i testsrc2=s=320x240:r=25:d=2.5 -c:v libvpx -deadline realtime -cpu-used 8 -live 1", 320, 240},
-    Case{"WidePixels", "a.mp4", "-f lavfi -i testsrc2=s=360x288:r=25:d=2.5 -vf setsar=16/11 -c:v libx264 -preset ultrafast", 524, 288}),
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, OddSources,
+    ::testing::Values(
+        Case{"Silent10Bit", "a.mp4", "-f lavfi -i testsrc2=s=640x360:r=25:d=2.5 -c:v libx264 -preset ultrafast -pix_fmt yuv420p10le", 640, 360},
+        Case{"Hdr", "a.mp4",
+             "-f lavfi -i testsrc2=s=640x360:r=25:d=2.5 -c:v libx265 -preset ultrafast -x265-params log-level=none -pix_fmt yuv420p10le -color_trc "
+             "smpte2084 "
+             "-color_primaries bt2020 -colorspace bt2020nc",
+             640, 360},
+        Case{"FourTwoTwoOddSides", "a.mkv",
+             "-f lavfi -i testsrc2=s=402x722:r=25:d=2.5 -vf format=yuv444p,crop=401:721:exact=1 -c:v ffv1 -pix_fmt yuv422p", 401, 721},
+        Case{"Surround", "a.mkv", "-f lavfi -i testsrc2=s=640x360:r=25:d=2.5 -f lavfi -i anoisesrc=d=2.5:r=44100 -ac 6 -c:v mpeg4 -c:a ac3", 640,
+             360},
+        Case{"AlphaWebm", "a.webm",
+             "-f lavfi -i testsrc2=s=320x240:r=25:d=2.5 -f lavfi -i sine=d=2.5 -vf format=yuva420p -c:v libvpx -deadline realtime -cpu-used 8 "
+             "-auto-alt-ref 0 -c:a libopus",
+             320, 240},
+        Case{"AlphaMov", "a.mov", "-f lavfi -i testsrc2=s=320x240:r=25:d=2.5 -vf format=argb -c:v qtrle", 320, 240},
+        Case{"VariableRate", "a.mp4",
+             "-f lavfi -i testsrc2=s=320x240:r=60:d=4 -vf select='not(mod(n\\,3))+between(t\\,1\\,2)' -fps_mode vfr -c:v libx264 -preset ultrafast",
+             320, 240},
+        Case{"Slides", "a.mp4", "-f lavfi -i testsrc2=s=320x240:r=1:d=6 -c:v libx264 -preset ultrafast", 320, 240},
+        Case{"Tiny", "a.mp4", "-f lavfi -i testsrc2=s=64x64:r=25:d=2.5 -c:v libx264 -preset ultrafast", 64, 64},
+        Case{"Avi", "a.avi", "-f lavfi -i testsrc2=s=320x240:r=25:d=2.5 -f lavfi -i sine=d=2.5 -c:v mpeg4 -c:a mp3", 320, 240},
+        Case{"TransportStream", "a.ts", "-f lavfi -i testsrc2=s=320x240:r=25:d=2.5 -f lavfi -i sine=d=2.5 -c:v libx264 -preset ultrafast -c:a aac",
+             320, 240},
+        Case{"Flv", "a.flv", "-f lavfi -i testsrc2=s=320x240:r=25:d=2.5 -f lavfi -i sine=d=2.5 -ar 44100 -c:v flv -c:a mp3", 320, 240},
+        Case{"LiveWebm", "a.webm", "-f lavfi -i testsrc2=s=320x240:r=25:d=2.5 -c:v libvpx -deadline realtime -cpu-used 8 -live 1", 320, 240},
+        Case{"WidePixels", "a.mp4", "-f lavfi -i testsrc2=s=360x288:r=25:d=2.5 -vf setsar=16/11 -c:v libx264 -preset ultrafast", 524, 288}),
     [](const auto& i) { return std::string(i.param.name); });
 
 TEST_F(Media, ARemuxCopiesTheStreamsAndDropsTheMetadata) {
   for (std::string name : {"a.mkv", "a.flv", "a.ts", "a.mp4"}) {
-    auto source = clip(name, picture("640x360", "3") + tone("3") + x264() + "-b:v 400k -c:a aac -metadata title=secret -metadata location=+40.7-074.0/ " + (name == "a.mp4" ? "-timecode 01:02:03:04" : ""));
+    auto source =
+        clip(name, picture("640x360", "3") + tone("3") + x264() + "-b:v 400k -c:a aac -metadata title=secret -metadata location=+40.7-074.0/ " +
+                       (name == "a.mp4" ? "-timecode 01:02:03:04" : ""));
     auto info = probe(source);
     EXPECT_TRUE(info.remuxable()) << name << " " << info.bit_rate;
     auto started = std::chrono::steady_clock::now();
@@ -192,7 +209,8 @@ TEST_F(Media, PicturesBecomeSmallJpegs) {
     auto source = clip(name, picture("300x800", "1") + "-frames:v 1");
     auto made = testing::run_task(tools_->image(source, 100, dir_ / "out.jpg"));
     ASSERT_OK(made) << name;
-    EXPECT_EQ(lines(ask(dir_ / "out.jpg", "-show_entries stream=codec_name,width,height -of csv=p=0")), (std::vector<std::string>{"mjpeg,100,266"})) << name;
+    EXPECT_EQ(lines(ask(dir_ / "out.jpg", "-show_entries stream=codec_name,width,height -of csv=p=0")), (std::vector<std::string>{"mjpeg,100,266"}))
+        << name;
   }
   spill(dir_ / "t.png", "<svg xmlns='http://www.w3.org/2000/svg'/>");
   auto refused = testing::run_task(tools_->image(dir_ / "t.png", 100, dir_ / "out2.jpg"));
@@ -204,7 +222,9 @@ TEST_F(Media, PicturesBecomeSmallJpegs) {
 TEST_F(Media, APhoneJpegIsTurnedUpright) {
   auto bytes = slurp(clip("i.jpg", picture("320x200", "1") + "-frames:v 1"));
   using namespace std::string_view_literals;
-  constexpr auto kOrientation6 = "\xff\xe1\0\x22" "Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"sv;
+  constexpr auto kOrientation6 =
+      "\xff\xe1\0\x22"
+      "Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"sv;
   bytes.insert(2, kOrientation6);
   spill(dir_ / "phone.jpg", bytes);
   ASSERT_OK(testing::run_task(tools_->image(dir_ / "phone.jpg", 720, dir_ / "out.jpg")));
@@ -229,7 +249,14 @@ TEST(Ladder, NeverUpscalesAndKeepsTheShape) {
 }
 
 TEST(Remuxable, OnlyWhatEveryPlayerPlays) {
-  MediaInfo good{.duration_ms = 1000, .width = 1920, .height = 1080, .format = "mov,mp4", .video_codec = "h264", .pixel_format = "yuv420p", .audio_codec = "aac", .bit_rate = 6'700'000};
+  MediaInfo good{.duration_ms = 1000,
+                 .width = 1920,
+                 .height = 1080,
+                 .format = "mov,mp4",
+                 .video_codec = "h264",
+                 .pixel_format = "yuv420p",
+                 .audio_codec = "aac",
+                 .bit_rate = 6'700'000};
   EXPECT_TRUE(good.remuxable());
   auto with = [&](auto change) {
     auto info = good;

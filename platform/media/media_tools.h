@@ -15,22 +15,22 @@ namespace sv::media {
 
 // What the first bytes say. Unknown content is refused before any tool opens it.
 enum class Container { unknown, mp4, matroska, avi, mpegts, flv };
-Container sniff(std::span<const std::byte> head);   // wants ≥ 400 bytes of the file, or all of it
+Container sniff(std::span<const std::byte> head);  // wants ≥ 400 bytes of the file, or all of it
 
 struct MediaInfo {
   std::int64_t duration_ms = 0;
-  int width = 0, height = 0;        // as shown: rotation applied
+  int width = 0, height = 0;  // as shown: rotation applied
   double fps = 0;
   std::string format = {}, video_codec = {}, pixel_format = {}, audio_codec = {};  // audio_codec empty: silent
-  std::int64_t bit_rate = 0;        // of the whole file, bit/s
+  std::int64_t bit_rate = 0;                                                       // of the whole file, bit/s
   bool operator==(const MediaInfo&) const = default;
   // 8-bit 4:2:0 H.264 + AAC (or silent), ≤ 1080p, bit rate ≤ 1.5 × its rung's cap: a remux is enough to watch it.
   bool remuxable() const;
 };
 
 struct Rung {
-  std::string name;     // "360" "540" "720" "1080": the short side in pixels
-  int width = 0, height = 0;   // even; aspect kept; never above the source
+  std::string name;           // "360" "540" "720" "1080": the short side in pixels
+  int width = 0, height = 0;  // even; aspect kept; never above the source
   int max_rate_kbit = 0;
 };
 // The rungs of a source, lowest first: every ladder rung ≤ the source's short side; a smaller source gets one rung of its own size
@@ -39,8 +39,8 @@ std::vector<Rung> ladder_for(const MediaInfo& info);
 
 struct RenditionFile {
   Rung rung;
-  std::filesystem::path mp4;        // progressive, faststart
-  std::filesystem::path playlist;   // HLS media playlist (fMP4: init + segments beside it)
+  std::filesystem::path mp4;                    // progressive, faststart
+  std::filesystem::path playlist;               // HLS media playlist (fMP4: init + segments beside it)
   std::vector<std::filesystem::path> segments;  // init first
 };
 
@@ -51,10 +51,10 @@ struct RenditionFile {
 class MediaTools {
  public:
   struct Options {
-    std::filesystem::path scratch;              // job folders are made below it and removed by their owner
+    std::filesystem::path scratch;  // job folders are made below it and removed by their owner
     bool jail = true;
     std::chrono::milliseconds max_duration = std::chrono::hours(4);
-    int threads = 0;                            // 0: as ffmpeg likes
+    int threads = 0;  // 0: as ffmpeg likes
     std::int64_t max_pixels = 8192LL * 4352;
   };
   using Progress = std::function<void(int percent)>;
@@ -66,14 +66,16 @@ class MediaTools {
   // Poster JPEG (≤ 720 on the short side) from `at`.
   virtual Task<Result<>> poster(std::filesystem::path source, std::chrono::milliseconds at, std::filesystem::path out) = 0;
   // Key-frame sprite (JPEG grid) and its WebVTT; `sprite_url` is what the VTT refers to.
-  virtual Task<Result<>> sprite(std::filesystem::path source, const MediaInfo& info, std::filesystem::path sprite_out, std::filesystem::path vtt_out, std::string sprite_url) = 0;
+  virtual Task<Result<>> sprite(std::filesystem::path source, const MediaInfo& info, std::filesystem::path sprite_out, std::filesystem::path vtt_out,
+                                std::string sprite_url) = 0;
   // Any accepted image → JPEG ≤ `short_side` (covers, avatars), metadata gone.
   virtual Task<Result<>> image(std::filesystem::path source, int short_side, std::filesystem::path out) = 0;
   // Progressive MP4 with faststart, streams copied, metadata stripped.
   virtual Task<Result<>> remux(std::filesystem::path source, const MediaInfo& info, std::filesystem::path out) = 0;
   // All `rungs` in one command and one decode, into `folder`: per rung an HLS fMP4 rendition with closed 2 s GOPs at the same times
   // and a progressive MP4 (copied from the same encode).
-  virtual Task<Result<std::vector<RenditionFile>>> transcode(std::filesystem::path source, const MediaInfo& info, std::vector<Rung> rungs, std::filesystem::path folder, Progress progress) = 0;
+  virtual Task<Result<std::vector<RenditionFile>>> transcode(std::filesystem::path source, const MediaInfo& info, std::vector<Rung> rungs,
+                                                             std::filesystem::path folder, Progress progress) = 0;
 };
 
 std::unique_ptr<MediaTools> make_media_tools(MediaTools::Options options);

@@ -27,7 +27,8 @@ bool is_mpegts(std::span<const std::byte> head, std::size_t first, std::size_t p
 
 Container sniff(std::span<const std::byte> head) {
   using namespace std::string_view_literals;
-  if (has(head, 4, "ftyp") || has(head, 4, "moov") || has(head, 4, "mdat") || has(head, 4, "wide") || has(head, 4, "free") || has(head, 4, "skip")) return Container::mp4;
+  if (has(head, 4, "ftyp") || has(head, 4, "moov") || has(head, 4, "mdat") || has(head, 4, "wide") || has(head, 4, "free") || has(head, 4, "skip"))
+    return Container::mp4;
   if (has(head, 0, "\x1a\x45\xdf\xa3"sv)) return Container::matroska;
   if (has(head, 0, "RIFF") && has(head, 8, "AVI ")) return Container::avi;
   if (has(head, 0, "FLV\x01"sv)) return Container::flv;
@@ -46,23 +47,34 @@ Picture sniff_picture(std::span<const std::byte> head) {
 
 std::string_view demuxer(Container container) {
   switch (container) {
-    case Container::mp4: return "mp4";
-    case Container::matroska: return "matroska";
-    case Container::avi: return "avi";
-    case Container::mpegts: return "mpegts";
-    case Container::flv: return "flv";
-    case Container::unknown: break;
+    case Container::mp4:
+      return "mp4";
+    case Container::matroska:
+      return "matroska";
+    case Container::avi:
+      return "avi";
+    case Container::mpegts:
+      return "mpegts";
+    case Container::flv:
+      return "flv";
+    case Container::unknown:
+      break;
   }
   return {};
 }
 
 std::string_view demuxer(Picture picture) {
   switch (picture) {
-    case Picture::jpeg: return "jpeg_pipe";
-    case Picture::png: return "png_pipe";
-    case Picture::webp: return "webp_pipe";
-    case Picture::gif: return "gif";
-    case Picture::unknown: break;
+    case Picture::jpeg:
+      return "jpeg_pipe";
+    case Picture::png:
+      return "png_pipe";
+    case Picture::webp:
+      return "webp_pipe";
+    case Picture::gif:
+      return "gif";
+    case Picture::unknown:
+      break;
   }
   return {};
 }

@@ -54,7 +54,7 @@ bool turned(const json::object& stream) {
 std::string frame_rate(std::string_view exact, double average) {
   double rate = ratio(exact, '/');
   if (rate >= 10 && rate <= 60.5) return std::string(exact);
-  if (rate > 0 && rate < 10) return fmt::format("{}", std::ceil(10 / rate) * rate);   // slides: a multiple keeps their times
+  if (rate > 0 && rate < 10) return fmt::format("{}", std::ceil(10 / rate) * rate);  // slides: a multiple keeps their times
   for (std::string_view usual : {"24", "25", "30", "50", "60"}) {
     if (average > 0 && average <= std::strtod(usual.data(), nullptr) * 1.01) return std::string(usual);
   }

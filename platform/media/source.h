@@ -10,11 +10,11 @@ namespace sv::media {
 
 // What the commands need to know of a source beyond MediaInfo.
 struct Source {
-  MediaInfo info;               // duration_ms 0: the container does not say
+  MediaInfo info;  // duration_ms 0: the container does not say
   std::string demuxer;
-  int video = 0;                // stream index
-  int audio = -1;               // -1: silent
-  std::string frame_rate;       // constant rate of the renditions, "30000/1001"
+  int video = 0;           // stream index
+  int audio = -1;          // -1: silent
+  std::string frame_rate;  // constant rate of the renditions, "30000/1001"
   bool interlaced = false;
   std::string hdr_transfer;     // "smpte2084" or "arib-std-b67"; empty: standard range
   std::int64_t longest_ms = 0;  // of any stream, also those we drop

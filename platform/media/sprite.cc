@@ -11,9 +11,7 @@ namespace {
 
 constexpr int kColumns = 10, kTiles = 100, kSide = 160;
 
-std::string vtt_time(std::int64_t ms) {
-  return fmt::format("{:02}:{:02}:{:02}.{:03}", ms / 3600000, ms / 60000 % 60, ms / 1000 % 60, ms % 1000);
-}
+std::string vtt_time(std::int64_t ms) { return fmt::format("{:02}:{:02}:{:02}.{:03}", ms / 3600000, ms / 60000 % 60, ms / 1000 % 60, ms % 1000); }
 
 }  // namespace
 
@@ -45,8 +43,8 @@ std::string write_vtt(const std::vector<double>& times, std::int64_t duration_ms
     bool last = i + 1 == times.size();
     auto to = last ? std::max(duration_ms, from + 1) : std::max<std::int64_t>(from + 1, std::llround(times[i + 1] * 1000));
     int n = static_cast<int>(i);
-    out += fmt::format("\n{} --> {}\n{}#xywh={},{},{},{}\n", vtt_time(from), vtt_time(to), sprite_url, n % kColumns * plan.tile_width, n / kColumns * plan.tile_height, plan.tile_width,
-                       plan.tile_height);
+    out += fmt::format("\n{} --> {}\n{}#xywh={},{},{},{}\n", vtt_time(from), vtt_time(to), sprite_url, n % kColumns * plan.tile_width,
+                       n / kColumns * plan.tile_height, plan.tile_width, plan.tile_height);
     from = to;
   }
   return out;

@@ -9,8 +9,8 @@ namespace sv::media {
 
 // A sprite is one JPEG of at most 10 × 10 tiles, in rows, each from a key frame; a WebVTT file says which tile belongs to which time.
 struct SpritePlan {
-  int tile_width = 0, tile_height = 0;   // the longer side is 160
-  double interval_s = 1;                 // at least this far apart
+  int tile_width = 0, tile_height = 0;  // the longer side is 160
+  double interval_s = 1;                // at least this far apart
 };
 struct Grid {
   int columns = 0, rows = 0;

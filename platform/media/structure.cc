@@ -9,7 +9,7 @@
 namespace sv::media {
 namespace {
 
-constexpr int kMaxBoxes = 100000;   // of one file: more is an attack on our time
+constexpr int kMaxBoxes = 100000;  // of one file: more is an attack on our time
 
 std::unexpected<Error> truncated(std::string detail) { return fail(Errc::unprocessable, "media_truncated", std::move(detail)); }
 
@@ -51,9 +51,7 @@ class Mp4Walk {
 
   Result<> run() {
     SV_CHECK(boxes(0, file_.size(), 0));
-    if (!moov_) {
-      return mdat_ ? truncated("no moov") : fail(Errc::unprocessable, "media_unreadable", "no moov");
-    }
+    if (!moov_) { return mdat_ ? truncated("no moov") : fail(Errc::unprocessable, "media_unreadable", "no moov"); }
     return {};
   }
 
@@ -111,8 +109,8 @@ class Mp4Walk {
       if (!file_.read(at, head)) return truncated("sample entry");
       auto size = static_cast<std::int64_t>(big_endian(std::span(head, 4)));
       // VisualSampleEntry: width and height after 8 + 24 bytes; the entries of sound and data have other things there.
-      constexpr std::array kVisual = {"avc1", "avc3", "hvc1", "hev1", "dvh1", "dvhe", "av01", "vp08", "vp09", "mp4v", "s263", "jpeg", "mjpa", "mjpb", "png ", "rle ",
-                                      "apch", "apcn", "apcs", "apco", "ap4h", "ap4x", "AVdn", "encv"};
+      constexpr std::array kVisual = {"avc1", "avc3", "hvc1", "hev1", "dvh1", "dvhe", "av01", "vp08", "vp09", "mp4v", "s263", "jpeg",
+                                      "mjpa", "mjpb", "png ", "rle ", "apch", "apcn", "apcs", "apco", "ap4h", "ap4x", "AVdn", "encv"};
       bool visual = std::ranges::any_of(kVisual, [&](const char* s) { return std::memcmp(s, head + 4, 4) == 0; });
       if (visual && size >= 86) SV_CHECK(picture(at + 32, 2));
       if (size < 16) return {};
@@ -159,7 +157,7 @@ Result<> check_matroska(const File& file) {
     std::uint64_t size = bytes[4] & (0xffu >> size_length), unknown = (std::uint64_t(1) << (7 * size_length)) - 1;
     for (int i = 1; i < size_length; ++i) size = size << 8 | bytes[4 + i];
     at += 4 + size_length;
-    if (size == unknown) return {};   // a live recording
+    if (size == unknown) return {};  // a live recording
     if (size > static_cast<std::uint64_t>(std::max<std::int64_t>(0, file.size() - at))) return truncated("Segment reaches beyond the file");
     at += static_cast<std::int64_t>(size);
   }
@@ -179,10 +177,14 @@ Result<> check_avi(const File& file) {
 Result<> check_structure(const std::filesystem::path& path, Container container, std::int64_t max_pixels) {
   File file(path);
   switch (container) {
-    case Container::mp4: return Mp4Walk(file, max_pixels).run();
-    case Container::matroska: return check_matroska(file);
-    case Container::avi: return check_avi(file);
-    default: return {};
+    case Container::mp4:
+      return Mp4Walk(file, max_pixels).run();
+    case Container::matroska:
+      return check_matroska(file);
+    case Container::avi:
+      return check_avi(file);
+    default:
+      return {};
   }
 }
 

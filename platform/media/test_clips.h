@@ -69,7 +69,9 @@ class MediaFixture : public ::testing::Test {
   static std::string tone(const std::string& seconds) { return "-f lavfi -i sine=f=440:d=" + seconds + " "; }
   static std::string x264() { return "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 50 "; }
 
-  static std::string ask(const std::filesystem::path& file, const std::string& what) { return shell("ffprobe -v error " + what + " '" + file.string() + "'"); }
+  static std::string ask(const std::filesystem::path& file, const std::string& what) {
+    return shell("ffprobe -v error " + what + " '" + file.string() + "'");
+  }
 
   MediaInfo probe(const std::filesystem::path& file) {
     auto r = testing::run_task(tools_->probe(file));

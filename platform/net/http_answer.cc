@@ -13,8 +13,8 @@
 namespace sv::net {
 namespace {
 
-constexpr std::size_t kMaxParts = 64;             // of one system call; far below IOV_MAX
-constexpr std::uint64_t kTurn = 1024 * 1024;      // bytes to one client before other connections get a turn
+constexpr std::size_t kMaxParts = 64;         // of one system call; far below IOV_MAX
+constexpr std::uint64_t kTurn = 1024 * 1024;  // bytes to one client before other connections get a turn
 constexpr std::size_t kSendfile = 512 * 1024;
 constexpr std::uint64_t kDrainable = 256 * 1024;
 
@@ -257,7 +257,7 @@ Task<Result<>> HttpSession::send_object(int status, std::string_view headers, Ob
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
       SV_CO_CHECK(co_await wait_writable());
     } else if (n < 0 && (errno == EINVAL || errno == ENOSYS)) {
-      break;   // not every file system can
+      break;  // not every file system can
     } else if (n == 0 || errno != EINTR) {
       broken_ = true;
       co_return n == 0 ? fail(Errc::internal, {}, "the object is shorter than it was") : fail(Errc::rejected, "connection_closed");

@@ -79,7 +79,7 @@ TEST(HttpLimits, ABodyThatStopsIsAnsweredFourHundredEight) {
   c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc");
   std::string a = c.rest();
   EXPECT_TRUE(a.starts_with("HTTP/1.1 408 ")) << a;
-  EXPECT_EQ(a.find("failed"), std::string::npos);   // the handler's own answer comes too late
+  EXPECT_EQ(a.find("failed"), std::string::npos);  // the handler's own answer comes too late
   EXPECT_TRUE(eventually([] { return answers_failed == 1; }));
 }
 

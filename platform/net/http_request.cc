@@ -23,9 +23,7 @@ bool same_ignoring_case(std::string_view a, std::string_view b) {
   return true;
 }
 
-bool only_digits(std::string_view s) {
-  return !s.empty() && s.find_first_not_of("0123456789") == std::string_view::npos;
-}
+bool only_digits(std::string_view s) { return !s.empty() && s.find_first_not_of("0123456789") == std::string_view::npos; }
 
 // host [":" port], RFC 9110 §7.2; what a name may hold, not whether it resolves. Empty is allowed.
 bool valid_host(std::string_view host) {
@@ -58,7 +56,7 @@ class RequestParser::Beast : public http::basic_parser<true> {
     if (t.find('#') != std::string_view::npos) ec = http::error::bad_target;
     if (t.front() != '/') {
       std::size_t scheme = same_ignoring_case(t.substr(0, 7), "http://") ? 7 : same_ignoring_case(t.substr(0, 8), "https://") ? 8 : 0;
-      if (scheme != 0) {   // absolute-form: what proxies are sent, and every server must accept
+      if (scheme != 0) {  // absolute-form: what proxies are sent, and every server must accept
         std::size_t authority_end = std::min(t.find_first_of("/?", scheme), t.size());
         if (authority_end == scheme || !valid_host(t.substr(scheme, authority_end - scheme))) ec = http::error::bad_target;
         t.remove_prefix(authority_end);
@@ -83,16 +81,16 @@ class RequestParser::Beast : public http::basic_parser<true> {
         return;
       }
     }
-    if (in_body_) return;   // trailers are read and dropped: nothing in them may change what the head said
+    if (in_body_) return;  // trailers are read and dropped: nothing in them may change what the head said
     head.fields.push_back({name, value});
     switch (id) {
       case http::field::host:
         if (++hosts_ > 1 || !valid_host(value)) ec = http::error::bad_field;
         break;
-      case http::field::content_length:   // Beast would take a list of equal numbers
+      case http::field::content_length:  // Beast would take a list of equal numbers
         if (++lengths_ > 1 || !only_digits(value)) ec = http::error::bad_content_length;
         break;
-      case http::field::transfer_encoding:   // Beast would take any other coding for "no body"
+      case http::field::transfer_encoding:  // Beast would take any other coding for "no body"
         if (++codings_ > 1 || !same_ignoring_case(value, "chunked")) ec = http::error::bad_transfer_encoding;
         break;
       case http::field::expect:
@@ -169,7 +167,7 @@ RequestParser::Outcome RequestParser::scan(std::string_view buffer) {
     if (newline - begin_ >= header_bytes_) return Outcome::too_large;
     if (line_ < buffer.size() && lines_ == 0) {
       char c = lower(buffer[line_]);
-      if (c != '\r' && (c < 'a' || c > 'z')) return Outcome::malformed;   // not a method: TLS, binary noise
+      if (c != '\r' && (c < 'a' || c > 'z')) return Outcome::malformed;  // not a method: TLS, binary noise
     }
     if (!found) {
       scanned_ = buffer.size();

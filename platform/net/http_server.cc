@@ -24,7 +24,7 @@ namespace {
 using asio::ip::tcp;
 using std::chrono::milliseconds;
 
-constexpr std::size_t kRefusals = 256;   // connections beyond the limit that are told so at one time
+constexpr std::size_t kRefusals = 256;  // connections beyond the limit that are told so at one time
 constexpr auto kAcceptPause = milliseconds(50);
 
 struct Listener {
@@ -129,7 +129,7 @@ class BeastServer final : public HttpServer {
     a.open(endpoint.protocol(), ec);
     if (!ec) a.set_option(asio::socket_base::reuse_address(true), ec);
     if (!ec && !first) a.set_option(reuse_port(true), ec);
-    if (!ec) a.set_option(tcp::no_delay(true), ec);   // accepted sockets inherit it
+    if (!ec) a.set_option(tcp::no_delay(true), ec);  // accepted sockets inherit it
     if (!ec) a.bind(endpoint, ec);
     if (!ec && first && listeners_.size() > 1) a.set_option(reuse_port(true), ec);
     if (!ec) a.listen(4096, ec);
@@ -171,7 +171,7 @@ class BeastServer final : public HttpServer {
         continue;
       }
       if (errno == EAGAIN || errno == EWOULDBLOCK) {
-        if (l->worker.draining) break;   // the backlog is empty
+        if (l->worker.draining) break;  // the backlog is empty
         co_await l->acceptor.async_wait(tcp::acceptor::wait_read, asio::as_tuple(asio::use_awaitable));
       } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
         if (!std::exchange(complained, true)) log::error("http", "cannot accept connections", {{"error", std::strerror(errno)}});
@@ -205,9 +205,8 @@ class BeastServer final : public HttpServer {
       --(room ? connections_ : refusals_);
       if (--running_ == 0) idle_.notify_all();
     });
-    group_.spawn(l.worker.executor, [worker = &l.worker, socket, token = std::move(token), room]() mutable {
-      return session(worker, socket, std::move(token), room);
-    });
+    group_.spawn(l.worker.executor,
+                 [worker = &l.worker, socket, token = std::move(token), room]() mutable { return session(worker, socket, std::move(token), room); });
   }
 
   static Task<> session(HttpWorker* worker, std::shared_ptr<tcp::socket> socket, std::shared_ptr<void> token, bool room) {
@@ -230,7 +229,8 @@ class BeastServer final : public HttpServer {
 
 }  // namespace
 
-std::unique_ptr<HttpServer> make_http_server(HttpServerOptions options, std::vector<asio::any_io_executor> executors, Handler handler, ErrorBody error_body) {
+std::unique_ptr<HttpServer> make_http_server(HttpServerOptions options, std::vector<asio::any_io_executor> executors, Handler handler,
+                                             ErrorBody error_body) {
   return std::make_unique<BeastServer>(std::move(options), std::move(executors), std::move(handler), std::move(error_body));
 }
 

@@ -31,11 +31,11 @@ class Exchange {
  public:
   virtual ~Exchange() = default;
 
-  virtual std::string_view method() const = 0;           // "GET"
-  virtual std::string_view path() const = 0;             // as sent, still percent-encoded, without the query
-  virtual std::string_view query() const = 0;            // after '?', still encoded
+  virtual std::string_view method() const = 0;                       // "GET"
+  virtual std::string_view path() const = 0;                         // as sent, still percent-encoded, without the query
+  virtual std::string_view query() const = 0;                        // after '?', still encoded
   virtual std::string_view header(std::string_view name) const = 0;  // case-insensitive; empty when absent
-  virtual std::string_view peer_address() const = 0;     // of the TCP peer, without port
+  virtual std::string_view peer_address() const = 0;                 // of the TCP peer, without port
 
   virtual bool has_body() const = 0;
   virtual std::optional<std::uint64_t> content_length() const = 0;  // nullopt: chunked or no body
@@ -58,11 +58,11 @@ class Exchange {
   // begin() + bytes [offset, offset+length) of the object + finish(), by sendfile where the store allows it.
   virtual Task<Result<>> send_object(int status, std::string_view headers, ObjectReader& object, std::uint64_t offset, std::uint64_t length) = 0;
 
-  virtual bool answered() const = 0;        // the head has gone out
-  virtual int status() const = 0;           // what was answered, 0 before
+  virtual bool answered() const = 0;            // the head has gone out
+  virtual int status() const = 0;               // what was answered, 0 before
   virtual std::uint64_t bytes_in() const = 0;   // of the body
   virtual std::uint64_t bytes_out() const = 0;  // head and body
-  virtual void close_after() = 0;           // Connection: close with this answer
+  virtual void close_after() = 0;               // Connection: close with this answer
 };
 
 // Called for every well-formed request. Malformed ones are answered by the server through `on_bad_request`, then closed.
@@ -90,6 +90,7 @@ struct HttpServerOptions {
 };
 
 // `executors`: one single-threaded io_context's executor per thread (app/ owns them and runs them).
-std::unique_ptr<HttpServer> make_http_server(HttpServerOptions options, std::vector<asio::any_io_executor> executors, Handler handler, ErrorBody error_body);
+std::unique_ptr<HttpServer> make_http_server(HttpServerOptions options, std::vector<asio::any_io_executor> executors, Handler handler,
+                                             ErrorBody error_body);
 
 }  // namespace sv::net

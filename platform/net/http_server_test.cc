@@ -101,7 +101,7 @@ Task<> app(Exchange& x) {
     (void)co_await x.send(200, kText, "bye");
   } else if (path == "/empty") {
     (void)co_await x.send(204, "", "");
-  }   // else: no answer
+  }  // else: no answer
 }
 
 std::string get(RawClient& c, std::string_view path, std::string_view method = "GET") {
@@ -109,7 +109,9 @@ std::string get(RawClient& c, std::string_view path, std::string_view method = "
   return c.answer(method == "HEAD");
 }
 
-bool ok(const std::string& answer, std::string_view body) { return answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\n" + std::string(body)); }
+bool ok(const std::string& answer, std::string_view body) {
+  return answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\n" + std::string(body));
+}
 
 TEST(HttpServer, AnswersAndKeepsTheConnection) {
   TestServer server(app);
@@ -132,7 +134,7 @@ TEST(HttpServer, GivesTheHandlerTheRequest) {
   EXPECT_TRUE(ok(c.answer(), "PATCH /describe ?a=b%20c&d value 127.0.0.1"));
   c.send("GET http://other.example/describe?x HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_TRUE(ok(c.answer(), "GET /describe ?x  127.0.0.1"));
-  c.send("\r\nGET /describe HTTP/1.1\r\nHost:\r\n\r\n");   // an empty line in front is forgiven
+  c.send("\r\nGET /describe HTTP/1.1\r\nHost:\r\n\r\n");  // an empty line in front is forgiven
   EXPECT_TRUE(ok(c.answer(), "GET /describe ?  127.0.0.1"));
 }
 
@@ -141,7 +143,8 @@ TEST(HttpServer, AnswersPipelinedRequestsInOrder) {
   RawClient c(server.port());
   std::string requests;
   for (int i = 0; i < 200; ++i)
-    requests += i % 2 ? "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n" : "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n" + std::to_string(100 + i);
+    requests +=
+        i % 2 ? "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n" : "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n" + std::to_string(100 + i);
   c.send(requests);
   for (int i = 0; i < 200; ++i) ASSERT_TRUE(ok(c.answer(), i % 2 ? "hello" : std::to_string(100 + i))) << i;
 }
@@ -149,7 +152,8 @@ TEST(HttpServer, AnswersPipelinedRequestsInOrder) {
 TEST(HttpServer, ReadsARequestThatComesByteByByte) {
   TestServer server(app);
   RawClient c(server.port());
-  std::string request = "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=\"y\"\r\nabc\r\n00A\r\n0123456789\r\n0\r\nTrailer: t\r\n\r\n";
+  std::string request =
+      "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=\"y\"\r\nabc\r\n00A\r\n0123456789\r\n0\r\nTrailer: t\r\n\r\n";
   for (char b : request) c.send({&b, 1});
   EXPECT_TRUE(ok(c.answer(), "abc0123456789"));
   EXPECT_TRUE(ok(get(c, "/hello"), "hello"));
@@ -188,7 +192,7 @@ TEST(HttpServer, StreamsAnswersOut) {
   RawClient c(server.port());
   EXPECT_TRUE(ok(get(c, "/stream"), "piece piece piece piece piece "));
   EXPECT_TRUE(ok(get(c, "/known"), "abcdef"));
-  c.send("GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");   // HTTP/1.0 knows no chunks: the end is the close
+  c.send("GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");  // HTTP/1.0 knows no chunks: the end is the close
   std::string a = c.rest();
   EXPECT_TRUE(ok(a, "piece piece piece piece piece ")) << a;
   EXPECT_EQ(a.find("chunked"), std::string::npos);
@@ -219,7 +223,7 @@ TEST(HttpServer, AnswersHeadWithoutABody) {
   EXPECT_NE(get(c, "/known", "HEAD").find("Content-Length: 6\r\n"), std::string::npos);
   get(c, "/stream", "HEAD");
   EXPECT_TRUE(get(c, "/empty").ends_with("\r\n\r\n"));
-  EXPECT_TRUE(ok(get(c, "/hello"), "hello"));   // nothing of the bodies is in the way
+  EXPECT_TRUE(ok(get(c, "/hello"), "hello"));  // nothing of the bodies is in the way
 }
 
 TEST(HttpServer, SendsContinueOnlyWhenTheBodyIsWanted) {
@@ -230,7 +234,7 @@ TEST(HttpServer, SendsContinueOnlyWhenTheBodyIsWanted) {
   c.send("abc");
   EXPECT_TRUE(ok(c.answer(), "abc"));
   c.send("POST /small HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\nExpect: 100-continue\r\n\r\n");
-  std::string a = c.rest();   // the client may or may not send the body now: the connection cannot be kept
+  std::string a = c.rest();  // the client may or may not send the body now: the connection cannot be kept
   EXPECT_TRUE(a.starts_with("HTTP/1.1 413 ")) << a;
   EXPECT_NE(a.find("Connection: close\r\n"), std::string::npos);
 }

@@ -15,11 +15,11 @@ namespace sv::net {
 namespace {
 
 constexpr std::size_t kFirstBuffer = 4 * 1024;
-constexpr std::size_t kDrain = 256 * 1024;                   // of a body that the handler left unread
+constexpr std::size_t kDrain = 256 * 1024;  // of a body that the handler left unread
 constexpr auto kLinger = std::chrono::seconds(2);
-constexpr auto kQuiet = std::chrono::seconds(1);             // a connection that says nothing for so long is closed while draining
+constexpr auto kQuiet = std::chrono::seconds(1);  // a connection that says nothing for so long is closed while draining
 constexpr std::size_t kSpareBuffers = 16;
-constexpr int kPipelined = 32;                               // requests served before other connections get a turn
+constexpr int kPipelined = 32;  // requests served before other connections get a turn
 
 constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
 
@@ -52,7 +52,10 @@ void HttpWorker::tick() {
 }
 
 HttpSession::HttpSession(HttpWorker& worker, asio::ip::tcp::socket socket)
-    : worker_(worker), socket_(std::move(socket)), index_(worker.sessions.size()), in_(kFirstBuffer),
+    : worker_(worker),
+      socket_(std::move(socket)),
+      index_(worker.sessions.size()),
+      in_(kFirstBuffer),
       parser_(worker.limits.header_bytes, worker.limits.header_fields) {
   worker_.sessions.push_back(this);
   boost::system::error_code ec;
@@ -92,7 +95,7 @@ std::string_view HttpSession::peer_address() const {
 bool HttpSession::has_body() const { return parser_.head().chunked || parser_.head().content_length.value_or(0) > 0; }
 
 Task<> HttpSession::run() {
-  peer_address();   // while the peer is surely there
+  peer_address();  // while the peer is surely there
   for (int served = 1; co_await read_head(); ++served) {
     co_await handle();
     if (!keep_alive_ || broken_ || worker_.cut) break;
@@ -195,7 +198,7 @@ Task<> HttpSession::handle() {
     co_await answer_error(500);
     co_return;
   }
-  if (!finished_) {   // the client must see that the answer is cut short
+  if (!finished_) {  // the client must see that the answer is cut short
     broken_ = true;
     co_return;
   }
@@ -209,7 +212,7 @@ Task<> HttpSession::handle() {
 // Reads on past what the handler left, a little, so that the connection can be kept.
 Task<bool> HttpSession::drain_body() {
   if (!keep_alive_) co_return false;
-  if (parser_.head().expects_continue && !sent_continue_) co_return false;   // the client may never send it
+  if (parser_.head().expects_continue && !sent_continue_) co_return false;  // the client may never send it
   std::size_t drained = 0;
   while (!parser_.done()) {
     if (window_.empty() && !co_await fill_body()) co_return false;
@@ -295,8 +298,7 @@ Task<> HttpSession::linger() {
   socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ec);
   auto buffer = worker_.take_buffer();
   auto deadline = Clock::now() + kLinger;
-  while (!worker_.cut && Clock::now() < deadline && co_await receive(buffer.get(), HttpWorker::kBodyBuffer, deadline)) {
-  }
+  while (!worker_.cut && Clock::now() < deadline && co_await receive(buffer.get(), HttpWorker::kBodyBuffer, deadline)) {}
   worker_.give_buffer(std::move(buffer));
 }
 

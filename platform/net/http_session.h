@@ -34,14 +34,14 @@ struct HttpWorker {
 
   std::vector<HttpSession*> sessions;
   std::atomic<std::size_t> in_flight{0};
-  bool draining = false;   // serve what has come, then close
-  bool cut = false;        // grace is over
+  bool draining = false;  // serve what has come, then close
+  bool cut = false;       // grace is over
 
   static constexpr std::size_t kBodyBuffer = 64 * 1024;
   std::unique_ptr<char[]> take_buffer();
   void give_buffer(std::unique_ptr<char[]> buffer);
-  std::string_view date_line();   // "Date: …\r\n", made once a second
-  void tick();                    // closes what is overdue
+  std::string_view date_line();  // "Date: …\r\n", made once a second
+  void tick();                   // closes what is overdue
 
  private:
   std::vector<std::unique_ptr<char[]>> spare_buffers_;
@@ -59,7 +59,7 @@ class HttpSession final : public Exchange {
   HttpSession& operator=(const HttpSession&) = delete;
 
   Task<> run();
-  Task<> refuse();   // 503: the server has its fill of connections
+  Task<> refuse();  // 503: the server has its fill of connections
   void tick(std::chrono::steady_clock::time_point now);
 
   std::string_view method() const override { return parser_.head().method; }
@@ -97,7 +97,7 @@ class HttpSession final : public Exchange {
   Task<> yield();
 
   void build_head(int status, std::string_view headers, std::optional<std::uint64_t> length);
-  std::size_t send_now(std::span<iovec>& parts, int flags);   // drops what was sent from `parts`
+  std::size_t send_now(std::span<iovec>& parts, int flags);  // drops what was sent from `parts`
   Task<Result<>> send_parts(std::span<iovec> parts, int flags = 0);
   Task<Result<>> wait_writable();
   Task<Result<>> send_head(int status, std::string_view headers, std::optional<std::uint64_t> length, int flags);
@@ -105,7 +105,7 @@ class HttpSession final : public Exchange {
 
   HttpWorker& worker_;
   asio::ip::tcp::socket socket_;
-  std::size_t index_;   // in worker_.sessions
+  std::size_t index_;  // in worker_.sessions
   mutable std::string peer_;
 
   // Received bytes: the head stays in in_ while the handler runs; window_ is what follows it, in in_ or in body_.
@@ -115,22 +115,22 @@ class HttpSession final : public Exchange {
   std::string_view window_;
   RequestParser parser_;
 
-  std::string head_;   // of the answer
+  std::string head_;  // of the answer
   int status_ = 0;
   std::uint64_t bytes_in_ = 0, bytes_out_ = 0;
-  std::optional<std::uint64_t> remaining_;   // of a streamed answer with a known length
+  std::optional<std::uint64_t> remaining_;  // of a streamed answer with a known length
   bool chunked_ = false, finished_ = false;
-  std::uint64_t unyielded_ = 0;   // bytes since others had a turn
+  std::uint64_t unyielded_ = 0;  // bytes since others had a turn
   bool keep_alive_ = true;
-  bool head_known_ = false;      // a request was parsed
-  bool skips_body_ = false;      // HEAD, 204, 304: a body is counted, not sent
-  bool broken_ = false;          // nothing more can be read or written
+  bool head_known_ = false;  // a request was parsed
+  bool skips_body_ = false;  // HEAD, 204, 304: a body is counted, not sent
+  bool broken_ = false;      // nothing more can be read or written
   bool sent_continue_ = false;
-  bool lingers_ = false;         // bytes that nobody read may be in flight
+  bool lingers_ = false;  // bytes that nobody read may be in flight
 
   Clock::time_point deadline_ = Clock::time_point::max();
   Clock::time_point quiet_since_{};
-  bool quiet_ = false;           // between requests, nothing received
+  bool quiet_ = false;  // between requests, nothing received
   bool timed_out_ = false;
 };
 

@@ -1,9 +1,9 @@
 #include <condition_variable>
 #include <mutex>
 
+#include <gtest/gtest.h>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <gtest/gtest.h>
 
 #include "platform/net/http_testing.h"
 

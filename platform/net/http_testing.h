@@ -77,8 +77,7 @@ class RawClient {
   }
   // Everything until the server closes; "<open>" at the end when it does not.
   std::string rest() {
-    while (more()) {
-    }
+    while (more()) {}
     return received_ + (closed_ ? "" : "<open>");
   }
   bool closed_by_server() { return rest().find("<open>") == std::string::npos; }

@@ -11,19 +11,19 @@
 namespace sv::net {
 
 // Incremental multipart/form-data parser (RFC 7578, RFC 2046), no I/O. Feed it bytes; it calls back with part heads and data in
-// order. Data spans point into the bytes fed, or into the parser until it is fed again. Bounds: boundary ≤ 70 bytes, ≤ 100 parts, part head ≤ 8 KiB. Errors are
-// Errc::rejected with token "multipart_invalid"; after one the parser is of no more use.
+// order. Data spans point into the bytes fed, or into the parser until it is fed again. Bounds: boundary ≤ 70 bytes, ≤ 100 parts, part head ≤ 8 KiB.
+// Errors are Errc::rejected with token "multipart_invalid"; after one the parser is of no more use.
 class MultipartParser {
  public:
   struct Part {
-    std::string name;       // field name
-    std::string filename;   // as sent; never used as a path
+    std::string name;      // field name
+    std::string filename;  // as sent; never used as a path
     std::string content_type;
   };
   enum class Event { part_begin, data, part_end, end };
   struct Step {
     Event event = Event::end;
-    std::span<const std::byte> data;   // Event::data only
+    std::span<const std::byte> data;  // Event::data only
   };
 
   // The boundary of a Content-Type header. Another type is Errc::unsupported_media; a bad boundary is an error as above.
@@ -34,7 +34,7 @@ class MultipartParser {
   void feed(std::span<const std::byte> bytes);
   Result<std::optional<Step>> next();
   const Part& part() const { return part_; }
-  bool done() const;   // the closing boundary was seen
+  bool done() const;  // the closing boundary was seen
 
  private:
   enum class State { preamble, after_boundary, head, data, epilogue };
@@ -44,9 +44,9 @@ class MultipartParser {
   Result<> parse_head(std::string_view head);
 
   Part part_;
-  std::string delimiter_;      // "\r\n--boundary"
-  std::size_t matched_ = 2;    // bytes of the delimiter seen last; the first one needs no CRLF before it
-  std::string held_;           // a part head or the rest of a boundary line, carried from one feed to the next
+  std::string delimiter_;    // "\r\n--boundary"
+  std::size_t matched_ = 2;  // bytes of the delimiter seen last; the first one needs no CRLF before it
+  std::string held_;         // a part head or the rest of a boundary line, carried from one feed to the next
   std::span<const std::byte> input_;
   State state_ = State::preamble;
   int parts_ = 0;

@@ -12,7 +12,7 @@ std::string parse(std::string_view body, std::vector<std::size_t> cuts, std::str
   std::size_t at = 0;
   cuts.push_back(body.size());
   for (std::size_t cut : cuts) {
-    std::string bytes(body.substr(at, cut - at));   // a copy of its own: sanitizers see who looks back too far
+    std::string bytes(body.substr(at, cut - at));  // a copy of its own: sanitizers see who looks back too far
     at = cut;
     parser.feed(std::as_bytes(std::span(bytes)));
     for (;;) {
@@ -51,8 +51,7 @@ TEST(Multipart, ReadsPartsHoweverTheBytesAreCut) {
       "--AbC\r\ncontent-disposition: FORM-DATA; filename=\"a.mp4\"; name=video\r\nContent-Type: video/mp4\r\n\r\n"
       "\r\n--Ab\r\r\n\r\n--A\r--AbC\r\n-\r\n--AbD\r\n\r\n--AbC\r\n"
       "Content-Disposition: form-data; name=\"empty\"; filename=\"e\"\r\n\r\n\r\n--AbC--\r\nepilogue\r\n--AbC\r\n";
-  const std::string expected =
-      "title||=hello;video|a.mp4|video/mp4=\r\n--Ab\r\r\n\r\n--A\r--AbC\r\n-\r\n--AbD\r\n;empty|e|=;end";
+  const std::string expected = "title||=hello;video|a.mp4|video/mp4=\r\n--Ab\r\r\n\r\n--A\r--AbC\r\n-\r\n--AbD\r\n;empty|e|=;end";
   EXPECT_EQ(parse(body, {}), expected);
   for (std::size_t i = 0; i <= body.size(); ++i) {
     ASSERT_EQ(parse(body, {i}), expected) << i;
@@ -90,11 +89,12 @@ TEST(Multipart, ReadsNamesAsBrowsersAndCurlSendThem) {
 }
 
 TEST(Multipart, RefusesMalformedHeads) {
-  for (std::string_view p : {"", "name=", "name=\"\"", "name=\"a", "name", "=a", "name=a; name=b", "name=\"a\"x", "filename=\"a\"", "name=a b", "name=a; filename*=b",
-                             "name=a; filename*=UTF-8''%zz", "name=a; filename*=latin1''b"})
+  for (std::string_view p : {"", "name=", "name=\"\"", "name=\"a", "name", "=a", "name=a; name=b", "name=\"a\"x", "filename=\"a\"", "name=a b",
+                             "name=a; filename*=b", "name=a; filename*=UTF-8''%zz", "name=a; filename*=latin1''b"})
     EXPECT_EQ(named(p), "error") << p;
-  for (std::string_view h : {"", "Content-Type: a/b", "Content-Disposition: attachment; name=a", "nonsense", ": x", "Content-Disposition: form-data; name=a\r\n folded",
-                             "Content-Disposition: form-data; name=a\nX: y", "Content-Disposition: form-data; name=a\r\nContent-Disposition: form-data; name=b"})
+  for (std::string_view h :
+       {"", "Content-Type: a/b", "Content-Disposition: attachment; name=a", "nonsense", ": x", "Content-Disposition: form-data; name=a\r\n folded",
+        "Content-Disposition: form-data; name=a\nX: y", "Content-Disposition: form-data; name=a\r\nContent-Disposition: form-data; name=b"})
     EXPECT_EQ(parse(with_head(h), {}), "error") << h;
   EXPECT_EQ(parse(with_head(std::string_view("Content-Disposition: form-data; name=a\0b", 40)), {}), "error");
 }
@@ -120,10 +120,12 @@ TEST(Multipart, FindsTheBoundary) {
   EXPECT_EQ(MultipartParser::boundary("multipart/form-data; boundary=AbC"), "AbC");
   EXPECT_EQ(MultipartParser::boundary("Multipart/Form-Data;charset=utf-8; BOUNDARY=\"a b:?\""), "a b:?");
   EXPECT_EQ(MultipartParser::boundary("multipart/form-data; boundary=" + std::string(70, 'x')), std::string(70, 'x'));
-  for (std::string s : {"application/json", "multipart/mixed; boundary=a", ""}) EXPECT_EQ(MultipartParser::boundary(s).error().code, Errc::unsupported_media) << s;
-  for (std::string s : {std::string("multipart/form-data"), std::string("multipart/form-data; boundary="), std::string("multipart/form-data; boundary=\"a"),
-                        std::string("multipart/form-data; boundary=a; boundary=b"), std::string("multipart/form-data; boundary=\"a \""),
-                        std::string("multipart/form-data; boundary=a\x01"), "multipart/form-data; boundary=" + std::string(71, 'x')})
+  for (std::string s : {"application/json", "multipart/mixed; boundary=a", ""})
+    EXPECT_EQ(MultipartParser::boundary(s).error().code, Errc::unsupported_media) << s;
+  for (std::string s :
+       {std::string("multipart/form-data"), std::string("multipart/form-data; boundary="), std::string("multipart/form-data; boundary=\"a"),
+        std::string("multipart/form-data; boundary=a; boundary=b"), std::string("multipart/form-data; boundary=\"a \""),
+        std::string("multipart/form-data; boundary=a\x01"), "multipart/form-data; boundary=" + std::string(71, 'x')})
     EXPECT_EQ(MultipartParser::boundary(s).error().token, "multipart_invalid") << s;
 }
 

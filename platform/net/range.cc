@@ -43,7 +43,7 @@ ByteRange parse_range(std::string_view header, std::uint64_t size) {
   if (dash == std::string_view::npos) return {};
   std::string_view first_text = spec.substr(0, dash), last_text = spec.substr(dash + 1);
   auto last = number(last_text);
-  if (!last_text.empty() && !last) return {};   // also a list
+  if (!last_text.empty() && !last) return {};  // also a list
   if (first_text.empty()) {
     if (!last) return {};
     if (*last == 0 || size == 0) return {.kind = Kind::unsatisfiable};

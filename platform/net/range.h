@@ -9,9 +9,9 @@ namespace sv::net {
 // What a Range header (RFC 9110 §14) asks of a representation of `size` bytes.
 struct ByteRange {
   enum class Kind : unsigned char {
-    whole,           // 200: no header, a unit we do not know, bad syntax, or several ranges, which may be ignored
-    part,            // 206 with [offset, offset + length)
-    unsatisfiable,   // 416 with Content-Range: bytes */size
+    whole,          // 200: no header, a unit we do not know, bad syntax, or several ranges, which may be ignored
+    part,           // 206 with [offset, offset + length)
+    unsatisfiable,  // 416 with Content-Range: bytes */size
   };
   Kind kind = Kind::whole;
   std::uint64_t offset = 0;

@@ -11,11 +11,12 @@ TEST(Uri, DecodesPaths) {
   EXPECT_EQ(decode_path("/a%20b+c%2Fd"), "/a b+c/d");
   EXPECT_EQ(decode_path(""), "");
   EXPECT_EQ(decode_path("%E4%b8%ad"), "中");
-  EXPECT_EQ(decode_path("中"), "中");   // raw UTF-8, as curl sends it
+  EXPECT_EQ(decode_path("中"), "中");  // raw UTF-8, as curl sends it
 }
 
 TEST(Uri, RefusesBrokenEscapesNulAndInvalidUtf8) {
-  for (std::string_view s : {"%", "a%2", "%zz", "%2g", "%00", "%ff", "%c0%af", "%e4%b8", "%ed%a0%80", "%f4%90%80%80", "%80", "%f0%80%80%80"}) EXPECT_FALSE(decode_path(s)) << s;
+  for (std::string_view s : {"%", "a%2", "%zz", "%2g", "%00", "%ff", "%c0%af", "%e4%b8", "%ed%a0%80", "%f4%90%80%80", "%80", "%f0%80%80%80"})
+    EXPECT_FALSE(decode_path(s)) << s;
   EXPECT_FALSE(decode_path(std::string_view("a\0b", 3)));
   EXPECT_TRUE(decode_path("%f4%8f%bf%bf"));
 }

@@ -18,7 +18,7 @@ class Cache {
  public:
   struct Taken {
     bool allowed = true;
-    std::int64_t limit = 0;       // burst
+    std::int64_t limit = 0;  // burst
     std::int64_t remaining = 0;
     std::chrono::milliseconds reset{0};        // until the bucket is full again
     std::chrono::milliseconds retry_after{0};  // 0 when allowed

@@ -14,11 +14,11 @@ namespace sv {
 
 // A state event carries id + revision (the consumer reads the state); a fact event carries the fact in `payload` (JSON).
 struct Event {
-  std::int64_t id = 0;          // assigned by the outbox
-  std::string topic;            // "video.changed"
-  std::string key;              // order is kept per key: the entity's id
+  std::int64_t id = 0;  // assigned by the outbox
+  std::string topic;    // "video.changed"
+  std::string key;      // order is kept per key: the entity's id
   std::int64_t revision = 0;
-  std::string payload;          // JSON object, may be empty
+  std::string payload;  // JSON object, may be empty
   std::int64_t time_ms = 0;
 };
 

@@ -26,15 +26,15 @@ class ObjectWriter {
  public:
   virtual ~ObjectWriter() = default;
   virtual Task<Result<>> write(std::span<const std::byte> bytes) = 0;
-  virtual std::uint64_t offset() const = 0;   // bytes accepted so far
-  virtual Task<Result<>> flush() = 0;         // makes offset() durable (resumable appends)
-  virtual Task<Result<>> commit() = 0;        // fsync of file and folder, then atomic rename
+  virtual std::uint64_t offset() const = 0;  // bytes accepted so far
+  virtual Task<Result<>> flush() = 0;        // makes offset() durable (resumable appends)
+  virtual Task<Result<>> commit() = 0;       // fsync of file and folder, then atomic rename
 };
 
 class ObjectReader {
  public:
   virtual ~ObjectReader() = default;
-  virtual std::uint64_t size() const = 0;     // of the whole object
+  virtual std::uint64_t size() const = 0;  // of the whole object
   // Up to `into.size()` bytes from `offset`; 0 at the end.
   virtual Task<Result<std::size_t>> read(std::uint64_t offset, std::span<std::byte> into) = 0;
   // A descriptor for sendfile(2), or -1 when the store has none. Valid while the reader lives.
@@ -51,7 +51,7 @@ class ObjectStore {
   virtual Task<Result<>> discard_append(std::string key) = 0;
   virtual Task<Result<std::unique_ptr<ObjectReader>>> open(std::string key) = 0;  // absent: Errc::not_found
   virtual Task<Result<ObjectInfo>> head(std::string key) = 0;
-  virtual Task<Result<>> remove(std::string key) = 0;                             // absent: success
+  virtual Task<Result<>> remove(std::string key) = 0;  // absent: success
   virtual Task<Result<std::vector<ObjectInfo>>> list(std::string prefix) = 0;
   // Local files, for programs that need them (ffmpeg). `import_file` moves the file in, durable when it returns.
   virtual Task<Result<>> import_file(std::filesystem::path from, std::string key) = 0;

@@ -11,10 +11,10 @@ namespace sv {
 
 struct SearchDocument {
   std::int64_t id = 0;
-  std::int64_t revision = 0;   // an older revision never overwrites a newer one
-  std::string title;           // weighs more
-  std::string body;            // description, tags
-  double boost = 1;            // popularity × freshness, set by the owner
+  std::int64_t revision = 0;  // an older revision never overwrites a newer one
+  std::string title;          // weighs more
+  std::string body;           // description, tags
+  double boost = 1;           // popularity × freshness, set by the owner
 };
 
 struct SearchHits {

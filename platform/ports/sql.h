@@ -44,8 +44,15 @@ class Params {
     else if constexpr (std::is_same_v<D, std::nullptr_t>) return std::monostate{};
     else if constexpr (std::is_integral_v<D>) return static_cast<std::int64_t>(v);
     else if constexpr (std::is_floating_point_v<D>) return static_cast<double>(v);
-    else if constexpr (requires { v.has_value(); *v; }) return v.has_value() ? to_value(*std::forward<T>(v)) : Value{std::monostate{}};
-    else if constexpr (requires { { v.value } -> std::convertible_to<std::int64_t>; }) return static_cast<std::int64_t>(v.value);
+    else if constexpr (requires {
+                         v.has_value();
+                         *v;
+                       })
+      return v.has_value() ? to_value(*std::forward<T>(v)) : Value{std::monostate{}};
+    else if constexpr (requires {
+                         { v.value } -> std::convertible_to<std::int64_t>;
+                       })
+      return static_cast<std::int64_t>(v.value);
     else if constexpr (std::is_convertible_v<T, std::string_view> && !std::is_same_v<D, std::string>) return std::string(std::string_view(v));
     else return Value(std::forward<T>(v));
   }

@@ -78,8 +78,8 @@ TEST_P(DatabaseContract, ListsAreOneParameter) {
     for (int i = 1; i <= 5; ++i) SV_CHECK(insert(tx, i, "n\"" + std::to_string(i), i));
     return {};
   }));
-  auto by_id = run_task(db_->query("SELECT id FROM contract_items WHERE id = any($1) AND score < $2 ORDER BY id",
-                                   {std::vector<std::int64_t>{4, 2, 99}, 4}));
+  auto by_id =
+      run_task(db_->query("SELECT id FROM contract_items WHERE id = any($1) AND score < $2 ORDER BY id", {std::vector<std::int64_t>{4, 2, 99}, 4}));
   ASSERT_OK(by_id);
   ASSERT_EQ(by_id->size(), 1u);
   EXPECT_EQ(by_id->i64(0, 0), 2);
@@ -144,10 +144,12 @@ TEST_P(DatabaseContract, AWorkThatSwallowsAFailedStatementFails) {
 }
 
 TEST_P(DatabaseContract, AnExceptionInAWorkRollsBackAndReachesTheCaller) {
-  EXPECT_THROW((void)write(*db_, [](sql::Tx& tx) -> Result<> {
-    (void)insert(tx, 1, "one");
-    throw std::runtime_error("boom");
-  }), std::runtime_error);
+  EXPECT_THROW((void)write(*db_,
+                           [](sql::Tx& tx) -> Result<> {
+                             (void)insert(tx, 1, "one");
+                             throw std::runtime_error("boom");
+                           }),
+               std::runtime_error);
   EXPECT_EQ(count(*db_), 1);
 }
 
@@ -248,7 +250,8 @@ TEST_P(DatabaseContract, AnUnknownOrChangedMigrationIsRefusedWithASentence) {
 
 TEST_P(DatabaseContract, AFailingMigrationLeavesNothingBehind) {
   db_.reset();
-  const sql::Migration broken[] = {kMigrations[0], kMigrations[1], {"contract/0003_half.sql", "CREATE TABLE contract_half (id {id}); CREATE NONSENSE;"}};
+  const sql::Migration broken[] = {
+      kMigrations[0], kMigrations[1], {"contract/0003_half.sql", "CREATE TABLE contract_half (id {id}); CREATE NONSENSE;"}};
   EXPECT_FALSE(GetParam().open(folder_.path(), broken));
   const sql::Migration fixed[] = {kMigrations[0], kMigrations[1], {"contract/0003_half.sql", "CREATE TABLE contract_half (id {id}); -- done\n"}};
   EXPECT_OK(GetParam().open(folder_.path(), fixed));

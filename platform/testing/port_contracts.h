@@ -33,7 +33,8 @@ struct SearchIndexContract : ::testing::TestWithParam<std::function<std::unique_
   std::unique_ptr<SearchIndex> index = GetParam()(folder.path());
 };
 
-struct IdSourceContract : ::testing::TestWithParam<std::function<std::unique_ptr<IdSource>(const std::filesystem::path& folder, const Clock& clock)>> {
+struct IdSourceContract
+    : ::testing::TestWithParam<std::function<std::unique_ptr<IdSource>(const std::filesystem::path& folder, const Clock& clock)>> {
   TempDir folder;
   ManualClock clock;
 };

@@ -3,9 +3,9 @@
 #include <exception>
 #include <optional>
 
+#include <gtest/gtest.h>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-#include <gtest/gtest.h>
 
 #include "platform/core/error.h"
 #include "platform/core/task.h"
@@ -49,38 +49,33 @@ template <class T>
 
 // CO_TEST(Suite, ASentence) { …co_await…; co_return; } — and CO_TEST_F with a fixture. ASSERT_… returns, which a coroutine cannot: use
 // CO_ASSERT_….
-#define CO_TEST(suite, name)                                        \
-  static ::sv::Task<> co_##suite##_##name();                        \
+#define CO_TEST(suite, name)                                            \
+  static ::sv::Task<> co_##suite##_##name();                            \
   TEST(suite, name) { ::sv::testing::run_task(co_##suite##_##name()); } \
   static ::sv::Task<> co_##suite##_##name()
 
-#define CO_TEST_F(fixture, name)                                                                             \
-  class Co_##fixture##_##name : public fixture {                                                             \
-   protected:                                                                                                \
-    ::sv::Task<> co_body();                                                                                  \
-  };                                                                                                         \
-  GTEST_TEST_(fixture, name, Co_##fixture##_##name, ::testing::internal::GetTypeId<fixture>()) {             \
-    ::sv::testing::run_task(co_body());                                                                      \
-  }                                                                                                          \
+#define CO_TEST_F(fixture, name)                                                                                                       \
+  class Co_##fixture##_##name : public fixture {                                                                                       \
+   protected:                                                                                                                          \
+    ::sv::Task<> co_body();                                                                                                            \
+  };                                                                                                                                   \
+  GTEST_TEST_(fixture, name, Co_##fixture##_##name, ::testing::internal::GetTypeId<fixture>()) { ::sv::testing::run_task(co_body()); } \
   ::sv::Task<> Co_##fixture##_##name::co_body()
 
 #define CO_ASSERT_TRUE(...)                                   \
   if (!(__VA_ARGS__)) {                                       \
     ADD_FAILURE() << "expected to be true: " << #__VA_ARGS__; \
     co_return;                                                \
-  } else                                                      \
-    static_assert(true)
-#define CO_ASSERT_EQ(a, b)                              \
-  if (!((a) == (b))) {                                  \
-    EXPECT_EQ(a, b);                                    \
-    co_return;                                          \
-  } else                                                \
-    static_assert(true)
+  } else static_assert(true)
+#define CO_ASSERT_EQ(a, b) \
+  if (!((a) == (b))) {     \
+    EXPECT_EQ(a, b);       \
+    co_return;             \
+  } else static_assert(true)
 #define ASSERT_OK(...) ASSERT_TRUE(::sv::testing::succeeded(__VA_ARGS__))
 #define EXPECT_OK(...) EXPECT_TRUE(::sv::testing::succeeded(__VA_ARGS__))
-#define CO_ASSERT_OK(...)                                                          \
-  if (auto co_ok_ = ::sv::testing::succeeded(__VA_ARGS__); !co_ok_) {              \
-    ADD_FAILURE() << #__VA_ARGS__ << "\n" << co_ok_.message();                     \
-    co_return;                                                                     \
-  } else                                                                           \
-    static_assert(true)
+#define CO_ASSERT_OK(...)                                             \
+  if (auto co_ok_ = ::sv::testing::succeeded(__VA_ARGS__); !co_ok_) { \
+    ADD_FAILURE() << #__VA_ARGS__ << "\n" << co_ok_.message();        \
+    co_return;                                                        \
+  } else static_assert(true)

@@ -88,7 +88,11 @@ Task<Result<FsckReport>> fsck(sql::Database& db, ObjectStore& objects, const Clo
   SV_CO_TRY(auto rows, co_await db.query("SELECT object_key, owner, user_id, bytes, state, changed FROM video_objects"));
   std::unordered_map<std::string, Ledger> ledger;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    Ledger l{.owner = rows.i64(i, 1), .user = rows.i64(i, 2), .bytes = rows.i64(i, 3), .changed = rows.i64(i, 5), .state = static_cast<ObjectState>(rows.i64(i, 4))};
+    Ledger l{.owner = rows.i64(i, 1),
+             .user = rows.i64(i, 2),
+             .bytes = rows.i64(i, 3),
+             .changed = rows.i64(i, 5),
+             .state = static_cast<ObjectState>(rows.i64(i, 4))};
     if (l.state == ObjectState::live) {
       report.bytes_by_user[l.user] += l.bytes;
       report.bytes += l.bytes;
@@ -102,7 +106,8 @@ Task<Result<FsckReport>> fsck(sql::Database& db, ObjectStore& objects, const Clo
     if (it != ledger.end()) {
       it->second.seen = true;
       if (it->second.state == ObjectState::live && static_cast<std::int64_t>(object.size) != it->second.bytes)
-        report.findings.push_back({.kind = "wrong_size", .key = object.key, .detail = fmt::format("{} bytes, the ledger says {}", object.size, it->second.bytes)});
+        report.findings.push_back(
+            {.kind = "wrong_size", .key = object.key, .detail = fmt::format("{} bytes, the ledger says {}", object.size, it->second.bytes)});
       continue;
     }
     SV_CO_TRY(auto again, co_await db.query(kLedgerRow, {object.key}));

@@ -15,14 +15,15 @@ namespace sv::video {
 enum class FsckMode : unsigned char { report, repair };
 
 struct FsckFinding {
-  std::string kind;     // orphan_object, missing_object, wrong_size, stale_upload, unpurged_object, video_without_asset, broken_video, job_without_subject
-  std::string key;      // object key or id
+  std::string
+      kind;  // orphan_object, missing_object, wrong_size, stale_upload, unpurged_object, video_without_asset, broken_video, job_without_subject
+  std::string key;  // object key or id
   std::string detail;
   bool repaired = false;
 };
 
 struct FsckReport {
-  std::vector<FsckFinding> findings;            // empty: clean
+  std::vector<FsckFinding> findings;  // empty: clean
   std::int64_t objects = 0;
   std::int64_t bytes = 0;
   std::map<std::int64_t, std::int64_t> bytes_by_user;

@@ -1,7 +1,7 @@
+#include <fmt/format.h>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/system/system_error.hpp>
-#include <fmt/format.h>
 
 #include "platform/core/log.h"
 #include "services/video/media_access.h"
@@ -12,13 +12,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int kQuickSlots = 2;   // the poster of a video is made while it is remuxed
+constexpr int kQuickSlots = 2;  // the poster of a video is made while it is remuxed
 constexpr std::int64_t kLeaseMs = 60'000;
 constexpr std::int64_t kStaleMs = 24LL * 3600 * 1000;
 
-constexpr std::string_view kDue =   // video_jobs_ready
+constexpr std::string_view kDue =  // video_jobs_ready
     "SELECT id, subject, kind, attempts FROM video_jobs WHERE lane = $1 AND state = 0 AND not_before <= $2 ORDER BY kind, id LIMIT 1";
-constexpr std::string_view kUnfinished =   // video_objects_unsettled
+constexpr std::string_view kUnfinished =  // video_objects_unsettled
     "SELECT object_key FROM video_objects WHERE changed < $1 AND (state = 0 OR (state = 3 AND changed < $2))";
 
 // The folder of one run; gone with it, also when the run is cancelled.
@@ -49,8 +49,10 @@ bool permanent(const Error& error) {
     case Errc::invalid_argument:
     case Errc::payload_too_large:
     case Errc::rejected:
-    case Errc::not_found: return true;
-    default: return false;
+    case Errc::not_found:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -107,7 +109,8 @@ Task<> Pipeline::keep_leases() {
       }
     }
     auto now = state_.now();
-    auto expired = co_await state_.deps.db.query("SELECT id FROM video_jobs WHERE state = 1 AND lease_until < $1 LIMIT 1", {now});   // video_jobs_leased
+    auto expired =
+        co_await state_.deps.db.query("SELECT id FROM video_jobs WHERE state = 1 AND lease_until < $1 LIMIT 1", {now});  // video_jobs_leased
     bool lost = expired && !expired->empty();
     if (leases.empty() && !lost) continue;
     auto done = co_await state_.deps.db.write(Ctx{}, [leases, progress, now](sql::Tx& tx) -> Result<> {
@@ -121,7 +124,7 @@ Task<> Pipeline::keep_leases() {
 }
 
 Task<Result<std::optional<Job>>> Pipeline::claim(Lane lane) {
-  SV_CO_TRY(auto due, co_await state_.deps.db.query(kDue, {num(lane), state_.now()}));   // an idle slot must not write
+  SV_CO_TRY(auto due, co_await state_.deps.db.query(kDue, {num(lane), state_.now()}));  // an idle slot must not write
   if (due.empty()) co_return std::nullopt;
   co_return co_await state_.deps.db.write(Ctx{}, [this, lane](sql::Tx& tx) { return claim_tx(tx, lane); });
 }
@@ -133,7 +136,7 @@ Result<std::optional<Job>> Pipeline::claim_tx(sql::Tx& tx, Lane lane) {
   Job job{.id = rows.i64(0, 0), .subject = rows.i64(0, 1), .kind = static_cast<JobKind>(rows.i64(0, 2)), .attempt = rows.i64(0, 3) + 1};
   SV_TRY(auto taken, tx.execute("UPDATE video_jobs SET state = 1, attempts = $2, lease_until = $3, worker = $4 WHERE id = $1 AND state = 0",
                                 {job.id, job.attempt, now + kLeaseMs, worker_}));
-  if (taken != 1) return std::nullopt;   // another process was faster
+  if (taken != 1) return std::nullopt;  // another process was faster
   if (job.kind == JobKind::probe) SV_CHECK(touch_videos(tx, job.subject, Status::probing));
   return job;
 }
@@ -149,9 +152,7 @@ Task<> Pipeline::run(Job job) {
       untrack(job);
       if (e.code() == asio::error::operation_aborted) throw;
       outcome = fail(Errc::internal, {}, e.what());
-    } catch (const std::exception& e) {
-      outcome = fail(Errc::internal, {}, e.what());
-    }
+    } catch (const std::exception& e) { outcome = fail(Errc::internal, {}, e.what()); }
     untrack(job);
   }
   if (outcome) co_return;
@@ -167,12 +168,18 @@ Task<Result<>> Pipeline::perform(Job job, std::filesystem::path folder) {
     co_return co_await state_.deps.db.write(Ctx{}, [this, job](sql::Tx& tx) { return complete(tx, job); });
   SV_CO_TRY(auto source, co_await state_.deps.objects.local_copy(asset->source_key, folder / "source"));
   switch (job.kind) {
-    case JobKind::probe: co_return co_await probe(job, *asset, source);
-    case JobKind::cover: co_return co_await cover(job, *asset, source, folder);
-    case JobKind::first: co_return co_await first(job, *asset, source, folder);
-    case JobKind::sprite: co_return co_await sprite(job, *asset, source, folder);
-    case JobKind::ladder: co_return co_await ladder(job, *asset, source, folder);
-    default: co_return fail(Errc::internal, {}, "unknown job kind");
+    case JobKind::probe:
+      co_return co_await probe(job, *asset, source);
+    case JobKind::cover:
+      co_return co_await cover(job, *asset, source, folder);
+    case JobKind::first:
+      co_return co_await first(job, *asset, source, folder);
+    case JobKind::sprite:
+      co_return co_await sprite(job, *asset, source, folder);
+    case JobKind::ladder:
+      co_return co_await ladder(job, *asset, source, folder);
+    default:
+      co_return fail(Errc::internal, {}, "unknown job kind");
   }
 }
 
@@ -183,8 +190,14 @@ Result<> Pipeline::complete(sql::Tx& tx, const Job& job) {
 }
 
 Task<Result<>> Pipeline::settle(Job job, Error error) {
-  if (error.token == "lease_lost") co_return Result<>{};   // someone else runs it now
-  log::warn("video", "job failed", {{"job", job.id}, {"kind", job_name(job.kind)}, {"subject", job.subject}, {"attempt", job.attempt}, {"token", error.token}, {"detail", error.detail}});
+  if (error.token == "lease_lost") co_return Result<>{};  // someone else runs it now
+  log::warn("video", "job failed",
+            {{"job", job.id},
+             {"kind", job_name(job.kind)},
+             {"subject", job.subject},
+             {"attempt", job.attempt},
+             {"token", error.token},
+             {"detail", error.detail}});
   co_return co_await state_.deps.db.write(Ctx{}, [this, job, error](sql::Tx& tx) { return settle_tx(tx, job, error); });
 }
 
@@ -197,9 +210,10 @@ Result<> Pipeline::settle_tx(sql::Tx& tx, const Job& job, const Error& error) {
                         {job.id, job.attempt, wait ? job.attempt - 1 : job.attempt, state_.now() + pause, error.token}));
     return {};
   }
-  SV_TRY(auto dead, tx.execute("UPDATE video_jobs SET state = 3, error = $3 WHERE id = $1 AND attempts = $2 AND state = 1", {job.id, job.attempt, error.token}));
+  SV_TRY(auto dead,
+         tx.execute("UPDATE video_jobs SET state = 3, error = $3 WHERE id = $1 AND attempts = $2 AND state = 1", {job.id, job.attempt, error.token}));
   if (dead != 1) return {};
-  if (job.kind == JobKind::image) {   // the frame stays the cover
+  if (job.kind == JobKind::image) {  // the frame stays the cover
     SV_CHECK(kill_object(tx, cover_source_key(job.subject), state_.now()));
     return state_.queue(tx, job.subject, JobKind::purge, Lane::quick);
   }
@@ -258,9 +272,11 @@ Task<Result<>> Pipeline::release() {
 
 // Bytes first, each checked to be gone, then the rows.
 Task<Result<>> Pipeline::purge(Job job) {
-  SV_CO_TRY(auto busy, co_await state_.deps.db.query("SELECT id FROM video_jobs WHERE subject = $1 AND state = 1 AND id <> $2", {job.subject, job.id}));
-  if (!busy.empty()) co_return fail(Errc::unavailable, "purge_waits");   // its outputs are still to come
-  SV_CO_TRY(auto rows, co_await state_.deps.db.query("SELECT object_key FROM video_objects WHERE owner = $1 AND state = 2", {job.subject}));   // video_objects_owner
+  SV_CO_TRY(auto busy,
+            co_await state_.deps.db.query("SELECT id FROM video_jobs WHERE subject = $1 AND state = 1 AND id <> $2", {job.subject, job.id}));
+  if (!busy.empty()) co_return fail(Errc::unavailable, "purge_waits");  // its outputs are still to come
+  SV_CO_TRY(auto rows, co_await state_.deps.db.query("SELECT object_key FROM video_objects WHERE owner = $1 AND state = 2",
+                                                     {job.subject}));  // video_objects_owner
   std::vector<sql::Params> gone;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     SV_CO_CHECK(co_await state_.deps.objects.remove(rows.text(i, 0)));
@@ -279,7 +295,7 @@ Result<> Pipeline::purge_rows(sql::Tx& tx, const Job& job) {
   SV_TRY(auto video, tx.execute("DELETE FROM video_videos WHERE id = $1 AND status = 9", {job.subject}));
   if (video > 0) {
     SV_CHECK(tx.execute("DELETE FROM video_stats WHERE video_id = $1", {job.subject}));
-    SV_CHECK(tx.execute("DELETE FROM video_views WHERE video_id = $1", {job.subject}));   // video_views_video
+    SV_CHECK(tx.execute("DELETE FROM video_views WHERE video_id = $1", {job.subject}));  // video_views_video
     SV_CHECK(tx.execute("DELETE FROM video_requests WHERE video_id = $1", {job.subject}));
     SV_CHECK(tx.execute("DELETE FROM video_jobs WHERE subject = $1 AND kind = 3", {job.subject}));
   }

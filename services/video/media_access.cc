@@ -47,9 +47,7 @@ std::optional<MediaPath> parse_media_path(std::string_view path) {
   return MediaPath{.video = VideoId(*video), .rev = *rev, .file = path};
 }
 
-std::string object_key(const VideoRow& row, std::string_view file) {
-  return file == kCoverFile ? cover_key(row.id) : media_key(row.asset, file);
-}
+std::string object_key(const VideoRow& row, std::string_view file) { return file == kCoverFile ? cover_key(row.id) : media_key(row.asset, file); }
 
 std::string_view content_type(std::string_view file) {
   auto dot = file.rfind('.');

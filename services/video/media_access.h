@@ -11,8 +11,8 @@
 // duplicates share bytes while each has paths of its own that can be withdrawn.
 namespace sv::video {
 
-constexpr std::string_view kPosterFile = "poster.jpg";   // from a frame, of the asset
-constexpr std::string_view kCoverFile = "cover.jpg";     // from the author, of the video
+constexpr std::string_view kPosterFile = "poster.jpg";  // from a frame, of the asset
+constexpr std::string_view kCoverFile = "cover.jpg";    // from the author, of the video
 constexpr std::string_view kSpriteFile = "sprite.jpg";
 constexpr std::string_view kVttFile = "sprite.vtt";
 constexpr std::string_view kMasterFile = "master.m3u8";
@@ -22,12 +22,12 @@ std::string cover_source_key(std::int64_t upload);
 std::string cover_key(VideoId video);
 std::string media_key(std::int64_t asset, std::string_view file);
 
-std::string media_prefix(const VideoRow& row);   // "/media/<video>/<rev>/"
+std::string media_prefix(const VideoRow& row);  // "/media/<video>/<rev>/"
 
 struct MediaPath {
   VideoId video;
   std::int64_t rev = 0;
-  std::string_view file;   // into the path that was parsed
+  std::string_view file;  // into the path that was parsed
 };
 // nullopt: not a path that media_prefix() and a file name made of [a-z0-9._-] segments could give.
 std::optional<MediaPath> parse_media_path(std::string_view path);

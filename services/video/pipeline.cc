@@ -19,10 +19,12 @@ constexpr int kCoverSide = 720;
 constexpr std::int64_t kAudioBits = 96'000;
 
 constexpr std::string_view kAddRendition =
-    "INSERT INTO video_renditions (asset_id, name, width, height, bit_rate, bytes, state, file, playlist) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
+    "INSERT INTO video_renditions (asset_id, name, width, height, bit_rate, bytes, state, file, playlist) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, "
+    "$9) "
     "ON CONFLICT (asset_id, name) DO UPDATE SET bit_rate = excluded.bit_rate, bytes = excluded.bytes, state = excluded.state, file = excluded.file, "
     "playlist = excluded.playlist";
-constexpr std::string_view kRenditions = "SELECT name, width, height, bit_rate, file, playlist, bytes, state FROM video_renditions WHERE asset_id = $1";
+constexpr std::string_view kRenditions =
+    "SELECT name, width, height, bit_rate, file, playlist, bytes, state FROM video_renditions WHERE asset_id = $1";
 
 struct MadeRendition {
   std::string name;
@@ -31,7 +33,7 @@ struct MadeRendition {
   std::string file, playlist;
 
   sql::Params params(std::int64_t asset) const { return {asset, name, width, height, bit_rate, bytes, num(state), file, playlist}; }
-  int side() const {   // 0: not a rung
+  int side() const {  // 0: not a rung
     int n = 0;
     std::from_chars(name.data(), name.data() + name.size(), n);
     return n;
@@ -73,7 +75,8 @@ Result<> Pipeline::touch_videos(sql::Tx& tx, std::int64_t asset, std::optional<S
   return {};
 }
 
-Task<Result<std::vector<Pipeline::StoredFile>>> Pipeline::store(AssetRow asset, std::filesystem::path root, std::vector<std::filesystem::path> files) {
+Task<Result<std::vector<Pipeline::StoredFile>>> Pipeline::store(AssetRow asset, std::filesystem::path root,
+                                                                std::vector<std::filesystem::path> files) {
   std::vector<StoredFile> out;
   for (const auto& path : files) {
     auto file = file_in(root, path);
@@ -103,10 +106,11 @@ Task<Result<>> Pipeline::commit(Job job, std::vector<StoredFile> files, std::fun
 Task<Result<>> Pipeline::probe(Job job, AssetRow asset, std::filesystem::path source) {
   SV_CO_TRY(auto info, co_await state_.deps.media->probe(source));
   co_return co_await commit(job, {}, [this, asset, info](sql::Tx& tx) -> Result<> {
-    SV_CHECK(tx.execute("UPDATE video_assets SET progress = $2, duration_ms = $3, width = $4, height = $5, milli_fps = $6, bit_rate = $7, format = $8, "
-                        "video_codec = $9, pixel_format = $10, audio_codec = $11 WHERE id = $1",
-                        {asset.id, kProbed, info.duration_ms, info.width, info.height, static_cast<std::int64_t>(info.fps * 1000), info.bit_rate,
-                         info.format, info.video_codec, info.pixel_format, info.audio_codec}));
+    SV_CHECK(
+        tx.execute("UPDATE video_assets SET progress = $2, duration_ms = $3, width = $4, height = $5, milli_fps = $6, bit_rate = $7, format = $8, "
+                   "video_codec = $9, pixel_format = $10, audio_codec = $11 WHERE id = $1",
+                   {asset.id, kProbed, info.duration_ms, info.width, info.height, static_cast<std::int64_t>(info.fps * 1000), info.bit_rate,
+                    info.format, info.video_codec, info.pixel_format, info.audio_codec}));
     for (const auto& rung : media::ladder_for(info)) {
       MadeRendition r;
       r.name = rung.name;
@@ -175,7 +179,8 @@ Task<Result<>> Pipeline::first(Job job, AssetRow asset, std::filesystem::path so
   } else {
     auto running = track(job, kProbed, kWatchable);
     auto rung = first_rung(media::ladder_for(asset.info));
-    SV_CO_TRY(auto encoded, co_await state_.deps.media->transcode(source, asset.info, std::vector{rung}, root, [running](int percent) { running->percent = percent; }));
+    SV_CO_TRY(auto encoded, co_await state_.deps.media->transcode(source, asset.info, std::vector{rung}, root,
+                                                                  [running](int percent) { running->percent = percent; }));
     made.name = rung.name;
     made.width = rung.width;
     made.height = rung.height;
@@ -217,17 +222,25 @@ Task<Result<>> Pipeline::ladder(Job job, AssetRow asset, std::filesystem::path s
   SV_CO_TRY(auto rows, co_await state_.deps.db.query(kRenditions, {asset.id}));
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (static_cast<RenditionState>(rows.i64(i, 7)) != RenditionState::ready || rows.text(i, 5).empty()) continue;
-    made.push_back({.name = rows.text(i, 0), .width = rows.i64(i, 1), .height = rows.i64(i, 2), .bit_rate = rows.i64(i, 3), .bytes = rows.i64(i, 6),
-                    .state = RenditionState::ready, .file = rows.text(i, 4), .playlist = rows.text(i, 5)});
+    made.push_back({.name = rows.text(i, 0),
+                    .width = rows.i64(i, 1),
+                    .height = rows.i64(i, 2),
+                    .bit_rate = rows.i64(i, 3),
+                    .bytes = rows.i64(i, 6),
+                    .state = RenditionState::ready,
+                    .file = rows.text(i, 4),
+                    .playlist = rows.text(i, 5)});
   }
   auto all = media::ladder_for(asset.info);
   auto rest = all;
-  std::erase_if(rest, [&](const media::Rung& rung) { return std::ranges::any_of(made, [&](const MadeRendition& r) { return r.name == rung.name; }); });
+  std::erase_if(rest,
+                [&](const media::Rung& rung) { return std::ranges::any_of(made, [&](const MadeRendition& r) { return r.name == rung.name; }); });
   std::vector<std::filesystem::path> paths;
   std::size_t fresh = made.size();
   if (!rest.empty()) {
     auto running = track(job, kWatchable, 99);
-    SV_CO_TRY(auto encoded, co_await state_.deps.media->transcode(source, asset.info, rest, root, [running](int percent) { running->percent = percent; }));
+    SV_CO_TRY(auto encoded,
+              co_await state_.deps.media->transcode(source, asset.info, rest, root, [running](int percent) { running->percent = percent; }));
     for (const auto& e : encoded) {
       MadeRendition r;
       r.name = e.rung.name;
@@ -258,7 +271,8 @@ Task<Result<>> Pipeline::ladder(Job job, AssetRow asset, std::filesystem::path s
   SV_CO_TRY(auto files, co_await store(asset, root, paths));
   co_return co_await commit(job, std::move(files), [this, asset, changed, play = *play](sql::Tx& tx) -> Result<> {
     for (const auto& r : changed) SV_CHECK(tx.execute(kAddRendition, r.params(asset.id)));
-    SV_CHECK(tx.execute("UPDATE video_assets SET hls = 1, progress = 100, play_file = $2, play_bytes = $3 WHERE id = $1", {asset.id, play.file, play.bytes}));
+    SV_CHECK(tx.execute("UPDATE video_assets SET hls = 1, progress = 100, play_file = $2, play_bytes = $3 WHERE id = $1",
+                        {asset.id, play.file, play.bytes}));
     return touch_videos(tx, asset.id, std::nullopt);
   });
 }

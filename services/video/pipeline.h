@@ -24,22 +24,22 @@ class Pipeline {
  public:
   explicit Pipeline(VideoState& state);
 
-  void start(TaskGroup& group);      // spawns the slots and the lease keeper
-  void wake();                       // a job was queued; thread-safe
+  void start(TaskGroup& group);  // spawns the slots and the lease keeper
+  void wake();                   // a job was queued; thread-safe
   Task<int> run_due();
   Task<Result<>> recover();
-  Task<Result<>> release();          // after stop: our leases go back to the queue
+  Task<Result<>> release();  // after stop: our leases go back to the queue
 
  private:
   struct Running {
     Job job;
     std::int64_t asset = 0;
-    std::int64_t from = 0, to = 0;   // what 0 % and 100 % of this job are of the whole
+    std::int64_t from = 0, to = 0;  // what 0 % and 100 % of this job are of the whole
     std::atomic<int> percent{0};
   };
   struct StoredFile {
     std::string key;
-    std::string file;                // below media/<asset>/
+    std::string file;  // below media/<asset>/
     std::int64_t bytes = 0;
   };
 
@@ -76,7 +76,7 @@ class Pipeline {
   VideoState& state_;
   const std::int64_t worker_;
   const std::int64_t started_;
-  asio::any_io_executor executor_;   // a strand: the slots' timers are touched by one thread at a time
+  asio::any_io_executor executor_;  // a strand: the slots' timers are touched by one thread at a time
   std::atomic<std::uint64_t> rings_{0};
   std::vector<std::shared_ptr<asio::steady_timer>> timers_;
   std::mutex mutex_;

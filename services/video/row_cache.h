@@ -70,7 +70,7 @@ class RowCache {
   static constexpr std::size_t kShards = 16;
   struct Shard {
     std::mutex mutex;
-    std::uint64_t changed = 0;   // stamp of the last change here
+    std::uint64_t changed = 0;  // stamp of the last change here
     std::list<VideoPtr> rows;
     std::unordered_map<VideoId, std::list<VideoPtr>::iterator> places;
   };
@@ -90,8 +90,8 @@ class FeedHead {
     VideoId id;
   };
   struct Page {
-    std::vector<Entry> entries;   // newest first
-    bool complete = false;        // there are no older ones
+    std::vector<Entry> entries;  // newest first
+    bool complete = false;       // there are no older ones
   };
 
   std::shared_ptr<const Page> find() const {

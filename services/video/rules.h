@@ -80,7 +80,7 @@ class VideoRules final : public VideoService {
   struct Ranking {
     std::int64_t id = 0;
     std::int64_t made = 0;
-    std::uint64_t revision = 0;        // of the content it was made from
+    std::uint64_t revision = 0;  // of the content it was made from
     std::vector<VideoId> videos;
     mutable std::atomic<bool> stored{false};
   };

@@ -33,7 +33,8 @@ VideoRules::VideoRules(VideoDeps deps, VideoOptions options)
     : state_(std::move(deps), std::move(options)),
       views_(state_),
       pipeline_(state_),
-      absent_parts_(state_.deps.metrics.counter("shortvideo_parts_absent_total", "Lists composed without another service's part", {{"service", "video"}})),
+      absent_parts_(
+          state_.deps.metrics.counter("shortvideo_parts_absent_total", "Lists composed without another service's part", {{"service", "video"}})),
       group_("video") {
   state_.wake = [this] { pipeline_.wake(); };
   state_.deps.events.subscribe("video_search", {"video.changed"}, [this](const std::vector<Event>& events) { return index_events(events); });

@@ -26,28 +26,28 @@ namespace sv::video {
 
 // References must outlive the service.
 struct VideoDeps {
-  sql::Database& db;             // this service's own tables, migrated
+  sql::Database& db;  // this service's own tables, migrated
   const Clock& clock;
   IdSource& ids;
   ObjectStore& objects;
-  EventBus& events;              // not started yet: the service subscribes
-  SearchIndex& search;           // of titles
-  const Services& services;      // asked for author briefs
+  EventBus& events;          // not started yet: the service subscribes
+  SearchIndex& search;       // of titles
+  const Services& services;  // asked for author briefs
   ContentRevision& revision;
   metrics::Registry& metrics;
-  asio::any_io_executor executor;                     // of background work
-  media::MediaTools* media = nullptr;                 // null: this process runs no jobs
-  std::function<std::string(std::string_view prefix)> sign;   // query text that opens "/media/<video>/<rev>/"
+  asio::any_io_executor executor;                            // of background work
+  media::MediaTools* media = nullptr;                        // null: this process runs no jobs
+  std::function<std::string(std::string_view prefix)> sign;  // query text that opens "/media/<video>/<rev>/"
 };
 
 struct VideoOptions {
-  std::string public_url;             // "https://…" without a slash at the end, or empty
-  std::filesystem::path scratch;      // job folders; emptied at start, so no other process may use it
-  int workers = 1;                    // slots that encode; two more take the quick jobs
+  std::string public_url;         // "https://…" without a slash at the end, or empty
+  std::filesystem::path scratch;  // job folders; emptied at start, so no other process may use it
+  int workers = 1;                // slots that encode; two more take the quick jobs
   // The only process on this database: what an earlier one left running or half written is taken over at start.
   bool embedded = true;
   std::chrono::milliseconds view_window = std::chrono::hours(24);
-  std::chrono::milliseconds retry_base = std::chrono::seconds(2);   // doubles with each attempt
+  std::chrono::milliseconds retry_base = std::chrono::seconds(2);  // doubles with each attempt
   int attempts = 5;
 };
 

@@ -5,7 +5,7 @@
 namespace sv::video {
 namespace {
 
-constexpr std::string_view kJobs = "SELECT kind, state, error FROM video_jobs WHERE subject = $1 ORDER BY kind";   // its unique key
+constexpr std::string_view kJobs = "SELECT kind, state, error FROM video_jobs WHERE subject = $1 ORDER BY kind";  // its unique key
 constexpr std::string_view kRenditions =                                                                          // primary key
     "SELECT name, width, height, bit_rate, bytes, state, file FROM video_renditions WHERE asset_id = $1 ORDER BY height, name";
 constexpr std::string_view kProgress = "SELECT progress FROM video_assets WHERE id = $1";
@@ -23,31 +23,28 @@ Task<Result<>> VideoRules::update_video_info(const Ctx& ctx, const UpdateVideoIn
   std::optional<std::string> title;
   std::optional<std::vector<std::string>> tags;
   std::optional<Visibility> visibility;
-  if (req.title) {
-    SV_CO_TRY(title, clean_title(*req.title));
-  }
+  if (req.title) { SV_CO_TRY(title, clean_title(*req.title)); }
   if (req.description) SV_CO_CHECK(check_description(*req.description));
-  if (req.tags) {
-    SV_CO_TRY(tags, clean_tags(*req.tags));
-  }
+  if (req.tags) { SV_CO_TRY(tags, clean_tags(*req.tags)); }
   if (req.visibility) {
     visibility = parse_visibility(*req.visibility);
     if (!visibility) co_return invalid("visibility", "invalid");
   }
   auto rev = state_.deps.ids.next();
-  co_return co_await state_.deps.db.write(ctx, [this, title, tags, visibility, rev, description = req.description, id = req.video_id, user = req.user_id](sql::Tx& tx) -> Result<> {
-    SV_TRY(auto before, own_video(tx, id, user));
-    VideoRow after = *before;
-    if (title) after.title = *title;
-    if (description) after.description = *description;
-    if (tags) after.tags = *tags;
-    if (visibility) {
-      // Links that were good for more people than now must stop working.
-      if (num(*visibility) > num(before->visibility)) after.media_rev = rev;
-      after.visibility = *visibility;
-    }
-    return state_.save(tx, *before, std::move(after));
-  });
+  co_return co_await state_.deps.db.write(
+      ctx, [this, title, tags, visibility, rev, description = req.description, id = req.video_id, user = req.user_id](sql::Tx& tx) -> Result<> {
+        SV_TRY(auto before, own_video(tx, id, user));
+        VideoRow after = *before;
+        if (title) after.title = *title;
+        if (description) after.description = *description;
+        if (tags) after.tags = *tags;
+        if (visibility) {
+          // Links that were good for more people than now must stop working.
+          if (num(*visibility) > num(before->visibility)) after.media_rev = rev;
+          after.visibility = *visibility;
+        }
+        return state_.save(tx, *before, std::move(after));
+      });
 }
 
 Task<Result<>> VideoRules::delete_video(const Ctx& ctx, const DeleteVideoReq& req) {
@@ -83,7 +80,7 @@ Task<Result<VideoStatusResp>> VideoRules::get_video_status(const Ctx&, const Vid
   out.progress = progress.empty() ? 0 : static_cast<std::int32_t>(progress.i64(0, 0));
   out.stage = "done";
   std::string ladder_error;
-  for (std::size_t i = jobs.size(); i-- > 0;) {   // the earliest that is not over
+  for (std::size_t i = jobs.size(); i-- > 0;) {  // the earliest that is not over
     auto kind = static_cast<JobKind>(jobs.i64(i, 0));
     auto state = static_cast<JobState>(jobs.i64(i, 1));
     if (kind == JobKind::image || kind == JobKind::purge) continue;

@@ -9,17 +9,17 @@ namespace sv::video {
 namespace {
 
 constexpr std::size_t kHead = 1000;
-constexpr std::size_t kTies = 100;   // how far a page may run over to end on a whole second
+constexpr std::size_t kTies = 100;  // how far a page may run over to end on a whole second
 constexpr auto kFarFuture = std::numeric_limits<std::int64_t>::max();
 
-constexpr std::string_view kFeed =   // video_videos_feed
+constexpr std::string_view kFeed =  // video_videos_feed
     "SELECT id, publish_time FROM video_videos WHERE listed = 1 AND (publish_time, id) < ($1, $2) ORDER BY publish_time DESC, id DESC LIMIT $3";
-constexpr std::string_view kAuthorFeed =   // video_videos_author_feed
+constexpr std::string_view kAuthorFeed =  // video_videos_author_feed
     "SELECT id, publish_time FROM video_videos WHERE author_id = $1 AND listed = 1 AND (publish_time, id) < ($2, $3) "
     "ORDER BY publish_time DESC, id DESC LIMIT $4 OFFSET $5";
-constexpr std::string_view kMine =   // video_videos_author
+constexpr std::string_view kMine =  // video_videos_author
     "SELECT id, create_time FROM video_videos WHERE author_id = $1 AND id < $2 AND status <> 9 ORDER BY id DESC LIMIT $3 OFFSET $4";
-constexpr std::string_view kCounts = "SELECT author_id, owned, listed FROM video_authors WHERE author_id = any($1)";   // primary key
+constexpr std::string_view kCounts = "SELECT author_id, owned, listed FROM video_authors WHERE author_id = any($1)";  // primary key
 
 std::vector<FeedHead::Entry> entries_of(const sql::Rows& rows) {
   std::vector<FeedHead::Entry> out;
@@ -30,9 +30,7 @@ std::vector<FeedHead::Entry> entries_of(const sql::Rows& rows) {
 std::size_t page_size(std::int32_t asked) { return asked <= 0 ? 10 : static_cast<std::size_t>(std::min(asked, 100)); }
 
 // Deep pages by number read and drop everything before them, so they end somewhere; cursors do not.
-std::int64_t page_offset(std::int32_t page, std::size_t size) {
-  return std::clamp(page - 1, 0, 1000) * static_cast<std::int64_t>(size);
-}
+std::int64_t page_offset(std::int32_t page, std::size_t size) { return std::clamp(page - 1, 0, 1000) * static_cast<std::int64_t>(size); }
 
 std::vector<VideoId> ids_of(const std::vector<FeedHead::Entry>& entries) {
   std::vector<VideoId> ids;
@@ -51,9 +49,8 @@ Task<Result<std::vector<FeedHead::Entry>>> VideoRules::feed_entries(FeedHead::En
     head = std::make_shared<FeedHead::Page>(FeedHead::Page{.entries = entries_of(rows), .complete = rows.size() < kHead});
     state_.head.put(stamp, head);
   }
-  auto from = std::ranges::partition_point(head->entries, [&](const FeedHead::Entry& e) {
-    return std::pair(e.publish_time, e.id) >= std::pair(after.publish_time, after.id);
-  });
+  auto from = std::ranges::partition_point(
+      head->entries, [&](const FeedHead::Entry& e) { return std::pair(e.publish_time, e.id) >= std::pair(after.publish_time, after.id); });
   auto left = static_cast<std::size_t>(head->entries.end() - from);
   if (left >= count || head->complete) co_return std::vector(from, from + static_cast<std::ptrdiff_t>(std::min(left, count)));
   SV_CO_TRY(auto rows, co_await state_.deps.db.query(kFeed, {after.publish_time, after.id, static_cast<std::int64_t>(count)}));
@@ -112,8 +109,8 @@ Task<Result<UserVideoListResp>> VideoRules::get_user_video_list(const Ctx& ctx, 
   FeedHead::Entry after{.publish_time = kFarFuture, .id = VideoId(kFarFuture)};
   if (cursor) after = {.publish_time = cursor->key, .id = VideoId(cursor->id)};
   auto offset = cursor ? 0 : page_offset(req.page, size);
-  SV_CO_TRY(auto found, co_await state_.deps.db.query(
-                            kAuthorFeed, {req.user_id, after.publish_time, after.id, static_cast<std::int64_t>(size) + 1, offset}));
+  SV_CO_TRY(auto found,
+            co_await state_.deps.db.query(kAuthorFeed, {req.user_id, after.publish_time, after.id, static_cast<std::int64_t>(size) + 1, offset}));
   auto entries = entries_of(found);
   bool more = entries.size() > size;
   if (more) entries.resize(size);
@@ -131,8 +128,8 @@ Task<Result<ListMineResp>> VideoRules::list_mine(const Ctx& ctx, const ListMineR
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   auto size = page_size(req.page_size);
   SV_CO_TRY(auto cursor, decode_cursor("mine", req.cursor));
-  SV_CO_TRY(auto found, co_await state_.deps.db.query(
-                            kMine, {req.user_id, cursor ? cursor->id : kFarFuture, static_cast<std::int64_t>(size) + 1, 0}));
+  SV_CO_TRY(auto found,
+            co_await state_.deps.db.query(kMine, {req.user_id, cursor ? cursor->id : kFarFuture, static_cast<std::int64_t>(size) + 1, 0}));
   auto entries = entries_of(found);
   bool more = entries.size() > size;
   if (more) entries.resize(size);
@@ -177,7 +174,8 @@ Task<Result<VideoBriefsResp>> VideoRules::get_video_briefs(const Ctx&, const Vid
   for (const auto& row : rows) {
     if (!row || row->status != Status::ready || !row->visible_to(req.current_user_id)) continue;
     auto cover = row->cover || row->poster ? url(*row, row->cover ? kCoverFile : kPosterFile, url_query(*row)) : std::string();
-    out.briefs[row->id] = {.id = row->id, .author_id = row->author, .title = row->title, .cover_url = std::move(cover), .duration_ms = row->duration_ms};
+    out.briefs[row->id] = {
+        .id = row->id, .author_id = row->author, .title = row->title, .cover_url = std::move(cover), .duration_ms = row->duration_ms};
   }
   co_return out;
 }

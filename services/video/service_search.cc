@@ -11,12 +11,12 @@ namespace sv::video {
 namespace {
 
 constexpr std::int64_t kRanked = 500;
-constexpr std::int64_t kRankingMs = 60'000;           // a ranking is made again after this, or when the listed videos change
-constexpr std::int64_t kRankingKeptMs = 3600'000;     // a cursor into one works this long
+constexpr std::int64_t kRankingMs = 60'000;        // a ranking is made again after this, or when the listed videos change
+constexpr std::int64_t kRankingKeptMs = 3600'000;  // a cursor into one works this long
 
-constexpr std::string_view kHot =   // video_stats_hot, then primary keys
+constexpr std::string_view kHot =  // video_stats_hot, then primary keys
     "SELECT s.video_id FROM video_stats s JOIN video_videos v ON v.id = s.video_id AND v.listed = 1 ORDER BY s.hot DESC, s.video_id DESC LIMIT $1";
-constexpr std::string_view kRanking = "SELECT made, videos FROM video_rankings WHERE id = $1";   // primary key
+constexpr std::string_view kRanking = "SELECT made, videos FROM video_rankings WHERE id = $1";  // primary key
 
 }  // namespace
 
@@ -114,7 +114,7 @@ Task<Result<HotVideoResp>> VideoRules::get_hot_videos(const Ctx& ctx, const HotV
     SV_CO_TRY(ranking, co_await current_ranking());
   }
   std::vector<VideoPtr> page;
-  while (page.size() < size && at < ranking->videos.size()) {   // refilled when some are no longer listed
+  while (page.size() < size && at < ranking->videos.size()) {  // refilled when some are no longer listed
     auto n = std::min(size - page.size(), ranking->videos.size() - at);
     auto from = ranking->videos.begin() + static_cast<std::ptrdiff_t>(at);
     SV_CO_TRY(auto rows, co_await state_.load(std::vector(from, from + static_cast<std::ptrdiff_t>(n))));

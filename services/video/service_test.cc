@@ -24,7 +24,7 @@ TEST_F(Reading, CursorsReachEveryVideoOnceAlsoWhenTimesAreEqual) {
   std::vector<std::int64_t> seen;
   FeedReq req{.page_size = 7};
   auto page = feed({.latest_time = 0, .page_size = 7, .cursor = std::nullopt});
-  EXPECT_EQ(page.videos.size(), 23u);   // one page without a cursor ends on a whole second
+  EXPECT_EQ(page.videos.size(), 23u);  // one page without a cursor ends on a whole second
   EXPECT_EQ(page.next_cursor, "");
   req.latest_time = 0;
   // The strict walk: start from a cursor made beyond the newest.
@@ -69,7 +69,7 @@ TEST_F(Reading, AWarmPageAsksTheDatabaseNothingAndAColdOneLittle) {
   close();
   open();
   auto before = db_->statements();
-  ASSERT_EQ(feed().videos.size(), 30u);   // all in one second
+  ASSERT_EQ(feed().videos.size(), 30u);  // all in one second
   EXPECT_LE(db_->statements() - before, 4u);
   before = db_->statements();
   feed();
@@ -80,7 +80,8 @@ TEST_F(Reading, AChangeShowsAtTheNextRequest) {
   auto v = quick(kAnn, "old title");
   feed();
   auto revision = revision_.value();
-  ASSERT_TRUE(testing::succeeded(run(service_->update_video_info(ctx_, {.video_id = v.id, .user_id = kAnn, .title = "new title", .tags = std::vector<std::string>{"x"}}))));
+  ASSERT_TRUE(testing::succeeded(
+      run(service_->update_video_info(ctx_, {.video_id = v.id, .user_id = kAnn, .title = "new title", .tags = std::vector<std::string>{"x"}}))));
   EXPECT_EQ(feed().videos.at(0).title, "new title");
   EXPECT_EQ(feed().videos.at(0).tags, (std::vector<std::string>{"x"}));
   EXPECT_GT(revision_.value(), revision);
@@ -110,9 +111,10 @@ TEST_F(Reading, WhatIsNotPublicIsNowhereAndItsOldPathsAreGone) {
   EXPECT_FALSE(grant->is_public);
   EXPECT_TRUE(path_of(own->video.url).starts_with(grant->signed_prefix));
   EXPECT_EQ(run(service_->list_mine(ctx_, {.user_id = kAnn}))->total, 2);
-  EXPECT_TRUE(run(service_->get_video_detail(ctx_, {.video_id = unlisted.id, .current_user_id = kBob})));   // by link
+  EXPECT_TRUE(run(service_->get_video_detail(ctx_, {.video_id = unlisted.id, .current_user_id = kBob})));  // by link
   EXPECT_EQ(run(service_->get_user_video_parts(ctx_, {.user_ids = {kAnn}}))->parts.at(kAnn).video_count, 0);
-  for (const char* path : {"/media/1/2", "/media/x/1/a.mp4", "/media/1/1/../../sources/1", "/media/1/1/.tmp/x", "/media/1/1//a", "/etc/passwd", "/media/1/1/A.mp4"})
+  for (const char* path :
+       {"/media/1/2", "/media/x/1/a.mp4", "/media/1/1/../../sources/1", "/media/1/1/.tmp/x", "/media/1/1//a", "/etc/passwd", "/media/1/1/A.mp4"})
     EXPECT_FALSE(run(service_->authorize_media(ctx_, {.path = path}))) << path;
 }
 
@@ -130,7 +132,7 @@ TEST_F(Reading, ListsOfOnePersonPageByCursor) {
   auto mine = run(service_->list_mine(ctx_, {.user_id = kAnn, .page_size = 3})).value();
   auto rest = run(service_->list_mine(ctx_, {.user_id = kAnn, .cursor = mine.next_cursor, .page_size = 3})).value();
   EXPECT_EQ(rest.videos.size(), 2u);
-  EXPECT_FALSE(run(service_->list_mine(ctx_, {.user_id = kAnn, .cursor = *one.next_cursor})));   // of another list
+  EXPECT_FALSE(run(service_->list_mine(ctx_, {.user_id = kAnn, .cursor = *one.next_cursor})));  // of another list
 }
 
 TEST_F(Reading, SearchFindsAnyTwoCharactersAndForgetsWhatIsDeleted) {
@@ -182,12 +184,12 @@ TEST_F(Reading, HotRanksRecentViewsAndItsPagesNeverRepeat) {
     run(service_->flush_views());
   };
   watch(videos[0], 8);
-  clock_.advance(std::chrono::hours(96));   // four half-lives: those 8 now weigh half a view
+  clock_.advance(std::chrono::hours(96));  // four half-lives: those 8 now weigh half a view
   watch(videos[3], 2);
   watch(videos[1], 1);
   auto page = run(service_->get_hot_videos(ctx_, {.page_size = 2})).value();
   EXPECT_EQ(ids(page.videos), (std::vector{videos[3].id.value, videos[1].id.value}));
-  watch(videos[4], 50);   // the ranking a reader is in stays
+  watch(videos[4], 50);  // the ranking a reader is in stays
   std::vector<std::int64_t> seen = ids(page.videos);
   while (!page.next_cursor->empty()) {
     page = run(service_->get_hot_videos(ctx_, {.page_size = 2, .cursor = page.next_cursor})).value();

@@ -14,10 +14,10 @@ namespace {
 
 using Digest = std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)>;
 
-constexpr std::string_view kUploadFolder = "/media/uploads/";   // of UploadVideo's answers; names an upload, serves nothing
-constexpr std::string_view kUpload =                            // primary key
+constexpr std::string_view kUploadFolder = "/media/uploads/";  // of UploadVideo's answers; names an upload, serves nothing
+constexpr std::string_view kUpload =                           // primary key
     "SELECT user_id, state FROM video_objects WHERE object_key = $1 AND (state = 0 OR state = 3)";
-constexpr std::string_view kRequest = "SELECT hash, video_id FROM video_requests WHERE user_id = $1 AND request_key = $2";   // primary key
+constexpr std::string_view kRequest = "SELECT hash, video_id FROM video_requests WHERE user_id = $1 AND request_key = $2";  // primary key
 constexpr std::string_view kDuplicate = "SELECT id FROM video_assets WHERE sha256 = $1 AND state = 1 ORDER BY id LIMIT 1";  // video_assets_duplicate
 constexpr std::int64_t kRequestKeptMs = 24LL * 3600 * 1000;
 
@@ -70,7 +70,8 @@ Task<Result<BeginUploadResp>> VideoRules::begin_upload(const Ctx& ctx, const Beg
 }
 
 Task<Result<>> VideoRules::discard(std::int64_t upload, UserId user) {
-  SV_CO_TRY(auto rows, co_await state_.deps.db.query("SELECT object_key FROM video_objects WHERE owner = $1 AND user_id = $2 AND (state = 0 OR state = 3)", {upload, user}));
+  SV_CO_TRY(auto rows, co_await state_.deps.db.query(
+                           "SELECT object_key FROM video_objects WHERE owner = $1 AND user_id = $2 AND (state = 0 OR state = 3)", {upload, user}));
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::string key = rows.text(i, 0);
     if (!key.starts_with("sources/")) continue;
@@ -93,13 +94,20 @@ Task<Result<>> VideoRules::check_head(std::string key, bool image) {
     if (n == 0) break;
     have += n;
   }
-  if (image && media::sniff_picture(std::span(head).first(have)) == media::Picture::unknown) co_return fail(Errc::unsupported_media, "cover_unsupported");
+  if (image && media::sniff_picture(std::span(head).first(have)) == media::Picture::unknown)
+    co_return fail(Errc::unsupported_media, "cover_unsupported");
   if (!image && media::sniff(std::span(head).first(have)) == media::Container::unknown) co_return fail(Errc::unsupported_media, "media_unsupported");
   co_return Result<>{};
 }
 
 Task<Result<FinishUploadResp>> VideoRules::finish_upload(const Ctx& ctx, const FinishUploadReq& req) {
-  Upload upload{.id = req.upload_id, .user = req.user_id, .title = {}, .description = req.description.value_or(""), .tags = {}, .size = req.size, .sha256 = req.sha256};
+  Upload upload{.id = req.upload_id,
+                .user = req.user_id,
+                .title = {},
+                .description = req.description.value_or(""),
+                .tags = {},
+                .size = req.size,
+                .sha256 = req.sha256};
   SV_CO_TRY(upload.title, clean_title(req.title));
   SV_CO_CHECK(check_description(upload.description));
   SV_CO_TRY(upload.tags, clean_tags(req.tags.value_or(std::vector<std::string>{})));
@@ -116,7 +124,7 @@ Task<Result<FinishUploadResp>> VideoRules::finish_upload(const Ctx& ctx, const F
 Task<Result<VideoPtr>> VideoRules::publish(const Ctx& ctx, Upload upload) {
   if (!upload.user) co_return fail(Errc::unauthenticated);
   SV_CO_TRY(auto before, co_await state_.load_one(VideoId(upload.id)));
-  if (before && before->owned_by(upload.user)) co_return before;   // said twice
+  if (before && before->owned_by(upload.user)) co_return before;  // said twice
   SV_CO_TRY(auto ledger, co_await state_.deps.db.query(kUpload, {source_key(upload.id)}));
   if (ledger.empty() || ledger.i64(0, 0) != upload.user.value) co_return fail(Errc::not_found, "upload_not_found");
 
@@ -168,21 +176,22 @@ Result<VideoId> VideoRules::publish_tx(sql::Tx& tx, const Upload& upload, const 
   row.media_rev = state_.deps.ids.next();
   row.asset = upload.id;
   if (!request_key.empty()) {
-    SV_CHECK(tx.execute("DELETE FROM video_requests WHERE made < $1", {now - kRequestKeptMs}));   // video_requests_made
+    SV_CHECK(tx.execute("DELETE FROM video_requests WHERE made < $1", {now - kRequestKeptMs}));  // video_requests_made
     SV_CHECK(tx.execute("INSERT INTO video_requests (user_id, request_key, hash, video_id, made) VALUES ($1, $2, $3, $4, $5)",
                         {upload.user, request_key, upload.sha256, upload.id, now}));
   }
   SV_TRY(auto twin, tx.query(kDuplicate, {upload.sha256}));
-  if (!upload.sha256.empty() && !twin.empty()) {   // the same bytes are there, watchable: share them
+  if (!upload.sha256.empty() && !twin.empty()) {  // the same bytes are there, watchable: share them
     row.asset = twin.i64(0, 0);
     row.status = Status::ready;
     SV_CHECK(kill_object(tx, source_key(upload.id), now));
     SV_CHECK(state_.queue(tx, upload.id, JobKind::purge, Lane::quick));
   } else {
-    SV_CHECK(tx.execute("INSERT INTO video_assets (id, state, sha256, source_key, bytes, progress, error, retryable, duration_ms, width, height, milli_fps, "
-                        "bit_rate, format, video_codec, pixel_format, audio_codec, poster, sprite, hls, play_file, play_bytes) "
-                        "VALUES ($1, 0, $2, $3, $4, 0, '', 0, 0, 0, 0, 0, 0, '', '', '', '', 0, 0, 0, '', 0)",
-                        {upload.id, upload.sha256, source_key(upload.id), upload.size}));
+    SV_CHECK(tx.execute(
+        "INSERT INTO video_assets (id, state, sha256, source_key, bytes, progress, error, retryable, duration_ms, width, height, milli_fps, "
+        "bit_rate, format, video_codec, pixel_format, audio_codec, poster, sprite, hls, play_file, play_bytes) "
+        "VALUES ($1, 0, $2, $3, $4, 0, '', 0, 0, 0, 0, 0, 0, '', '', '', '', 0, 0, 0, '', 0)",
+        {upload.id, upload.sha256, source_key(upload.id), upload.size}));
     SV_CHECK(set_object_live(tx, source_key(upload.id), upload.size, now));
     SV_CHECK(state_.queue(tx, upload.id, JobKind::probe, Lane::quick));
   }
@@ -219,7 +228,7 @@ Task<Result<UploadVideoResp>> VideoRules::upload_video(const Ctx& ctx, const Upl
 
 Task<Result<PublishVideoResp>> VideoRules::publish_video(const Ctx& ctx, const PublishVideoReq& req) {
   Upload upload{.id = upload_of_url(req.video_url), .user = req.user_id, .title = {}, .description = req.description, .tags = {}, .sha256 = {}};
-  if (upload.id == 0) co_return invalid("video_url", "invalid");   // nothing is fetched from elsewhere
+  if (upload.id == 0) co_return invalid("video_url", "invalid");  // nothing is fetched from elsewhere
   SV_CO_TRY(upload.title, clean_title(req.title));
   SV_CO_CHECK(check_description(req.description));
   upload.cover = req.cover_url.ends_with(fmt::format("{}{}/cover", kUploadFolder, upload.id));

@@ -11,8 +11,9 @@ namespace {
 constexpr std::int64_t kHalfLifeMs = 24LL * 3600 * 1000;
 constexpr double kUnit = 1e6;
 
-constexpr std::string_view kSeen = "SELECT viewer, video_id FROM video_views WHERE viewer = any($1) AND video_id = any($2) AND day = $3";   // primary key
-constexpr std::string_view kStats = "SELECT video_id, raw, counted, hot FROM video_stats WHERE video_id = any($1)";                        // primary key
+constexpr std::string_view kSeen =
+    "SELECT viewer, video_id FROM video_views WHERE viewer = any($1) AND video_id = any($2) AND day = $3";           // primary key
+constexpr std::string_view kStats = "SELECT video_id, raw, counted, hot FROM video_stats WHERE video_id = any($1)";  // primary key
 constexpr std::string_view kSetStats =
     "INSERT INTO video_stats (video_id, raw, counted, hot) VALUES ($1, $2, $3, $4) ON CONFLICT (video_id) DO UPDATE SET raw = excluded.raw, "
     "counted = excluded.counted, hot = excluded.hot";
@@ -46,7 +47,7 @@ Task<Result<>> ViewBuffer::flush() {
   if (batch.raw.empty()) co_return Result<>{};
   auto shared = std::make_shared<Batch>(std::move(batch));
   auto done = co_await state_.deps.db.write(Ctx{}, [this, shared](sql::Tx& tx) { return write(tx, *shared); });
-  if (!done) {   // kept for the next second
+  if (!done) {  // kept for the next second
     std::lock_guard lock(mutex_);
     if (waiting_.raw.size() < kLimit) {
       for (auto& [video, n] : shared->raw) waiting_.raw[video] += n;
@@ -93,7 +94,7 @@ Result<> ViewBuffer::write(sql::Tx& tx, const Batch& batch) {
     updates.push_back(sql::Params{video, t.raw, t.counted, t.hot});
   }
   SV_CHECK(tx.execute_many(kSetStats, updates));
-  SV_CHECK(tx.execute("DELETE FROM video_views WHERE day < $1", {day - 1}));   // video_views_day
+  SV_CHECK(tx.execute("DELETE FROM video_views WHERE day < $1", {day - 1}));  // video_views_day
   tx.on_commit([this, totals = std::move(totals), any = !counted.empty()] {
     for (const auto& [video, t] : totals) state_.rows.set_views(video, t.raw, t.counted);
     if (any) state_.deps.revision.bump();

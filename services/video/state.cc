@@ -7,7 +7,7 @@
 namespace sv::video {
 namespace {
 
-constexpr std::string_view kVideosByIds = SV_VIDEO_SELECT "WHERE v.id = any($1) AND v.status <> 9";   // primary keys
+constexpr std::string_view kVideosByIds = SV_VIDEO_SELECT "WHERE v.id = any($1) AND v.status <> 9";  // primary keys
 constexpr std::string_view kInsert =
     "INSERT INTO video_videos (id, author_id, title, description, tags, visibility, status, listed, publish_time, create_time, revision, "
     "media_rev, asset_id, cover) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
@@ -26,8 +26,8 @@ void derive(VideoRow& row, std::int64_t now) {
 Result<> VideoState::create(sql::Tx& tx, VideoRow row) {
   derive(row, now());
   row.revision = 1;
-  SV_CHECK(tx.execute(kInsert, {row.id, row.author, row.title, row.description, join_tags(row.tags), num(row.visibility), num(row.status),
-                                row.listed, row.publish_time, row.create_time, row.revision, row.media_rev, row.asset, row.cover}));
+  SV_CHECK(tx.execute(kInsert, {row.id, row.author, row.title, row.description, join_tags(row.tags), num(row.visibility), num(row.status), row.listed,
+                                row.publish_time, row.create_time, row.revision, row.media_rev, row.asset, row.cover}));
   SV_CHECK(count_videos(tx, row.author, 1, row.listed ? 1 : 0));
   return announce(tx, row, row.listed);
 }
@@ -35,9 +35,8 @@ Result<> VideoState::create(sql::Tx& tx, VideoRow row) {
 Result<> VideoState::save(sql::Tx& tx, const VideoRow& before, VideoRow after) {
   derive(after, now());
   after.revision = before.revision + 1;
-  SV_TRY(auto changed, tx.execute(kUpdate, {after.id, after.title, after.description, join_tags(after.tags), num(after.visibility),
-                                            num(after.status), after.listed, after.publish_time, after.revision, after.media_rev,
-                                            after.asset, after.cover}));
+  SV_TRY(auto changed, tx.execute(kUpdate, {after.id, after.title, after.description, join_tags(after.tags), num(after.visibility), num(after.status),
+                                            after.listed, after.publish_time, after.revision, after.media_rev, after.asset, after.cover}));
   if (changed != 1) return fail(Errc::conflict, "conflict", fmt::format("video {} changed meanwhile", after.id));
   int owned = after.status == Status::deleted ? -1 : 0;
   int listed = (after.listed ? 1 : 0) - (before.listed ? 1 : 0);
@@ -46,15 +45,16 @@ Result<> VideoState::save(sql::Tx& tx, const VideoRow& before, VideoRow after) {
 }
 
 Result<> VideoState::announce(sql::Tx& tx, const VideoRow& row, bool listing) {
-  if (row.listed)   // a new video starts in the hot list as if it had just been seen once
+  if (row.listed)  // a new video starts in the hot list as if it had just been seen once
     SV_CHECK(tx.execute("INSERT INTO video_stats (video_id, raw, counted, hot) VALUES ($1, 0, 0, $2) ON CONFLICT (video_id) DO NOTHING",
                         {row.id, heat(row.publish_time, 1)}));
-  SV_CHECK(deps.events.publish(tx, Event{.id = 0,
-                                         .topic = "video.changed",
-                                         .key = fmt::format("{}", row.id),
-                                         .revision = row.revision,
-                                         .payload = fmt::format(R"({{"id":{},"authorId":{},"status":"{}"}})", row.id, row.author, status_name(row.status)),
-                                         .time_ms = now()}));
+  SV_CHECK(
+      deps.events.publish(tx, Event{.id = 0,
+                                    .topic = "video.changed",
+                                    .key = fmt::format("{}", row.id),
+                                    .revision = row.revision,
+                                    .payload = fmt::format(R"({{"id":{},"authorId":{},"status":"{}"}})", row.id, row.author, status_name(row.status)),
+                                    .time_ms = now()}));
   tx.on_commit([this, id = row.id, listing] {
     rows.erase(id);
     if (!listing) return;

@@ -32,7 +32,7 @@ struct VideoState {
   VideoOptions options;
   RowCache rows;
   FeedHead head;
-  std::function<void()> wake = [] {};   // set before anything is queued
+  std::function<void()> wake = [] {};  // set before anything is queued
 
  private:
   Result<> announce(sql::Tx& tx, const VideoRow& row, bool listing);

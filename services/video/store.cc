@@ -8,7 +8,7 @@ namespace {
 using namespace std::string_view_literals;
 
 constexpr std::string_view kVideoById = SV_VIDEO_SELECT "WHERE v.id = $1 AND v.status <> 9";
-constexpr std::string_view kVideosOfAsset = SV_VIDEO_SELECT "WHERE v.asset_id = $1 AND v.status <> 9 ORDER BY v.id";   // video_videos_asset
+constexpr std::string_view kVideosOfAsset = SV_VIDEO_SELECT "WHERE v.asset_id = $1 AND v.status <> 9 ORDER BY v.id";  // video_videos_asset
 constexpr std::string_view kAsset =
     "SELECT a.id, a.state, a.source_key, a.bytes, a.duration_ms, a.width, a.height, a.milli_fps, a.bit_rate, a.format, a.video_codec, "
     "a.pixel_format, a.audio_codec, (SELECT MIN(v.author_id) FROM video_videos v WHERE v.asset_id = a.id AND v.status <> 9) "
@@ -38,12 +38,18 @@ std::optional<AssetRow> read_asset(const sql::Rows& rows) {
 
 std::string_view status_name(Status s) {
   switch (s) {
-    case Status::uploaded: return "uploaded"sv;
-    case Status::probing: return "probing"sv;
-    case Status::transcoding: return "transcoding"sv;
-    case Status::ready: return "ready"sv;
-    case Status::failed: return "failed"sv;
-    case Status::deleted: return "deleted"sv;
+    case Status::uploaded:
+      return "uploaded"sv;
+    case Status::probing:
+      return "probing"sv;
+    case Status::transcoding:
+      return "transcoding"sv;
+    case Status::ready:
+      return "ready"sv;
+    case Status::failed:
+      return "failed"sv;
+    case Status::deleted:
+      return "deleted"sv;
   }
   return "failed"sv;
 }
@@ -140,9 +146,10 @@ Task<Result<std::optional<AssetRow>>> find_asset(sql::Database& db, std::int64_t
 }
 
 Result<> begin_object(sql::Tx& tx, std::string_view key, std::int64_t owner, UserId user, std::int64_t now) {
-  SV_CHECK(tx.execute("INSERT INTO video_objects (object_key, owner, user_id, bytes, state, changed) VALUES ($1, $2, $3, 0, 0, $4) "
-                      "ON CONFLICT (object_key) DO UPDATE SET state = 0, changed = excluded.changed",
-                      {key, owner, user, now}));
+  SV_CHECK(
+      tx.execute("INSERT INTO video_objects (object_key, owner, user_id, bytes, state, changed) VALUES ($1, $2, $3, 0, 0, $4) "
+                 "ON CONFLICT (object_key) DO UPDATE SET state = 0, changed = excluded.changed",
+                 {key, owner, user, now}));
   return {};
 }
 
@@ -151,7 +158,7 @@ Result<> set_object_live(sql::Tx& tx, std::string_view key, std::int64_t bytes, 
   return {};
 }
 
-Result<> kill_objects(sql::Tx& tx, std::int64_t owner, std::int64_t now) {   // video_objects_owner
+Result<> kill_objects(sql::Tx& tx, std::int64_t owner, std::int64_t now) {  // video_objects_owner
   SV_CHECK(tx.execute("UPDATE video_objects SET state = 2, changed = $2 WHERE owner = $1", {owner, now}));
   return {};
 }
@@ -167,19 +174,21 @@ Result<> forget_object(sql::Tx& tx, std::string_view key) {
 }
 
 Result<> queue_job(sql::Tx& tx, std::int64_t id, std::int64_t subject, JobKind kind, Lane lane, std::int64_t not_before) {
-  SV_CHECK(tx.execute("INSERT INTO video_jobs (id, subject, kind, profile, lane, state, attempts, not_before, lease_until, worker, error) "
-                      "VALUES ($1, $2, $3, $4, $5, 0, 0, $6, 0, 0, '') "
-                      "ON CONFLICT (subject, kind, profile) DO UPDATE SET state = 0, attempts = 0, lane = excluded.lane, "
-                      "not_before = excluded.not_before, error = ''",
-                      {id, subject, num(kind), kProfile, num(lane), not_before}));
+  SV_CHECK(
+      tx.execute("INSERT INTO video_jobs (id, subject, kind, profile, lane, state, attempts, not_before, lease_until, worker, error) "
+                 "VALUES ($1, $2, $3, $4, $5, 0, 0, $6, 0, 0, '') "
+                 "ON CONFLICT (subject, kind, profile) DO UPDATE SET state = 0, attempts = 0, lane = excluded.lane, "
+                 "not_before = excluded.not_before, error = ''",
+                 {id, subject, num(kind), kProfile, num(lane), not_before}));
   return {};
 }
 
 Result<> count_videos(sql::Tx& tx, UserId author, std::int64_t owned, std::int64_t listed) {
   if (owned == 0 && listed == 0) return {};
-  SV_CHECK(tx.execute_many("INSERT INTO video_authors (author_id, owned, listed) VALUES ($1, $2, $3) ON CONFLICT (author_id) DO UPDATE "
-                           "SET owned = video_authors.owned + excluded.owned, listed = video_authors.listed + excluded.listed",
-                           {sql::Params{author, owned, listed}, sql::Params{0, owned, listed}}));
+  SV_CHECK(
+      tx.execute_many("INSERT INTO video_authors (author_id, owned, listed) VALUES ($1, $2, $3) ON CONFLICT (author_id) DO UPDATE "
+                      "SET owned = video_authors.owned + excluded.owned, listed = video_authors.listed + excluded.listed",
+                      {sql::Params{author, owned, listed}, sql::Params{0, owned, listed}}));
   return {};
 }
 

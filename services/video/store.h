@@ -19,10 +19,10 @@ enum class Status : std::int64_t { uploaded = 2, probing = 3, transcoding = 4, r
 enum class Visibility : std::int64_t { everyone = 0, unlisted = 1, owner = 2 };
 enum class AssetState : std::int64_t { processing = 0, ready = 1, failed = 2, dead = 3 };
 enum class ObjectState : std::int64_t {
-  writing = 0,   // bytes may be on their way
-  live = 1,      // a row refers to it
-  dead = 2,      // to be purged
-  staged = 3     // complete, waits for PublishVideo
+  writing = 0,  // bytes may be on their way
+  live = 1,     // a row refers to it
+  dead = 2,     // to be purged
+  staged = 3    // complete, waits for PublishVideo
 };
 // In the order in which a free slot takes them. image and purge belong to a video, the others to an asset.
 enum class JobKind : std::int64_t { probe = 1, cover = 2, image = 3, first = 4, sprite = 5, purge = 6, ladder = 7 };
@@ -30,7 +30,7 @@ enum class JobState : std::int64_t { queued = 0, running = 1, done = 2, dead = 3
 enum class Lane : std::int64_t { quick = 0, encoding = 1 };
 enum class RenditionState : std::int64_t { queued = 0, ready = 1, failed = 2 };
 
-constexpr std::int64_t kProfile = 1;   // raise it when the encoding rules change
+constexpr std::int64_t kProfile = 1;  // raise it when the encoding rules change
 
 std::string_view status_name(Status s);
 std::string_view visibility_name(Visibility v);
@@ -93,29 +93,29 @@ struct AssetRow {
   std::string source_key;
   std::int64_t bytes = 0;
   media::MediaInfo info;
-  UserId user;             // author of one of its videos
+  UserId user;  // author of one of its videos
 };
 
 struct Job {
   std::int64_t id = 0;
   std::int64_t subject = 0;
   JobKind kind = JobKind::probe;
-  std::int64_t attempt = 0;   // 1 on the first run: the lease is (id, attempt)
+  std::int64_t attempt = 0;  // 1 on the first run: the lease is (id, attempt)
 };
 
 std::string join_tags(const std::vector<std::string>& tags);
 std::vector<std::string> split_tags(std::string_view joined);
 
 // The columns that read_video expects, from video_videos v, video_assets a and video_stats s.
-#define SV_VIDEO_SELECT                                                                                              \
-  "SELECT v.id, v.author_id, v.title, v.description, v.tags, v.visibility, v.status, v.listed, v.publish_time, "      \
-  "v.create_time, v.revision, v.media_rev, v.asset_id, v.cover, a.duration_ms, a.width, a.height, a.bit_rate, "       \
-  "a.poster, a.sprite, a.hls, a.play_file, a.play_bytes, a.progress, a.error, a.retryable, s.raw, s.counted "         \
+#define SV_VIDEO_SELECT                                                                                          \
+  "SELECT v.id, v.author_id, v.title, v.description, v.tags, v.visibility, v.status, v.listed, v.publish_time, " \
+  "v.create_time, v.revision, v.media_rev, v.asset_id, v.cover, a.duration_ms, a.width, a.height, a.bit_rate, "  \
+  "a.poster, a.sprite, a.hls, a.play_file, a.play_bytes, a.progress, a.error, a.retryable, s.raw, s.counted "    \
   "FROM video_videos v LEFT JOIN video_assets a ON a.id = v.asset_id LEFT JOIN video_stats s ON s.video_id = v.id "
 VideoPtr read_video(const sql::Rows& rows, std::size_t row);
 
 // By primary key. find_video leaves out deleted ones.
-Result<VideoPtr> find_video(sql::Tx& tx, VideoId id);                       // null: none
+Result<VideoPtr> find_video(sql::Tx& tx, VideoId id);  // null: none
 Result<std::vector<VideoPtr>> videos_of_asset(sql::Tx& tx, std::int64_t asset);
 Result<std::optional<AssetRow>> find_asset(sql::Tx& tx, std::int64_t id);
 Task<Result<std::optional<AssetRow>>> find_asset(sql::Database& db, std::int64_t id);

@@ -35,25 +35,37 @@ class FakeMedia final : public media::MediaTools {
     }
     auto text = slurp(source);
     if (text.find("broken") != std::string::npos) co_return fail(Errc::unprocessable, "media_unreadable");
-    media::MediaInfo info{.duration_ms = 10'000, .width = 1280, .height = 720, .fps = 25, .format = "mp4", .video_codec = "h264",
-                          .pixel_format = "yuv420p", .audio_codec = "aac", .bit_rate = 2'000'000};
+    media::MediaInfo info{.duration_ms = 10'000,
+                          .width = 1280,
+                          .height = 720,
+                          .fps = 25,
+                          .format = "mp4",
+                          .video_codec = "h264",
+                          .pixel_format = "yuv420p",
+                          .audio_codec = "aac",
+                          .bit_rate = 2'000'000};
     if (text.find("hevc") != std::string::npos) info.video_codec = "hevc";
     co_return info;
   }
   Task<Result<>> poster(std::filesystem::path, std::chrono::milliseconds, std::filesystem::path out) override { co_return put(out, "poster"); }
-  Task<Result<>> sprite(std::filesystem::path, const media::MediaInfo&, std::filesystem::path sprite, std::filesystem::path vtt, std::string url) override {
+  Task<Result<>> sprite(std::filesystem::path, const media::MediaInfo&, std::filesystem::path sprite, std::filesystem::path vtt,
+                        std::string url) override {
     put(sprite, "sprite");
     co_return put(vtt, "WEBVTT " + url);
   }
   Task<Result<>> image(std::filesystem::path, int, std::filesystem::path out) override { co_return put(out, "cover"); }
-  Task<Result<>> remux(std::filesystem::path source, const media::MediaInfo&, std::filesystem::path out) override { co_return put(out, slurp(source)); }
+  Task<Result<>> remux(std::filesystem::path source, const media::MediaInfo&, std::filesystem::path out) override {
+    co_return put(out, slurp(source));
+  }
   Task<Result<std::vector<media::RenditionFile>>> transcode(std::filesystem::path, const media::MediaInfo&, std::vector<media::Rung> rungs,
                                                             std::filesystem::path folder, Progress progress) override {
     ++encodes;
     std::vector<media::RenditionFile> out;
     for (const auto& rung : rungs) {
       std::filesystem::create_directories(folder / rung.name);
-      media::RenditionFile f{.rung = rung, .mp4 = folder / (rung.name + ".mp4"), .playlist = folder / rung.name / "index.m3u8",
+      media::RenditionFile f{.rung = rung,
+                             .mp4 = folder / (rung.name + ".mp4"),
+                             .playlist = folder / rung.name / "index.m3u8",
                              .segments = {folder / rung.name / "init.mp4", folder / rung.name / "0.m4s"}};
       put(f.mp4, "mp4 " + rung.name);
       put(f.playlist, "#EXTM3U8");
@@ -90,7 +102,7 @@ struct UploadOptions {
   std::string visibility = "public";
   std::string cover;
   std::vector<std::string> tags;
-  std::string sha256;    // default: of the content
+  std::string sha256;  // default: of the content
   std::string idempotency_key;
 };
 
@@ -110,9 +122,18 @@ class VideoWorld : public ::testing::Test {
     search_ = std::move(make_local_search(folder_ / "search.db").value());
     events_ = make_local_events({db_.get()}, clock_, io_.get_executor(), {});
     services_.user = &users_;
-    service_ = make_video_service({.db = *db_, .clock = clock_, .ids = *ids_, .objects = *objects_, .events = *events_, .search = *search_,
-                                   .services = services_, .revision = revision_, .metrics = metrics_, .executor = io_.get_executor(),
-                                   .media = tools ? tools : &media_, .sign = [](std::string_view prefix) { return fmt::format("sig={}", prefix.size()); }},
+    service_ = make_video_service({.db = *db_,
+                                   .clock = clock_,
+                                   .ids = *ids_,
+                                   .objects = *objects_,
+                                   .events = *events_,
+                                   .search = *search_,
+                                   .services = services_,
+                                   .revision = revision_,
+                                   .metrics = metrics_,
+                                   .executor = io_.get_executor(),
+                                   .media = tools ? tools : &media_,
+                                   .sign = [](std::string_view prefix) { return fmt::format("sig={}", prefix.size()); }},
                                   {.public_url = "https://v.example", .scratch = folder_ / "scratch"});
     thread_ = std::thread([this] {
       auto guard = asio::make_work_guard(io_);
@@ -142,7 +163,10 @@ class VideoWorld : public ::testing::Test {
   }
 
   static std::string mp4(const std::string& content) {
-    std::string out("\0\0\0\x18" "ftypmp42\0\0\0\0mp42isom", 24);
+    std::string out(
+        "\0\0\0\x18"
+        "ftypmp42\0\0\0\0mp42isom",
+        24);
     out += content;
     out.resize(std::max<std::size_t>(out.size(), 600), '.');
     return out;
@@ -159,8 +183,13 @@ class VideoWorld : public ::testing::Test {
     auto begun = run(service_->begin_upload(ctx_, {.user_id = user}));
     if (!begun) return std::unexpected(begun.error());
     put(begun->object_key, content);
-    FinishUploadReq req{.upload_id = begun->upload_id, .user_id = user, .title = title, .description = "about " + title, .tags = o.tags,
-                        .visibility = o.visibility, .size = static_cast<std::int64_t>(content.size()),
+    FinishUploadReq req{.upload_id = begun->upload_id,
+                        .user_id = user,
+                        .title = title,
+                        .description = "about " + title,
+                        .tags = o.tags,
+                        .visibility = o.visibility,
+                        .size = static_cast<std::int64_t>(content.size()),
                         .sha256 = o.sha256.empty() ? fmt::format("{:064x}", std::hash<std::string>{}(content)) : o.sha256};
     if (!o.cover.empty()) {
       put(begun->cover_key, o.cover);

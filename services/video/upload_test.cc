@@ -12,7 +12,7 @@ TEST_F(VideoWorld, AnUploadBecomesWatchableAndShowsInTheFeed) {
   EXPECT_EQ(made->tags, (std::vector<std::string>{"cats", "dogs"}));
   EXPECT_TRUE(feed().videos.empty());
 
-  EXPECT_EQ(run(service_->run_due_jobs()), 5);   // probe, cover, first, sprite, ladder
+  EXPECT_EQ(run(service_->run_due_jobs()), 5);  // probe, cover, first, sprite, ladder
   auto page = feed();
   ASSERT_EQ(page.videos.size(), 1u);
   const Video& v = page.videos[0];
@@ -34,7 +34,7 @@ TEST_F(VideoWorld, AnUploadBecomesWatchableAndShowsInTheFeed) {
   ASSERT_TRUE(testing::succeeded(status));
   EXPECT_EQ(status->progress, 100);
   EXPECT_EQ(status->stage, "done");
-  EXPECT_EQ(status->renditions.size(), 4u);   // original, 360, 540, 720
+  EXPECT_EQ(status->renditions.size(), 4u);  // original, 360, 540, 720
   EXPECT_FALSE(run(service_->get_video_status(ctx_, {.video_id = v.id, .current_user_id = kBob})));
   EXPECT_TRUE(findings().empty());
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_ / "scratch"), {}), 0);
@@ -96,7 +96,7 @@ TEST_F(VideoWorld, BrokenMediaFailForGoodAndOursAreTriedAgain) {
     clock_.advance(std::chrono::hours(1));
     run(service_->run_due_jobs());
   }
-  EXPECT_EQ(media_.trouble, 95);   // bounded
+  EXPECT_EQ(media_.trouble, 95);  // bounded
   status = run(service_->get_video_status(ctx_, {.video_id = dead.id, .current_user_id = kAnn})).value();
   EXPECT_EQ(status.status, "failed");
   EXPECT_EQ(status.retryable, true);
@@ -167,7 +167,7 @@ TEST_F(VideoWorld, ARestartTakesOverWhatADeadProcessLeft) {
   put(half->object_key, mp4("half"));
   auto made = upload(kAnn, "queued", mp4("queued"));
   ASSERT_TRUE(made);
-  run(db_->run_write([](sql::Tx& tx) -> Result<> {   // as a killed process leaves its job
+  run(db_->run_write([](sql::Tx& tx) -> Result<> {  // as a killed process leaves its job
     SV_CHECK(tx.execute("UPDATE video_jobs SET state = 1, attempts = 1, lease_until = 9000000000000000, worker = 7"));
     return {};
   }));
@@ -214,8 +214,10 @@ TEST_F(VideoWorld, FsckFindsAndRepairs) {
 // The real tools on a real file, as the embedded shape runs them.
 TEST_F(VideoWorld, ARealClipIsWatchableThenHasALadder) {
   auto clip = folder_ / "clip.mp4";
-  auto command = fmt::format("ffmpeg -v error -f lavfi -i testsrc=size=640x360:rate=25:duration=4 -f lavfi -i sine=duration=4 -c:v libx264 -preset ultrafast "
-                             "-pix_fmt yuv420p -b:v 400k -c:a aac -b:a 64k -shortest {} </dev/null", clip.string());
+  auto command = fmt::format(
+      "ffmpeg -v error -f lavfi -i testsrc=size=640x360:rate=25:duration=4 -f lavfi -i sine=duration=4 -c:v libx264 -preset ultrafast "
+      "-pix_fmt yuv420p -b:v 400k -c:a aac -b:a 64k -shortest {} </dev/null",
+      clip.string());
   ASSERT_EQ(std::system(command.c_str()), 0);
   std::filesystem::create_directories(folder_ / "scratch");
   auto tools = media::make_media_tools({.scratch = folder_ / "scratch"});
