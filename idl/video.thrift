@@ -231,6 +231,7 @@ struct VideoStatusResp {
   9: string hlsUrl
   10: string spriteUrl
   11: string vttUrl
+  12: optional string message   // the text of `error`, in the caller's language
 }
 
 // A failed video, or a ready one whose ladder gave up. 409 not_retryable when there is nothing to do again.

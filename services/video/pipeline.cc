@@ -120,8 +120,7 @@ Task<Result<>> Pipeline::probe(Job job, AssetRow asset, std::filesystem::path so
       SV_CHECK(tx.execute(kAddRendition, r.params(asset.id)));
     }
     SV_CHECK(touch_videos(tx, asset.id, Status::transcoding));
-    SV_CHECK(state_.queue(tx, asset.id, JobKind::cover, Lane::quick));
-    return state_.queue(tx, asset.id, JobKind::first, info.remuxable() ? Lane::quick : Lane::encoding);
+    return state_.queue(tx, asset.id, JobKind::cover, Lane::quick);
   });
 }
 
@@ -130,11 +129,17 @@ Task<Result<>> Pipeline::cover(Job job, AssetRow asset, std::filesystem::path so
   std::filesystem::create_directories(root);
   auto at = std::chrono::milliseconds(std::min<std::int64_t>(1000, asset.info.duration_ms / 10));
   auto out = root / kPosterFile;
-  SV_CO_CHECK(co_await state_.deps.media->poster(source, at, out));
-  SV_CO_TRY(auto files, co_await store(asset, root, std::vector{out}));
-  co_return co_await commit(job, std::move(files), [this, id = asset.id](sql::Tx& tx) -> Result<> {
-    SV_CHECK(tx.execute("UPDATE video_assets SET poster = 1 WHERE id = $1", {id}));
-    return touch_videos(tx, id, std::nullopt);
+  auto made = co_await state_.deps.media->poster(source, at, out);
+  // A clip whose picture cannot be taken may still play: after a second try it goes on without.
+  if (!made && job.attempt < 2) co_return made;
+  std::vector<StoredFile> files;
+  if (made) { SV_CO_TRY(files, co_await store(asset, root, std::vector{out})); }
+  const bool poster = made.has_value();
+  co_return co_await commit(job, std::move(files), [this, asset, poster](sql::Tx& tx) -> Result<> {
+    SV_CHECK(tx.execute("UPDATE video_assets SET poster = $2 WHERE id = $1", {asset.id, poster}));
+    // Only now, so that no video is listed before it has a cover.
+    SV_CHECK(state_.queue(tx, asset.id, JobKind::first, asset.info.remuxable() ? Lane::quick : Lane::encoding));
+    return touch_videos(tx, asset.id, std::nullopt);
   });
 }
 

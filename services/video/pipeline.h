@@ -19,7 +19,7 @@ namespace sv::video {
 
 // Turns uploads into watchable media: takes jobs from video_jobs under a lease and runs them. A job may run again after a crash: its
 // outputs overwrite those of the earlier run, and only the run that still holds the lease commits.
-//   probe → cover, first → (ready) → sprite, ladder;   image: the author's own cover;   purge: bytes and rows of what was deleted.
+//   probe → cover → first → (ready) → sprite, ladder;   image: the author's own cover;   purge: bytes and rows of what was deleted.
 class Pipeline {
  public:
   explicit Pipeline(VideoState& state);

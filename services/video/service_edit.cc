@@ -68,7 +68,7 @@ Task<Result<>> VideoRules::delete_video(const Ctx& ctx, const DeleteVideoReq& re
   });
 }
 
-Task<Result<VideoStatusResp>> VideoRules::get_video_status(const Ctx&, const VideoStatusReq& req) {
+Task<Result<VideoStatusResp>> VideoRules::get_video_status(const Ctx& ctx, const VideoStatusReq& req) {
   SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
   if (!row || !row->owned_by(req.current_user_id)) co_return fail(Errc::not_found, "video_not_found");
   SV_CO_TRY(auto jobs, co_await state_.deps.db.query(kJobs, {row->asset}));
@@ -90,9 +90,11 @@ Task<Result<VideoStatusResp>> VideoRules::get_video_status(const Ctx&, const Vid
   }
   if (row->status == Status::failed) {
     out.error = row->error;
+    out.message = message_text({.code = Errc::unprocessable, .token = row->error, .field = {}, .detail = {}}, ctx.lang);
     out.retryable = row->retryable;
   } else if (!ladder_error.empty()) {
     out.error = ladder_error;
+    out.message = message_text({.code = Errc::unprocessable, .token = ladder_error, .field = {}, .detail = {}}, ctx.lang);
     out.retryable = true;
   }
   auto query = url_query(*row);

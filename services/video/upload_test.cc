@@ -77,6 +77,7 @@ TEST_F(VideoWorld, BrokenMediaFailForGoodAndOursAreTriedAgain) {
   EXPECT_EQ(broken.status, "failed");
   auto status = run(service_->get_video_status(ctx_, {.video_id = broken.id, .current_user_id = kAnn})).value();
   EXPECT_EQ(status.error, "media_unreadable");
+  EXPECT_NE(status.message, "") << "a reason that a person can read";
   EXPECT_EQ(status.retryable, false);
   EXPECT_EQ(run(service_->retry_video(ctx_, {.video_id = broken.id, .user_id = kAnn})).error().token, "not_retryable");
   EXPECT_FALSE(run(service_->get_video_detail(ctx_, {.video_id = broken.id, .current_user_id = kBob})));
