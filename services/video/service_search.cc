@@ -48,7 +48,7 @@ Task<Result<>> VideoRules::index_events(std::vector<Event> events) {
   }
   std::vector<VideoId> ids;
   for (const auto& [id, revision] : revisions) ids.emplace_back(id);
-  SV_CO_TRY(auto rows, co_await state_.load(ids));
+  SV_CO_TRY(auto rows, co_await state_.load_committed(ids));
   std::vector<SearchDocument> documents;
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const auto& row = rows[i];

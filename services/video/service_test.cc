@@ -146,6 +146,16 @@ TEST_F(Reading, SearchFindsAnyTwoCharactersAndForgetsWhatIsDeleted) {
   EXPECT_TRUE(eventually([&] { return run(service_->search_video(ctx_, {.keyword = "花园"}))->total_count == 0; }));
 }
 
+// The index hears of a deletion while the cache still holds the row: many times, for the moment is short.
+TEST_F(Reading, NoDeletedVideoStaysInTheIndex) {
+  for (int i = 0; i < 20; ++i) {
+    auto v = quick(kAnn, "昙花一现");
+    ASSERT_TRUE(eventually([&] { return run(service_->search_video(ctx_, {.keyword = "昙花"}))->total_count == 1; }));
+    run(service_->delete_video(ctx_, {.video_id = v.id, .user_id = kAnn}));
+    ASSERT_TRUE(eventually([&] { return run(service_->search_video(ctx_, {.keyword = "昙花"}))->total_count == 0; })) << i;
+  }
+}
+
 TEST_F(Reading, AViewCountsOncePerViewerAndDayAndNeverTheAuthors) {
   auto v = quick(kAnn, "v");
   auto watch = [&](UserId user, const char* guest, std::int64_t ms) {

@@ -89,6 +89,19 @@ Task<Result<std::vector<VideoPtr>>> VideoState::load(std::vector<VideoId> ids) {
   co_return out;
 }
 
+Task<Result<std::vector<VideoPtr>>> VideoState::load_committed(std::vector<VideoId> ids) {
+  std::vector<std::int64_t> wanted;
+  for (VideoId id : ids) wanted.push_back(id.value);
+  std::vector<VideoPtr> out(ids.size());
+  SV_CO_TRY(auto found, co_await deps.db.query(kVideosByIds, {std::move(wanted)}));
+  for (std::size_t r = 0; r < found.size(); ++r) {
+    auto row = read_video(found, r);
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      if (ids[i] == row->id) out[i] = row;
+  }
+  co_return out;
+}
+
 Task<Result<VideoPtr>> VideoState::load_one(VideoId id) {
   SV_CO_TRY(auto found, co_await load(std::vector{id}));
   co_return std::move(found[0]);

@@ -26,6 +26,9 @@ struct VideoState {
 
   // In the order of `ids`, null where there is none (or a deleted one). One statement for those that are not cached.
   Task<Result<std::vector<VideoPtr>>> load(std::vector<VideoId> ids);
+  // The same past the cache: an event may be seen between its COMMIT and the moment when the cached row goes, and who reads the old row
+  // then never hears of the change again.
+  Task<Result<std::vector<VideoPtr>>> load_committed(std::vector<VideoId> ids);
   Task<Result<VideoPtr>> load_one(VideoId id);
 
   VideoDeps deps;
