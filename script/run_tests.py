@@ -79,7 +79,7 @@ def build(preset, targets=()):
 def build_step(preset):
     def step():
         # The sanitized presets build what is run: tests and fuzzers.
-        targets = () if preset == "dev" else (*(t["name"] for t in ctest_list(preset)), *fuzzers(preset))
+        targets = () if preset == "dev" else (*targets_named(preset, "test"), *targets_named(preset, "fuzz"))
         if build(preset, targets):
             return Count(passed=1)
         return Count(failed=1, names=[f"build-{preset}"])
@@ -87,15 +87,16 @@ def build_step(preset):
 
 
 def ctest_list(preset):
-    if not (ROOT / f"build/{preset}/build.ninja").exists():
-        run(f"build-{preset}", ["cmake", "--preset", preset])
     listing = subprocess.run(["ctest", "--test-dir", f"build/{preset}", "--show-only=json-v1"], cwd=ROOT, capture_output=True, check=False)
     return [t for t in json.loads(listing.stdout or "{}").get("tests", []) if "command" in t]
 
 
-def fuzzers(preset):
+def targets_named(preset, suffix):
+    """Asked of ninja, for ctest names a test's program only once it is built."""
+    if not (ROOT / f"build/{preset}/build.ninja").exists():
+        run(f"build-{preset}", ["cmake", "--preset", preset])
     names = subprocess.run(["ninja", "-C", f"build/{preset}", "-t", "targets", "all"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
-    return sorted(set(re.findall(r"^((?!cmake_)\w+_fuzz): phony", names, re.M)))
+    return sorted(set(re.findall(rf"^((?!cmake_)\w+_{suffix}): phony", names, re.M)))
 
 
 def unit_step(preset):
@@ -221,7 +222,7 @@ def tidy_step():
 
 def fuzz_step():
     """Every fuzzer for a minute, two at a time, all within five minutes."""
-    names = fuzzers("asan")
+    names = targets_named("asan", "fuzz")
     if not names:
         return Count(failed=1, names=["fuzz: there is no target"])
     seconds = min(FUZZ_SECONDS, FUZZ_BUDGET * CORES // len(names))

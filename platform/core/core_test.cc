@@ -101,9 +101,9 @@ TEST(Offload, RunsOnThePoolAndResumesOnTheCallersThread) {
 }
 
 TEST(Offload, AFullQueueRefusesAtOnce) {
-  ThreadPool pool("test", 1, 1);
   std::promise<void> hold;
   std::promise<void> started;
+  ThreadPool pool("test", 1, 1);  // goes first: its thread still looks at the promises
   ASSERT_TRUE(pool.submit([&] {
     started.set_value();
     hold.get_future().wait();
