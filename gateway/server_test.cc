@@ -21,7 +21,10 @@ class Served : public ::testing::Test {
     EXPECT_TRUE(server->start());
     thread = std::thread([this] { io.run(); });
   }
-  ~Served() override {
+  ~Served() override { stop(); }
+  // After it the fakes may be looked at.
+  void stop() {
+    if (!thread.joinable()) return;
     server->stop(std::chrono::seconds(1));
     work.reset();
     thread.join();
@@ -65,6 +68,7 @@ TEST_F(Served, TheFeedComesWithItsHeadersTwiceOnOneConnection) {
   EXPECT_TRUE(answer.find("HTTP/1.1 200 OK\r\n", 1) != std::string::npos);
   EXPECT_TRUE(answer.contains("X-Request-Id: "));
   EXPECT_TRUE(answer.contains("RateLimit: \"read\";r=99;"));
+  stop();
   EXPECT_EQ(w.videos.feeds, 1);
 }
 
@@ -78,6 +82,7 @@ TEST_F(Served, AFormIsReceivedInPieces) {
       talk("POST /api/auth/video/upload HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: " + w.bearer(4) +
            "\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 OK\r\n")) << answer;
+  stop();
   EXPECT_EQ(w.objects.objects["uploads/9"], video);
 }
 
@@ -92,6 +97,7 @@ TEST_F(Served, AClientThatLeavesDuringAnUploadIsAborted) {
   talk_and_leave("POST /api/auth/video/upload HTTP/1.1\r\nHost: a\r\nAuthorization: " + w.bearer(4) +
                  "\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: 100000\r\n\r\n"
                  "--B\r\nContent-Disposition: form-data; name=\"video\"; filename=\"x\"\r\n\r\nabc");
+  stop();
   EXPECT_EQ(w.videos.aborted, 1);
   EXPECT_TRUE(w.objects.objects.empty());
 }
