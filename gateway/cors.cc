@@ -12,7 +12,8 @@ void add_cors(Call& call, const std::vector<std::string>& origins) {
   if (!any && std::ranges::find(origins, origin) == origins.end()) return;
   call.header("Access-Control-Allow-Origin", any ? "*" : origin);
   if (call.x.method() != "OPTIONS") {
-    call.header("Access-Control-Expose-Headers", "ETag, Content-Range, Retry-After, RateLimit, RateLimit-Policy, X-Request-Id");
+    call.header("Access-Control-Expose-Headers",
+                "ETag, Content-Range, Retry-After, RateLimit, RateLimit-Policy, X-Next-Cursor, X-Request-Id, X-Total-Count");
     return;
   }
   call.header("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS, PATCH, HEAD");

@@ -164,11 +164,15 @@ Task<Result<>> WebGateway::send_page(Call& call) {
   if (!page) {
     const std::uint64_t revision = edge_.pages.revision();
     call.ctx.traceparent = traceparent_from(call.x.header("traceparent"));
+    const std::size_t before = call.headers.size();
     SV_CO_CHECK(co_await run_in_time(call));
-    std::string etag = etag_of(call.body);
-    const std::size_t size = call.body.size();
-    page = edge_.pages.put(call.route->path, call.x.query(), revision, now, Page{.body = std::move(call.body), .etag = std::move(etag)}, size);
+    Page made{.headers = call.headers.substr(before), .body = std::move(call.body), .etag = {}};
+    call.headers.resize(before);
+    made.etag = etag_of(made.body);
+    const std::size_t size = made.headers.size() + made.body.size();
+    page = edge_.pages.put(call.route->path, call.x.query(), revision, now, std::move(made), size);
   }
+  call.headers += page->headers;
   call.headers += "Content-Type: application/json; charset=utf-8\r\nCache-Control: no-cache\r\nVary: Authorization\r\n";
   call.header("ETag", page->etag);
   if (net::etag_matches(call.x.header("If-None-Match"), page->etag)) (void)co_await call.x.send(304, call.headers, std::string_view{});

@@ -254,5 +254,31 @@ TEST(Views, AGuestIsNamedByAddressAndBrowserAUserByTheToken) {
   EXPECT_EQ(w.videos.viewed.user_id, UserId(3));
 }
 
+TEST(Lists, OldOnesAreArraysAndTellTheRestInHeaders) {
+  World w;
+  FakeExchange first("GET", "/api/auth/social/following?page_size=1");
+  w.serve(first.with("authorization", w.bearer(5)));
+  ASSERT_EQ(first.answered_status, 200) << first.answer_body;
+  EXPECT_EQ(first.json().at("data").as_array().size(), 1U);
+  EXPECT_EQ(first.answer_header("X-Next-Cursor"), "second");
+  EXPECT_EQ(first.answer_header("X-Total-Count"), "2");
+  EXPECT_EQ(w.social.asked.user_id, UserId(5)) << "the caller's own by default";
+  FakeExchange last("GET", "/api/auth/social/following?page_size=1&cursor=second");
+  w.serve(last.with("authorization", w.bearer(5)));
+  EXPECT_FALSE(last.answer_head.contains("X-Next-Cursor"));
+}
+
+TEST(Answers, HaveDataOnlyWhenThereIsSomethingToTell) {
+  World w;
+  const auto follow = [&] {
+    FakeExchange x("POST", "/api/auth/social/follow", R"({"target_user_id":9})");
+    w.serve(x.with("authorization", w.bearer(5)));
+    return x.answer_body;
+  };
+  EXPECT_EQ(follow(), R"({"code":200,"message":"success"})");
+  w.social.private_target = true;
+  EXPECT_EQ(follow(), R"({"code":200,"message":"success","data":{"requested":true}})");
+}
+
 }  // namespace
 }  // namespace sv::gateway::testing

@@ -26,6 +26,10 @@ constexpr std::array<std::pair<int, std::string_view>, 9> kFailures{{{400, "A pa
                                                                      {422, "The content cannot be processed"},
                                                                      {429, "Too many requests; see Retry-After"}}};
 
+constexpr std::string_view kListHeaders =
+    R"("headers":{"X-Next-Cursor":{"description":"`cursor` of the next page; absent at the end","schema":{"type":"string"}},)"
+    R"("X-Total-Count":{"description":"How many there are, where that is known","schema":{"type":"integer"}}},)";
+
 std::string json_text(std::string_view s) {
   std::string out;
   json::append_string(out, s);
@@ -65,17 +69,22 @@ std::string request_body(const Route& route) {
   return {};
 }
 
+bool is_list(const Route& route) { return route.output && route.output().list; }
+
 std::string success_schema(const Route& route) {
-  const std::string data = route.output ? reference(route.output().name) : std::string();
+  std::string data = route.output ? reference(route.output().name) : std::string();
+  if (is_list(route)) data = fmt::format(R"({{"type":"array","items":{}}})", data);
   const bool enveloped = route.content_type == "application/json" && (route.kind != Kind::stream || route.body == Body::multipart);
   if (!enveloped) return data.empty() ? (route.content_type == "application/json" ? R"({"type":"object"})" : R"({"type":"string"})") : data;
+  const bool certain = route.output && !route.output().may_lack;
   return fmt::format(
       R"({{"type":"object","properties":{{"code":{{"const":200}},"message":{{"const":"success"}}{}}},"required":["code","message"{}]}})",
-      data.empty() ? "" : R"(,"data":)" + data, data.empty() ? "" : R"(,"data")");
+      data.empty() ? "" : R"(,"data":)" + data, certain ? R"(,"data")" : "");
 }
 
 std::string responses(const Route& route) {
-  std::string out = fmt::format(R"("200":{{"description":"Success","content":{{"{}":{{"schema":{}}}}}}})", route.content_type, success_schema(route));
+  std::string out = fmt::format(R"("200":{{"description":"Success",{}"content":{{"{}":{{"schema":{}}}}}}})", is_list(route) ? kListHeaders : "",
+                                route.content_type, success_schema(route));
   if (route.content_type == "*/*" && route.body == Body::query)
     out += R"(,"206":{"description":"The range asked for"},"304":{"description":"Not modified"},"416":{"description":"No such range"})";
   for (const auto& [status, text] : kFailures)

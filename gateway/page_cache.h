@@ -84,6 +84,7 @@ class FreshCache {
 
 // A rendered answer for guests: a hot page costs one hash look-up and one write.
 struct Page {
+  std::string headers;  // the handler's own lines
   std::string body;
   std::string etag;  // quoted
 };

@@ -68,6 +68,17 @@ TEST(OpenApi, DescribesEveryRoute) {
   }
 }
 
+TEST(OpenApi, SaysThatOldListsAreArraysWithHeaders) {
+  World w;
+  const auto document = w.get("/openapi.json").json();
+  const auto& answer = document.at("paths").at("/api/auth/social/following").at("get").at("responses").at("200").as_object();
+  EXPECT_TRUE(answer.at("headers").as_object().contains("X-Next-Cursor"));
+  const auto& data = answer.at("content").at("application/json").at("schema").at("properties").at("data");
+  EXPECT_EQ(boost::json::serialize(data), R"({"type":"array","items":{"$ref":"#/components/schemas/User"}})");
+  const auto& follow = document.at("paths").at("/api/auth/social/follow").at("post").at("responses").at("200");
+  EXPECT_EQ(follow.at("content").at("application/json").at("schema").at("required").as_array().size(), 2U) << "data may be absent";
+}
+
 TEST(Web, EveryPagePathAnswersTheClientWithItsPolicy) {
   World w;
   for (const char* path : {"/", "/following", "/video/1", "/user/1", "/search", "/upload", "/messages/4", "/login", "/register"}) {

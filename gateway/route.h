@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "gateway/call.h"
 #include "gateway/envelope.h"
@@ -23,6 +26,18 @@ enum class Kind : unsigned char { api, cached, stream };
 struct Schema {
   std::string_view name, json;          // empty: no type
   std::span<const ParamSchema> params;  // inputs that come from the query
+  bool list = false;                    // of outputs: data is an array of these
+  bool may_lack = false;                // of outputs: data may be absent
+};
+
+// Out may be std::optional<T>: an answer that has nothing to say comes without data. It may be ListPage<T>, for routes whose data has always
+// been a bare array: what belongs to a list beside it goes into headers, the place of the next page into X-Next-Cursor (absent at the end), the
+// total into X-Total-Count (absent where it is not cheap).
+template <class T>
+struct ListPage {
+  std::vector<T> items;
+  std::string next_cursor;
+  std::optional<std::int64_t> total;
 };
 
 // One row of the routing table: how requests are matched, guarded and described. `path` is exact, or ends in "{name}", which
@@ -59,6 +74,45 @@ template <class T>
 Schema schema_of() {
   return {.name = SchemaOf<T>::name, .json = SchemaOf<T>::json, .params = SchemaOf<T>::params};
 }
+template <class Out>
+struct OutputSchema {
+  static Schema get() { return schema_of<Out>(); }
+};
+template <class T>
+struct OutputSchema<ListPage<T>> {
+  static Schema get() {
+    Schema schema = schema_of<T>();
+    schema.list = true;
+    return schema;
+  }
+};
+
+template <class T>
+struct OutputSchema<std::optional<T>> {
+  static Schema get() {
+    Schema schema = schema_of<T>();
+    schema.may_lack = true;
+    return schema;
+  }
+};
+
+template <class T>
+void write_answer(Call& call, const T& data) {
+  call.body = kSuccessWithData;
+  write_json(call.body, data);
+  call.body += '}';
+}
+template <class T>
+void write_answer(Call& call, const std::optional<T>& data) {
+  if (data) write_answer(call, *data);
+  else call.body = kSuccess;
+}
+template <class T>
+void write_answer(Call& call, const ListPage<T>& page) {
+  if (!page.next_cursor.empty()) call.header("X-Next-Cursor", page.next_cursor);
+  if (page.total) call.header("X-Total-Count", std::to_string(*page.total));
+  write_answer(call, page.items);
+}
 
 template <auto Handler, Body Source>
 Task<Result<>> run(Call& call) {
@@ -79,9 +133,7 @@ Task<Result<>> run(Call& call) {
   if constexpr (std::is_void_v<Out>) {
     call.body = kSuccess;
   } else {
-    call.body = kSuccessWithData;
-    write_json(call.body, *reply);
-    call.body += '}';
+    write_answer(call, *reply);
   }
   co_return Result<>{};
 }
@@ -95,7 +147,7 @@ constexpr Route api_route(std::string_view method, std::string_view path, Access
     route.body = Source;
     route.input = &schema_of<In>;
   }
-  if constexpr (!std::is_void_v<Out>) route.output = &schema_of<Out>;
+  if constexpr (!std::is_void_v<Out>) route.output = &OutputSchema<Out>::get;
   return route;
 }
 
@@ -125,6 +177,7 @@ constexpr Route remove(std::string_view path, Access access, std::string_view su
 // The table's parts; the router joins them.
 std::span<const Route> user_routes();
 std::span<const Route> video_routes();
+std::span<const Route> social_routes();
 std::span<const Route> upload_routes();
 std::span<const Route> media_routes();
 std::span<const Route> platform_routes();

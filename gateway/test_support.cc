@@ -147,6 +147,20 @@ Task<Result<>> FakeVideos::record_view(const Ctx&, const video::RecordViewReq& r
   co_return Result<>{};
 }
 
+Task<Result<social::FollowActionResp>> FakeSocial::follow_action(const Ctx&, const social::FollowActionReq& req) {
+  co_return social::FollowActionResp{.requested = req.action && private_target ? std::optional(true) : std::nullopt};
+}
+
+// Two pages of one user each.
+Task<Result<social::FollowListResp>> FakeSocial::get_follow_list(const Ctx&, const social::FollowListReq& req) {
+  asked = req;
+  social::FollowListResp out;
+  out.users.emplace_back().username = "someone";
+  out.total_count = 2;
+  out.next_cursor = req.cursor ? "" : "second";
+  co_return out;
+}
+
 Task<Result<std::vector<std::optional<std::string>>>> FakeCache::get_many(std::span<const std::string> keys) {
   co_return std::vector<std::optional<std::string>>(keys.size());
 }
@@ -226,6 +240,7 @@ Task<Result<>> dependency(const bool* ok) { co_return *ok ? Result<>{} : Result<
 World::World(GatewayOptions options) {
   services.user = &users;
   services.video = &videos;
+  services.social = &social;
   gateway = make_gateway({.services = services,
                           .cache = cache,
                           .objects = objects,

@@ -104,6 +104,15 @@ class FakeVideos final : public video::VideoAbsent {
   std::map<std::string, video::AuthorizeMediaResp> media;
 };
 
+class FakeSocial final : public social::SocialAbsent {
+ public:
+  Task<Result<social::FollowActionResp>> follow_action(const Ctx&, const social::FollowActionReq&) override;
+  Task<Result<social::FollowListResp>> get_follow_list(const Ctx&, const social::FollowListReq&) override;
+
+  bool private_target = false;
+  social::FollowListReq asked;
+};
+
 // Token buckets that never refill.
 class FakeCache final : public Cache {
  public:
@@ -153,6 +162,7 @@ struct World {
   auth::RevokedSessions revoked{clock};
   FakeUsers users;
   FakeVideos videos;
+  FakeSocial social;
   FakeCache cache;
   FakeObjects objects;
   metrics::Registry metrics;

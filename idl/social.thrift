@@ -11,6 +11,8 @@ struct FollowActionReq {
 
 struct FollowActionResp {
   1: common.BaseResp BaseResp
+  // The target is private: it was asked, and accepts or not.
+  101: optional bool requested
 }
 
 struct FollowListReq {
@@ -18,12 +20,14 @@ struct FollowListReq {
   2: common.UserId currentUserId (json = "-")
   3: i32 page = 1 (range = "1..")
   4: i32 pageSize = 10 (range = "1..", cap = "100")
+  101: optional string cursor
 }
 
 struct FollowListResp {
   1: common.BaseResp BaseResp
   2: list<common.User> users
   3: i32 totalCount
+  101: optional string nextCursor
 }
 
 struct FollowerListReq {
@@ -31,34 +35,42 @@ struct FollowerListReq {
   2: common.UserId currentUserId (json = "-")
   3: i32 page = 1 (range = "1..")
   4: i32 pageSize = 10 (range = "1..", cap = "100")
+  101: optional string cursor
 }
 
 struct FollowerListResp {
   1: common.BaseResp BaseResp
   2: list<common.User> users
   3: i32 totalCount
+  101: optional string nextCursor
 }
 
 struct FriendListReq {
   1: common.UserId userId (json = "-")
   2: i32 page = 1 (range = "1..")
   3: i32 pageSize = 10 (range = "1..", cap = "100")
+  101: optional string cursor
 }
 
 struct FriendListResp {
   1: common.BaseResp BaseResp
   2: list<common.User> users
   3: i32 totalCount
+  101: optional string nextCursor
 }
 
+// currentUserId is who will be told (0: a guest): what he may not see is false, or 404. Unset, a service asks for itself and is told.
 struct CheckFollowReq {
   1: common.UserId userId (must = "1")
   2: common.UserId targetUserId (must = "1")
+  101: optional common.UserId currentUserId (json = "-")
 }
 
 struct CheckFollowResp {
   1: common.BaseResp BaseResp
   2: bool isFollowing
+  101: optional bool isFollowedBy
+  102: optional bool isMutual
 }
 
 struct CheckMutualFollowReq {
@@ -97,6 +109,82 @@ struct BatchCheckFollowResp {
   2: map<common.UserId, bool> followStatus
 }
 
+// -- Blocking, muting, private accounts. action false undoes; doing anything twice is a success.
+struct BlockActionReq {
+  1: common.UserId userId (json = "-")
+  2: common.UserId targetUserId (must = "1")
+  3: bool action (json = "-")
+}
+
+struct MuteActionReq {
+  1: common.UserId userId (json = "-")
+  2: common.UserId targetUserId (must = "1")
+  3: bool action (json = "-")
+}
+
+// The caller's own list, newest first.
+struct RelationListReq {
+  1: common.UserId userId (json = "-")
+  2: i32 pageSize = 10 (range = "1..", cap = "100")
+  3: string cursor
+}
+
+struct RelationListResp {
+  1: common.BaseResp BaseResp
+  2: list<common.User> users
+  3: string nextCursor
+  4: i64 total
+}
+
+struct RequestListResp {
+  1: common.BaseResp BaseResp
+  2: list<common.User> requests
+  3: string nextCursor
+  4: i64 total
+}
+
+struct AnswerRequestReq {
+  1: common.UserId userId (json = "-")
+  2: common.UserId fromUserId (json = "user_id", must = "1")
+  3: bool accept (json = "-")
+}
+
+// -- Parts for other services. They call no other service.
+struct SocialParts {
+  1: i64 followCount
+  2: i64 followerCount
+  3: bool isFollow
+  4: bool isFollowedBy
+  // The asker blocked this user, and the other way round.
+  5: bool isBlocked
+  6: bool hasBlocked
+  7: bool isMuted
+}
+
+// One entry for each user asked for. userId 0 asks as a guest: counts only. withCounts false leaves the counts out.
+struct SocialPartsReq {
+  1: common.UserId userId
+  2: list<common.UserId> userIds (len = "..200")
+  3: bool withCounts
+}
+
+struct SocialPartsResp {
+  1: common.BaseResp BaseResp
+  2: map<common.UserId, SocialParts> parts
+}
+
+// Ids in ascending order after `after`; all of them were read when fewer than `limit` come back.
+struct FollowIdsReq {
+  1: common.UserId userId (must = "1")
+  2: common.UserId after
+  3: i32 limit = 1000 (range = "1..", cap = "10000")
+}
+
+struct FollowIdsResp {
+  1: common.BaseResp BaseResp
+  2: list<common.UserId> userIds
+}
+
 service SocialService {
   FollowActionResp FollowAction(1: FollowActionReq req)
   FollowListResp GetFollowList(1: FollowListReq req)
@@ -106,4 +194,13 @@ service SocialService {
   CheckMutualFollowResp CheckMutualFollow(1: CheckMutualFollowReq req)
   FollowStatsResp GetFollowStats(1: FollowStatsReq req)
   BatchCheckFollowResp BatchCheckFollow(1: BatchCheckFollowReq req)
+  common.BaseResp BlockAction(1: BlockActionReq req)
+  common.BaseResp MuteAction(1: MuteActionReq req)
+  RelationListResp GetBlockedList(1: RelationListReq req)
+  RelationListResp GetMutedList(1: RelationListReq req)
+  RequestListResp GetRequestList(1: RelationListReq req)
+  common.BaseResp AnswerRequest(1: AnswerRequestReq req)
+  SocialPartsResp GetSocialParts(1: SocialPartsReq req)
+  FollowIdsResp GetFollowingIds(1: FollowIdsReq req)
+  FollowIdsResp GetFollowerIds(1: FollowIdsReq req)
 }
