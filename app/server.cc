@@ -135,7 +135,7 @@ class Server {
         loops_(c.threads > 0 ? static_cast<std::size_t>(c.threads) : cores_),
         events_(make_local_events(databases(), storage_->clock, loops_.background(), {})) {
     services_.user = (user_ = user::make_user_service(
-                          {storage_->of("user"), storage_->clock, *storage_->ids, keys_, revoked_, bcrypt_pool_, *events_, revision_, services_},
+                          {storage_->of("user"), storage_->clock, *storage_->ids, keys_, revoked_, bcrypt_pool_, *events_, revision_, services_, metrics_},
                           {.access_ttl = c.access_ttl, .refresh_ttl = c.refresh_ttl, .bcrypt_cost = static_cast<int>(c.bcrypt_cost)}))
                          .get();
     services_.video = (video_ = video::make_video_service({.db = storage_->of("video"),

@@ -1,5 +1,6 @@
 // Inputs and outputs of HTTP routes that have no counterpart among the services' methods.
 include "common.thrift"
+include "message.thrift"
 include "user.thrift"
 
 namespace cpp sv.http
@@ -52,6 +53,12 @@ struct UploadReq {
   2: string description (len = "..2000")
   3: list<string> tags (len = "..20")
   4: string visibility = "public" (one_of = "public|unlisted|private")
+}
+
+// -- Messages
+struct MessageRequestsResp {
+  1: list<message.LatestMessage> requests
+  2: string nextCursor
 }
 
 // -- Media. exp, kid and sig are the signature of a link to a video that is not public.

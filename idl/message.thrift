@@ -12,6 +12,7 @@ struct SendMessageReq {
 struct SendMessageResp {
   1: common.BaseResp BaseResp
   2: common.MessageId messageId
+  101: optional i64 seq
 }
 
 struct GetChatHistoryReq {
@@ -29,7 +30,10 @@ struct GetChatHistoryResp {
 
 struct GetLatestMessagesReq {
   1: common.UserId userId (json = "-")
-  2: i32 limit = 20 (range = "1..", cap = "100")
+  2: i32 limit = 20 (json = "page_size", range = "1..", cap = "100")
+  101: optional string cursor
+  // Conversations that strangers began and the user has not accepted, instead of the others.
+  102: optional bool requests (json = "-")
 }
 
 struct LatestMessage {
@@ -40,7 +44,8 @@ struct LatestMessage {
 
 struct GetLatestMessagesResp {
   1: common.BaseResp BaseResp
-  2: list<LatestMessage> messages
+  2: list<LatestMessage> messages (json = "conversations")
+  101: optional string nextCursor
 }
 
 struct MarkMessageReadReq {
@@ -54,7 +59,7 @@ struct MarkMessageReadResp {
 
 struct DeleteMessageReq {
   1: common.UserId userId (json = "-")
-  2: common.MessageId messageId (must = "1")
+  2: common.MessageId messageId (json = "id", must = "1")
 }
 
 struct DeleteMessageResp {
@@ -65,11 +70,20 @@ struct GetUnreadCountReq {
   1: common.UserId userId (json = "-")
 }
 
-struct GetUnreadCountResp {
-  1: common.BaseResp BaseResp
-  2: i64 totalUnread
+// Unread messages of one conversation.
+struct UnreadOfUser {
+  1: common.UserId userId
+  2: i64 count
 }
 
+struct GetUnreadCountResp {
+  1: common.BaseResp BaseResp
+  2: i64 totalUnread (json = "total")
+  101: optional list<UnreadOfUser> byUser
+}
+
+// type is the number of kind: like 1, comment 2, reply 3, follow 4, follow_request 5, live 6, upload 7. relatedId is the newest comment, the newest
+// follower, the room or the video.
 struct SystemNotification {
   1: common.NotificationId id
   2: common.UserId userId
@@ -79,28 +93,98 @@ struct SystemNotification {
   6: i64 relatedId
   7: bool isRead
   8: string createTime
+  // like, comment, reply, follow, follow_request, live or upload.
+  101: optional string kind
+  // The newest of those who did it, and how many there are.
+  102: optional list<common.UserBrief> actors
+  103: optional i64 count
+  104: optional common.VideoId videoId
 }
 
 struct GetNotificationsReq {
   1: common.UserId userId (json = "-")
   2: i32 page = 1 (range = "1..")
   3: i32 pageSize = 10 (range = "1..", cap = "100")
-  4: optional i32 type (range = "0..")
+  4: optional i32 type (range = "0..", json = "-")
+  101: optional string cursor
+  102: optional string kind (one_of = "like|comment|reply|follow|follow_request|live|upload", json = "type")
 }
 
 struct GetNotificationsResp {
   1: common.BaseResp BaseResp
   2: list<SystemNotification> notifications
-  3: i32 totalCount
+  3: i32 totalCount (json = "total")
+  101: optional string nextCursor
+  102: optional i64 unread
 }
 
+// One of them, or all.
 struct MarkNotificationReadReq {
   1: common.UserId userId (json = "-")
-  2: common.NotificationId notificationId (must = "1")
+  2: common.NotificationId notificationId (json = "id")
+  101: optional bool all
 }
 
 struct MarkNotificationReadResp {
   1: common.BaseResp BaseResp
+}
+
+// Everything up to seq in the conversation with that user is read.
+struct MarkConversationReadReq {
+  1: common.UserId userId (json = "-")
+  2: common.UserId otherUserId (must = "1")
+  3: i64 seq (must = "1", range = "1..")
+}
+
+struct AcceptRequestReq {
+  1: common.UserId userId (json = "-")
+  2: common.UserId fromUserId (json = "user_id", must = "1")
+}
+
+// What makes notifications for this user. Unset: as it was.
+struct NotificationSettings {
+  1: optional bool like
+  2: optional bool comment
+  3: optional bool reply
+  4: optional bool follow
+  5: optional bool live
+  6: optional bool upload
+  7: optional bool message
+}
+
+struct NotificationSettingsReq {
+  1: common.UserId userId (json = "-")
+}
+
+struct NotificationSettingsResp {
+  1: common.BaseResp BaseResp
+  2: NotificationSettings settings
+}
+
+struct SetNotificationSettingsReq {
+  1: common.UserId userId (json = "-")
+  2: optional bool like
+  3: optional bool comment
+  4: optional bool reply
+  5: optional bool follow
+  6: optional bool live
+  7: optional bool upload
+  8: optional bool message
+}
+
+// The payload of another service's event; what it does not tell is 0.
+struct EventFacts {
+  1: common.UserId user
+  2: common.UserId target
+  3: common.VideoId video
+  4: common.UserId author
+  5: list<common.UserId> users
+  6: common.CommentId comment
+  7: common.CommentId replyTo
+  8: common.UserId replyToUser
+  9: common.VideoId id
+  10: common.UserId authorId
+  11: string status
 }
 
 service MessageService {
@@ -112,4 +196,8 @@ service MessageService {
   GetUnreadCountResp GetUnreadCount(1: GetUnreadCountReq req)
   GetNotificationsResp GetNotifications(1: GetNotificationsReq req)
   MarkNotificationReadResp MarkNotificationRead(1: MarkNotificationReadReq req)
+  common.BaseResp MarkConversationRead(1: MarkConversationReadReq req)
+  common.BaseResp AcceptRequest(1: AcceptRequestReq req)
+  NotificationSettingsResp GetNotificationSettings(1: NotificationSettingsReq req)
+  common.BaseResp SetNotificationSettings(1: SetNotificationSettingsReq req)
 }

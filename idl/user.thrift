@@ -179,6 +179,38 @@ struct UserBriefsReq {
 struct UserBriefsResp {
   1: common.BaseResp BaseResp
   2: map<common.UserId, common.UserBrief> briefs
+  // Those of them whose account is private.
+  101: optional list<common.UserId> privateIds
+}
+
+// messageFrom: whose first message is let in; a stranger's is a request.
+struct Privacy {
+  1: bool isPrivate
+  2: string messageFrom = "everyone" (one_of = "everyone|followed|none")
+  3: bool showLikes
+}
+
+struct PrivacyOfReq {
+  1: list<common.UserId> userIds (len = "..200")
+}
+
+struct PrivacyOfResp {
+  1: common.BaseResp BaseResp
+  2: map<common.UserId, Privacy> privacy
+}
+
+// -- The caller's own account.
+struct UpdatePrivacyReq {
+  1: common.UserId userId (json = "-")
+  2: optional bool isPrivate (json = "private")
+  3: optional string messageFrom (one_of = "everyone|followed|none")
+  4: optional bool showLikes
+}
+
+// At once: no login, no profile, nothing in any list. The rest is purged afterwards.
+struct DeleteAccountReq {
+  1: common.UserId userId (json = "-")
+  2: string password (must = "1")
 }
 
 service UserService {
@@ -202,4 +234,7 @@ service UserService {
   common.BaseResp RemoveSession(1: RemoveSessionReq req)
   CheckSessionResp CheckSession(1: CheckSessionReq req)
   UserBriefsResp GetUserBriefs(1: UserBriefsReq req)
+  PrivacyOfResp GetPrivacyOf(1: PrivacyOfReq req)
+  common.BaseResp UpdatePrivacy(1: UpdatePrivacyReq req)
+  common.BaseResp DeleteAccount(1: DeleteAccountReq req)
 }

@@ -284,6 +284,58 @@ struct AuthorizeMediaResp {
   5: string signedPrefix
 }
 
+// -- More lists.
+struct FollowingFeedReq {
+  1: common.UserId userId (json = "-")
+  2: i32 pageSize = 10 (range = "1..", cap = "100")
+  3: string cursor
+}
+
+// By shared tags, then by the same author.
+struct RelatedVideoReq {
+  1: common.VideoId videoId (json = "id", must = "1")
+  2: common.UserId currentUserId (json = "-")
+  3: i32 pageSize = 10 (range = "1..", cap = "100")
+  4: string cursor
+}
+
+struct TagVideoReq {
+  1: string tag (must = "1", len = "1..50")
+  2: common.UserId currentUserId (json = "-")
+  3: i32 pageSize = 10 (range = "1..", cap = "100")
+  4: string cursor
+}
+
+struct VideoPageResp {
+  1: common.BaseResp BaseResp
+  2: list<common.Video> videos
+  3: string nextCursor
+}
+
+struct HotTagReq {
+  1: i32 pageSize = 10 (range = "1..", cap = "100")
+}
+
+// videoCount counts the listed videos that carry it.
+struct TagCount {
+  1: string tag
+  2: i64 videoCount
+}
+
+struct HotTagResp {
+  1: common.BaseResp BaseResp
+  2: list<TagCount> tags
+  3: string nextCursor
+}
+
+// The caller does not see this video, or anything of this author, in feeds any more.
+struct NotInterestedReq {
+  1: common.UserId userId (json = "-")
+  2: common.VideoId videoId
+  3: common.UserId authorId
+  4: string reason (len = "..200")
+}
+
 // -- Parts for other services. They call no other service.
 struct UserVideoParts {
   1: i64 videoCount
@@ -342,4 +394,9 @@ service VideoService {
   AuthorizeMediaResp AuthorizeMedia(1: AuthorizeMediaReq req)
   UserVideoPartsResp GetUserVideoParts(1: UserVideoPartsReq req)
   VideoBriefsResp GetVideoBriefs(1: VideoBriefsReq req)
+  VideoPageResp GetFollowingFeed(1: FollowingFeedReq req)
+  VideoPageResp GetRelatedVideos(1: RelatedVideoReq req)
+  VideoPageResp GetTagVideos(1: TagVideoReq req)
+  HotTagResp GetHotTags(1: HotTagReq req)
+  common.BaseResp NotInterested(1: NotInterestedReq req)
 }

@@ -7,6 +7,7 @@
 #include "idl/user.h"
 #include "platform/auth/key_ring.h"
 #include "platform/auth/revoked_sessions.h"
+#include "platform/core/metrics.h"
 #include "platform/core/offload.h"
 #include "platform/core/revision.h"
 #include "platform/ports/clock.h"
@@ -26,7 +27,8 @@ struct UserDeps {
   ThreadPool& bcrypt_pool;  // bounded: when its queue is full, logins and registrations are `unavailable`
   EventBus& events;
   ContentRevision& revision;
-  const Services& services;  // asked for counts
+  const Services& services;  // asked for counts and relations
+  metrics::Registry& metrics;
 };
 
 struct UserOptions {

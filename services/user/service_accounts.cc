@@ -130,6 +130,25 @@ Task<Result<BatchCheckUsernamesResp>> Users::batch_check_usernames(const Ctx&, c
   co_return out;
 }
 
+Task<Result<>> Users::update_privacy(const Ctx& ctx, const UpdatePrivacyReq& req) {
+  if (req.message_from && *req.message_from != "everyone" && *req.message_from != "followed" && *req.message_from != "none")
+    co_return invalid("message_from", "invalid");
+  co_return co_await change_account(ctx, store::kSetPrivacy, req.user_id, {req.user_id, req.is_private, req.message_from, req.show_likes});
+}
+
+Task<Result<>> Users::delete_account(const Ctx& ctx, const DeleteAccountReq& req) {
+  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kPasswordById, {req.user_id}));
+  if (rows.empty()) co_return fail(Errc::not_found, "user_not_found");
+  const std::string hash = rows.text(0, 0);
+  SV_CO_TRY(const bool right, co_await verify_password(req.password, hash));
+  if (!right) co_return fail(Errc::rejected, "wrong_old_password");
+  co_return co_await deps_.db.write(ctx, [this, id = req.user_id, hash](sql::Tx& tx) -> Result<> {
+    SV_TRY(const bool deleted, writes_.delete_account(tx, id, hash));
+    if (!deleted) return fail(Errc::rejected, "wrong_old_password");  // it changed while this one was being verified
+    return {};
+  });
+}
+
 Task<Result<>> Users::change_account(const Ctx& ctx, std::string_view statement, UserId id, sql::Params params) {
   co_return co_await deps_.db.write(ctx, [this, statement, id, params = std::move(params)](sql::Tx& tx) -> Result<> {
     SV_TRY(const bool found, writes_.update_account(tx, statement, id, params));

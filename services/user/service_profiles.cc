@@ -13,7 +13,7 @@ Task<Result<std::vector<AccountPtr>>> Users::accounts(std::vector<UserId> ids) {
   for (UserId id : ids) {
     auto [at, fresh] = found.try_emplace(id);
     if (!fresh) continue;
-    at->second = cache_.find(id);
+    at->second = cache_.find(id).value_or(nullptr);
     if (!at->second) missing.push_back(id.value);
   }
   if (!missing.empty()) {
@@ -21,7 +21,7 @@ Task<Result<std::vector<AccountPtr>>> Users::accounts(std::vector<UserId> ids) {
     SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kAccountsByIds, {missing}));
     for (std::size_t i = 0; i < rows.size(); ++i) {
       auto account = std::make_shared<const Account>(read_account(rows, i));
-      cache_.put(stamp, account);
+      cache_.put(stamp, account->id, account);
       found[account->id] = std::move(account);
     }
   }
@@ -30,42 +30,50 @@ Task<Result<std::vector<AccountPtr>>> Users::accounts(std::vector<UserId> ids) {
   co_return out;
 }
 
-// Counts are parts that their owners give; what an absent or failing owner does not give is 0. Relations come with the social service.
-Task<std::vector<User>> Users::compose(const Ctx& ctx, std::vector<AccountPtr> accounts) {
-  video::UserVideoPartsReq ask;
-  for (const AccountPtr& a : accounts) ask.user_ids.push_back(a->id);
-  std::map<UserId, video::UserVideoParts> videos;
-  if (!accounts.empty()) {
-    if (auto parts = co_await deps_.services.video->get_user_video_parts(ctx, ask)) videos = std::move(parts->parts);
-    else log::debug("user", "no video counts", {{"error", parts.error().token}, {"request_id", ctx.request_id}});
-  }
+// Counts and relations are parts that their owners give; what an absent or failing owner does not give is 0 and false.
+Task<std::vector<User>> Users::compose(const Ctx& ctx, UserId viewer, std::vector<AccountPtr> accounts) {
   std::vector<User> out;
+  if (accounts.empty()) co_return out;
+  std::vector<UserId> ids;
+  for (const AccountPtr& a : accounts) ids.push_back(a->id);
+  auto given = [&](auto reply, metrics::Counter& absent) {
+    if (reply) return std::move(reply->parts);
+    absent.add();
+    log::debug("user", "a part is missing", {{"error", reply.error().token}, {"request_id", ctx.request_id}});
+    return decltype(reply->parts){};
+  };
+  auto videos = given(co_await deps_.services.video->get_user_video_parts(ctx, {.user_ids = ids}), absent_videos_);
+  auto likes = given(co_await deps_.services.interaction->get_user_interaction_parts(ctx, {.user_ids = ids}), absent_likes_);
+  auto ties = given(co_await deps_.services.social->get_social_parts(ctx, {.user_id = viewer, .user_ids = ids, .with_counts = true}), absent_ties_);
   out.reserve(accounts.size());
   for (const AccountPtr& a : accounts) {
+    const social::SocialParts& tie = ties[a->id];
+    if (tie.has_blocked) continue;
     User& u = out.emplace_back();
     u.id = a->id;
     u.username = a->username;
     u.avatar = a->avatar;
     u.about = a->about;
-    u.follow_count = a->follow_count;
-    u.follower_count = a->follower_count;
+    u.follow_count = options_.foreign_social ? a->follow_count : tie.follow_count;
+    u.follower_count = options_.foreign_social ? a->follower_count : tie.follower_count;
+    u.is_follow = tie.is_follow;
     u.video_count = videos[a->id].video_count;
-    u.like_count = 0;
-    u.is_private = false;
-    u.is_blocked = false;
+    u.like_count = likes[a->id].likes_received;
+    u.is_private = a->is_private;
+    u.is_blocked = tie.is_blocked;
   }
   co_return out;
 }
 
-Task<Result<User>> Users::user(const Ctx& ctx, UserId id) {
+Task<Result<User>> Users::user(const Ctx& ctx, UserId viewer, UserId id) {
   SV_CO_TRY(std::vector<AccountPtr> found, co_await accounts({id}));
-  if (found.empty()) co_return fail(Errc::not_found, "user_not_found");
-  std::vector<User> users = co_await compose(ctx, std::move(found));
+  std::vector<User> users = co_await compose(ctx, viewer, std::move(found));
+  if (users.empty()) co_return fail(Errc::not_found, "user_not_found");
   co_return std::move(users.front());
 }
 
 Task<Result<UserInfoResp>> Users::get_user_info(const Ctx& ctx, const UserInfoReq& req) {
-  SV_CO_TRY(User found, co_await user(ctx, req.user_id ? req.user_id : req.current_user_id));
+  SV_CO_TRY(User found, co_await user(ctx, req.current_user_id, req.user_id ? req.user_id : req.current_user_id));
   co_return UserInfoResp{.user = std::move(found)};
 }
 
@@ -75,14 +83,15 @@ Task<Result<UserInfoResp>> Users::get_user_info_by_username(const Ctx& ctx, cons
   SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kAccountByKey, {*key}));
   if (rows.empty()) co_return fail(Errc::not_found, "user_not_found");
   std::vector<AccountPtr> found{std::make_shared<const Account>(read_account(rows, 0))};
-  std::vector<User> users = co_await compose(ctx, std::move(found));
+  std::vector<User> users = co_await compose(ctx, ctx.caller, std::move(found));
+  if (users.empty()) co_return fail(Errc::not_found, "user_not_found");
   co_return UserInfoResp{.user = std::move(users.front())};
 }
 
 Task<Result<BatchUserInfoResp>> Users::batch_get_user_info(const Ctx& ctx, const BatchUserInfoReq& req) {
   if (req.user_ids.size() > kMaxBatch) co_return invalid("user_ids", "too_long");
   SV_CO_TRY(std::vector<AccountPtr> found, co_await accounts(req.user_ids));
-  std::vector<User> users = co_await compose(ctx, std::move(found));
+  std::vector<User> users = co_await compose(ctx, req.current_user_id, std::move(found));
   BatchUserInfoResp out;
   for (User& u : users) {
     const UserId id = u.id;
@@ -92,10 +101,15 @@ Task<Result<BatchUserInfoResp>> Users::batch_get_user_info(const Ctx& ctx, const
 }
 
 Task<Result<UserStatsResp>> Users::get_user_stats(const Ctx& ctx, const UserStatsReq& req) {
-  SV_CO_TRY(const User u, co_await user(ctx, req.user_id));
+  SV_CO_TRY(const User u, co_await user(ctx, ctx.caller, req.user_id));
+  const auto received = co_await deps_.services.interaction->get_user_interaction_parts(ctx, {.user_ids = {req.user_id}});
+  if (!received) absent_likes_.add();
   SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kCount));
   UserStatsResp out;
-  out.stats = {.user_id = u.id, .video_count = u.video_count.value_or(0), .total_likes_received = u.like_count.value_or(0), .total_comments = 0};
+  out.stats = {.user_id = u.id,
+               .video_count = u.video_count.value_or(0),
+               .total_likes_received = u.like_count.value_or(0),
+               .total_comments = received ? received->parts.at(req.user_id).comments_received : 0};
   out.total_user_count = rows.i64(0, 0);
   co_return out;
 }
@@ -114,7 +128,7 @@ Task<Result<SearchUsersResp>> Users::search_users(const Ctx& ctx, const SearchUs
   SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kSearch, {pattern, word + "%", size, (page - 1) * size}));
   std::vector<AccountPtr> found;
   for (std::size_t i = 0; i < rows.size(); ++i) found.push_back(std::make_shared<const Account>(read_account(rows, i)));
-  out.users = co_await compose(ctx, std::move(found));
+  out.users = co_await compose(ctx, ctx.caller, std::move(found));
   co_return out;
 }
 
@@ -122,7 +136,19 @@ Task<Result<UserBriefsResp>> Users::get_user_briefs(const Ctx&, const UserBriefs
   if (req.user_ids.size() > kMaxBatch) co_return invalid("user_ids", "too_long");
   SV_CO_TRY(const std::vector<AccountPtr> found, co_await accounts(req.user_ids));
   UserBriefsResp out;
-  for (const AccountPtr& a : found) out.briefs[a->id] = {.id = a->id, .username = a->username, .avatar = a->avatar, .is_follow = false};
+  std::vector<UserId>& hidden = out.private_ids.emplace();
+  for (const AccountPtr& a : found) {
+    out.briefs[a->id] = {.id = a->id, .username = a->username, .avatar = a->avatar, .is_follow = false};
+    if (a->is_private) hidden.push_back(a->id);
+  }
+  co_return out;
+}
+
+Task<Result<PrivacyOfResp>> Users::get_privacy_of(const Ctx&, const PrivacyOfReq& req) {
+  if (req.user_ids.size() > kMaxBatch) co_return invalid("user_ids", "too_long");
+  SV_CO_TRY(const std::vector<AccountPtr> found, co_await accounts(req.user_ids));
+  PrivacyOfResp out;
+  for (const AccountPtr& a : found) out.privacy[a->id] = {.is_private = a->is_private, .message_from = a->message_from, .show_likes = a->show_likes};
   co_return out;
 }
 

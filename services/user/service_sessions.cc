@@ -26,7 +26,7 @@ Users::Opened Users::make_session(const Ctx& ctx, UserId user) {
 Task<Result<LoginRegisterResp>> Users::signed_in(const Ctx& ctx, Opened session) {
   Ctx own = ctx;
   own.caller = session.row.user;
-  SV_CO_TRY(User me, co_await user(own, session.row.user));
+  SV_CO_TRY(User me, co_await user(own, own.caller, own.caller));
   co_return LoginRegisterResp{.user = std::move(me),
                               .token = tokens_.sign(session.row.user, std::to_string(session.row.id), options_.access_ttl),
                               .refresh_token = std::move(session.refresh_token),

@@ -95,7 +95,7 @@ TEST_F(UserTest, AFailedLoginNeverTellsWhetherTheUserExists) {
 
 TEST_F(UserTest, AnUnknownNameCostsAHashToo) {
   ThreadPool full("bcrypt", 1, 0);  // accepts nothing
-  service = make_user_service({*db, clock, ids, keys, *revoked, full, events, revision, services}, options);
+  service = make_user_service({*db, clock, ids, keys, *revoked, full, events, revision, services, metrics}, options);
   for (const auto& answer : {login("nobody"), sign_up("bob")}) {
     ASSERT_FALSE(answer);
     EXPECT_EQ(answer.error().code, Errc::unavailable) << "both went to the pool";

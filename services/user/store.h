@@ -17,6 +17,8 @@ struct Account {
   std::string username, avatar, about;
   std::int64_t follow_count = 0, follower_count = 0;
   bool is_admin = false;
+  bool is_private = false, show_likes = true;
+  std::string message_from = "everyone";
 };
 using AccountPtr = std::shared_ptr<const Account>;
 
@@ -25,7 +27,7 @@ Account read_account(const sql::Rows& rows, std::size_t row);
 
 namespace store {
 
-#define SV_ACCOUNT_COLUMNS "id, username, avatar, about, follow_count, follower_count, is_admin"
+#define SV_ACCOUNT_COLUMNS "id, username, avatar, about, follow_count, follower_count, is_admin, is_private, show_likes, message_from"
 
 // Primary key.
 inline constexpr std::string_view kAccountsByIds = "SELECT " SV_ACCOUNT_COLUMNS " FROM user_account WHERE id = any($1)";
@@ -53,6 +55,11 @@ inline constexpr std::string_view kSetPassword =
     "UPDATE user_account SET password_hash = $2, revision = revision + 1 WHERE id = $1 RETURNING revision";
 inline constexpr std::string_view kReplacePassword =
     "UPDATE user_account SET password_hash = $2, revision = revision + 1 WHERE id = $1 AND password_hash = $3 RETURNING revision";
+inline constexpr std::string_view kSetPrivacy =
+    "UPDATE user_account SET is_private = coalesce($2, is_private), message_from = coalesce($3, message_from), "
+    "show_likes = coalesce($4, show_likes), revision = revision + 1 WHERE id = $1 RETURNING revision";
+// Only with the password that was verified.
+inline constexpr std::string_view kDeleteAccount = "DELETE FROM user_account WHERE id = $1 AND password_hash = $2";
 inline constexpr std::string_view kSetAdmin = "UPDATE user_account SET is_admin = 1, revision = revision + 1 WHERE id = $1 RETURNING revision";
 inline constexpr std::string_view kAddFollows =
     "UPDATE user_account SET follow_count = CASE WHEN follow_count + $2 < 0 THEN 0 ELSE follow_count + $2 END, revision = revision + 1 "
@@ -74,6 +81,10 @@ inline constexpr std::string_view kEndSession =
     "UPDATE user_session SET ended_ms = $3, expires_ms = $4 WHERE id = $1 AND user_id = $2 AND ended_ms = 0";
 inline constexpr std::string_view kTouchSession =
     "UPDATE user_session SET seen_ms = $2, expires_ms = $3, address = $4, user_agent = $5 WHERE id = $1 AND ended_ms = 0";
+// user_session_by_user, user_refresh_by_session. What is left of an ended session says nothing about a person.
+inline constexpr std::string_view kForgetUserRefresh =
+    "DELETE FROM user_refresh WHERE session_id IN (SELECT id FROM user_session WHERE user_id = $1)";
+inline constexpr std::string_view kBlankSessions = "UPDATE user_session SET address = '', user_agent = '' WHERE user_id = $1";
 // user_session_by_end.
 inline constexpr std::string_view kEndedSessions = "SELECT id, expires_ms FROM user_session WHERE ended_ms > 0";
 // Primary keys of both tables.

@@ -74,7 +74,7 @@ struct UserTest : ::testing::Test {
     db = std::move(*opened);
     ASSERT_TRUE(succeeded(migrate_sqlite(*db, migrations(), "user")));
     ASSERT_TRUE(succeeded(run_task(load_revoked_sessions(*db, *revoked))));
-    service = make_user_service({*db, clock, ids, keys, *revoked, pool, events, revision, services}, options);
+    service = make_user_service({*db, clock, ids, keys, *revoked, pool, events, revision, services, metrics}, options);
   }
 
   Result<LoginRegisterResp> sign_up(std::string name, std::string password = "a fine password") {
@@ -103,6 +103,7 @@ struct UserTest : ::testing::Test {
   RecordingEvents events;
   ContentRevision revision;
   Services services;
+  metrics::Registry metrics;
   ThreadPool pool{"bcrypt", 2, 64};
   UserOptions options{.bcrypt_cost = 4};
   std::unique_ptr<auth::RevokedSessions> revoked;

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "platform/auth/token.h"
-#include "services/user/account_cache.h"
+#include "services/parts/people.h"
 #include "services/user/service.h"
 #include "services/user/writes.h"
 
@@ -19,6 +19,8 @@ class Users final : public UserApi {
   Task<Result<>> update_avatar(const Ctx& ctx, const UpdateAvatarReq& req) override;
   Task<Result<CheckUsernameResp>> check_username(const Ctx& ctx, const CheckUsernameReq& req) override;
   Task<Result<BatchCheckUsernamesResp>> batch_check_usernames(const Ctx& ctx, const BatchCheckUsernamesReq& req) override;
+  Task<Result<>> update_privacy(const Ctx& ctx, const UpdatePrivacyReq& req) override;
+  Task<Result<>> delete_account(const Ctx& ctx, const DeleteAccountReq& req) override;
   Task<Result<>> update_follow_count(const Ctx& ctx, const UpdateFollowCountReq& req) override;
   Task<Result<>> update_follower_count(const Ctx& ctx, const UpdateFollowerCountReq& req) override;
 
@@ -37,6 +39,7 @@ class Users final : public UserApi {
   Task<Result<UserStatsResp>> get_user_stats(const Ctx& ctx, const UserStatsReq& req) override;
   Task<Result<SearchUsersResp>> search_users(const Ctx& ctx, const SearchUsersReq& req) override;
   Task<Result<UserBriefsResp>> get_user_briefs(const Ctx& ctx, const UserBriefsReq& req) override;
+  Task<Result<PrivacyOfResp>> get_privacy_of(const Ctx& ctx, const PrivacyOfReq& req) override;
 
  private:
   // service_accounts.cc
@@ -55,13 +58,15 @@ class Users final : public UserApi {
 
   // service_profiles.cc: unknown ids are left out; the order is that of `ids`, each once.
   Task<Result<std::vector<AccountPtr>>> accounts(std::vector<UserId> ids);
-  Task<std::vector<User>> compose(const Ctx& ctx, std::vector<AccountPtr> accounts);
-  Task<Result<User>> user(const Ctx& ctx, UserId id);
+  // Those who blocked the viewer are left out.
+  Task<std::vector<User>> compose(const Ctx& ctx, UserId viewer, std::vector<AccountPtr> accounts);
+  Task<Result<User>> user(const Ctx& ctx, UserId viewer, UserId id);
 
   const UserDeps deps_;
   const UserOptions options_;
   const auth::TokenSigner tokens_;
   AccountCache cache_;
+  metrics::Counter &absent_videos_, &absent_likes_, &absent_ties_;
   const Writes writes_;
 };
 

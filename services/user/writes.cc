@@ -14,6 +14,23 @@ Result<bool> Writes::update_account(sql::Tx& tx, std::string_view statement, Use
   return true;
 }
 
+Result<bool> Writes::delete_account(sql::Tx& tx, UserId id, std::string_view password_hash) const {
+  SV_TRY(const std::int64_t deleted, tx.execute(store::kDeleteAccount, {id, password_hash}));
+  if (deleted == 0) return false;
+  SV_CHECK(end_sessions_but(tx, id, 0));
+  SV_CHECK(tx.execute(store::kForgetUserRefresh, {id}));
+  SV_CHECK(tx.execute(store::kBlankSessions, {id}));
+  const std::int64_t now = clock_.now_ms();
+  SV_CHECK(changed(tx, id, now));
+  SV_CHECK(events_.publish(tx, {.id = 0,
+                                .topic = "user.deleted",
+                                .key = std::to_string(id.value),
+                                .revision = now,
+                                .payload = fmt::format(R"({{"id":{}}})", id.value),
+                                .time_ms = now}));
+  return true;
+}
+
 Result<> Writes::changed(sql::Tx& tx, UserId id, std::int64_t revision) const {
   tx.on_commit([this, id] {
     cache_.erase(id);

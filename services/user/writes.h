@@ -5,13 +5,16 @@
 #include <string>
 
 #include "platform/auth/revoked_sessions.h"
+#include "platform/core/object_cache.h"
 #include "platform/core/revision.h"
 #include "platform/ports/clock.h"
 #include "platform/ports/event_bus.h"
 #include "platform/ports/sql.h"
-#include "services/user/account_cache.h"
+#include "services/user/store.h"
 
 namespace sv::user {
+
+using AccountCache = ObjectCache<UserId, AccountPtr>;
 
 struct NewAccount {
   UserId id{};
@@ -36,6 +39,9 @@ class Writes {
   Result<> insert_account(sql::Tx& tx, const NewAccount& account) const;  // a taken name is Errc::conflict "unique_violation"
   // `statement` is one of store.h's UPDATE … RETURNING revision. False: it found no row.
   Result<bool> update_account(sql::Tx& tx, std::string_view statement, UserId id, const sql::Params& params) const;
+
+  // At once and for good, with all sessions; other services purge when they hear of it. False: the account is gone or its password has changed.
+  Result<bool> delete_account(sql::Tx& tx, UserId id, std::string_view password_hash) const;
 
   Result<> open_session(sql::Tx& tx, const NewSession& session) const;
   // From the commit on, none of its tokens is accepted. False: there is no such live session of this user.

@@ -1,8 +1,6 @@
-#include <set>
-
 #include <fmt/format.h>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 
-#include "platform/core/log.h"
 #include "services/video/media_access.h"
 #include "services/video/rules.h"
 
@@ -27,20 +25,29 @@ std::string VideoRules::url(const VideoRow& row, std::string_view file, const st
   return fmt::format("{}{}{}{}", state_.options.public_url, media_prefix(row), file, query);
 }
 
-Task<Result<std::vector<Video>>> VideoRules::compose(const Ctx& ctx, UserId viewer, std::vector<VideoPtr> rows) {
+Task<std::vector<Video>> VideoRules::compose(const Ctx& ctx, UserId viewer, std::vector<VideoPtr> rows, Kind kind) {
+  using namespace asio::experimental::awaitable_operators;
   std::vector<Video> out;
+  std::erase(rows, nullptr);
   if (rows.empty()) co_return out;
-  user::UserBriefsReq ask;
-  ask.caller_id = viewer;
-  std::set<UserId> authors;
-  for (const auto& row : rows)
-    if (authors.insert(row->author).second) ask.user_ids.push_back(row->author);
-  auto briefs = co_await state_.deps.services.user->get_user_briefs(ctx, ask);
-  if (!briefs) absent_parts_.add();
+  std::vector<UserId> authors;
+  interaction::VideoInteractionPartsReq ask{.user_id = viewer, .video_ids = {}};
+  for (const auto& row : rows) {
+    authors.push_back(row->author);
+    ask.video_ids.push_back(row->id);
+  }
+  auto [people, counts] =
+      co_await (people_.look_up(ctx, viewer, std::move(authors)) && state_.deps.services.interaction->get_video_interaction_parts(ctx, ask));
+  if (!counts) absent_counts_.add();
+  std::shared_ptr<const Unwanted> unwanted;
+  if (kind == Kind::feed && viewer) unwanted = co_await unwanted_by(viewer);
 
   out.reserve(rows.size());
   for (const auto& row : rows) {
-    Video v;
+    const Person& author = people[row->author];
+    if (author.hidden()) continue;
+    if (kind == Kind::feed && (author.muted || (unwanted && unwanted->has(*row)))) continue;
+    Video& v = out.emplace_back();
     auto query = url_query(*row);
     auto link = [&](bool there, std::string_view file) { return there ? url(*row, file, query) : std::string(); };
     v.id = row->id;
@@ -50,13 +57,15 @@ Task<Result<std::vector<Video>>> VideoRules::compose(const Ctx& ctx, UserId view
     v.title = row->title;
     v.publish_time = row->publish_time / 1000;
     v.description = row->description;
-    v.author = UserBrief{.id = row->author, .username = {}, .avatar = {}, .is_follow = false};
-    if (briefs)
-      if (auto it = briefs->briefs.find(row->author); it != briefs->briefs.end()) v.author = it->second;
+    v.author = author.brief;
     v.view_count = row->views->counted;
-    v.share_count = 0;
-    v.star_count = 0;
-    v.is_star = false;
+    const auto parts = counts ? counts->parts[row->id] : interaction::VideoInteractionParts{};
+    v.like_count = parts.like_count;
+    v.comment_count = parts.comment_count;
+    v.share_count = parts.share_count;
+    v.star_count = parts.star_count;
+    v.is_like = parts.is_like;
+    v.is_star = parts.is_star;
     v.tags = row->tags;
     v.duration_ms = row->duration_ms;
     v.width = static_cast<std::int32_t>(row->width);
@@ -68,7 +77,6 @@ Task<Result<std::vector<Video>>> VideoRules::compose(const Ctx& ctx, UserId view
     v.visibility = visibility_name(row->visibility);
     v.preload_bytes = preload_bytes(*row);
     v.create_time = row->create_time / 1000;
-    out.push_back(std::move(v));
   }
   co_return out;
 }

@@ -8,6 +8,9 @@
 #include <tuple>
 #include <vector>
 
+#include "platform/core/cursor.h"
+#include "services/parts/people.h"
+#include "services/video/inboxes.h"
 #include "services/video/pipeline.h"
 #include "services/video/state.h"
 #include "services/video/views.h"
@@ -50,6 +53,12 @@ class VideoRules final : public VideoService {
   // changing
   Task<Result<>> update_video_info(const Ctx&, const UpdateVideoInfoReq&) override;
   Task<Result<>> delete_video(const Ctx&, const DeleteVideoReq&) override;
+  Task<Result<>> not_interested(const Ctx&, const NotInterestedReq&) override;
+  // more lists
+  Task<Result<VideoPageResp>> get_following_feed(const Ctx&, const FollowingFeedReq&) override;
+  Task<Result<VideoPageResp>> get_related_videos(const Ctx&, const RelatedVideoReq&) override;
+  Task<Result<VideoPageResp>> get_tag_videos(const Ctx&, const TagVideoReq&) override;
+  Task<Result<HotTagResp>> get_hot_tags(const Ctx&, const HotTagReq&) override;
   // views
   Task<Result<>> record_view(const Ctx&, const RecordViewReq&) override;
   Task<Result<VideoStatsResp>> get_video_stats(const Ctx&, const VideoStatsReq&) override;
@@ -70,17 +79,34 @@ class VideoRules final : public VideoService {
   Task<Result<>> check_head(std::string key, bool cover);
   Task<Result<>> discard(std::int64_t upload, UserId user);
 
-  // Whole entities, in the order of `rows`, as `viewer` may see them.
-  Task<Result<std::vector<Video>>> compose(const Ctx& ctx, UserId viewer, std::vector<VideoPtr> rows);
+  // Whole entities in the order of `rows`, null ones left out, as `viewer` may see them: without those of people who are hidden from
+  // them and, in `feed`s, without what they do not want to see (muted authors, not_interested).
+  enum class Kind : unsigned char { opened, feed };
+  Task<std::vector<Video>> compose(const Ctx& ctx, UserId viewer, std::vector<VideoPtr> rows, Kind kind = Kind::opened);
   std::string url(const VideoRow& row, std::string_view file, const std::string& query) const;
   std::string url_query(const VideoRow& row) const;
 
+  // What a user said not_interested to, the latest. Null when it cannot be read: a feed is shown all the same.
+  struct Unwanted {
+    std::set<VideoId> videos;
+    std::set<UserId> authors;
+    bool has(const VideoRow& row) const { return videos.contains(row.id) || authors.contains(row.author); }
+  };
+  Task<std::shared_ptr<const Unwanted>> unwanted_by(UserId user);
+
+  // Fills `out` with `size` videos for a feed, from entries that `next(after, count)` reads in order; returns where the next page begins.
+  template <class Next>
+  Task<Result<std::string>> fill(const Ctx& ctx, UserId viewer, std::string_view route, std::optional<Cursor> cursor, std::size_t size,
+                                 std::vector<Video>& out, Next next);
+  Task<Result<std::vector<FeedHead::Entry>>> followed_entries(UserId user, std::vector<std::int64_t> large, FeedHead::Entry after, std::size_t count);
+
+  Task<Result<std::vector<VideoPtr>>> listed(std::vector<VideoId> ids);
   Task<Result<std::vector<FeedHead::Entry>>> feed_entries(FeedHead::Entry after, std::size_t count);
 
   struct Ranking {
     std::int64_t id = 0;
     std::int64_t made = 0;
-    std::uint64_t revision = 0;  // of the content it was made from
+    std::uint64_t revision = 0;  // VideoState::ranked when it was made
     std::vector<VideoId> videos;
     mutable std::atomic<bool> stored{false};
   };
@@ -92,7 +118,10 @@ class VideoRules final : public VideoService {
   VideoState state_;
   ViewBuffer views_;
   Pipeline pipeline_;
-  metrics::Counter& absent_parts_;
+  const PeopleParts people_;
+  metrics::Counter& absent_counts_;
+  ObjectCache<UserId, std::shared_ptr<const Unwanted>> unwanted_;
+  Inboxes inboxes_;
   TaskGroup group_;
   std::mutex ranking_mutex_;
   std::shared_ptr<const Ranking> ranking_;

@@ -33,11 +33,13 @@ VideoRules::VideoRules(VideoDeps deps, VideoOptions options)
     : state_(std::move(deps), std::move(options)),
       views_(state_),
       pipeline_(state_),
-      absent_parts_(
-          state_.deps.metrics.counter("shortvideo_parts_absent_total", "Lists composed without another service's part", {{"service", "video"}})),
+      people_(state_.deps.services, state_.deps.metrics),
+      absent_counts_(absent_parts(state_.deps.metrics, "interaction")),
+      inboxes_(state_),
       group_("video") {
   state_.wake = [this] { pipeline_.wake(); };
   state_.deps.events.subscribe("video_search", {"video.changed"}, [this](const std::vector<Event>& events) { return index_events(events); });
+  state_.deps.events.subscribe("video_inbox", {"video.changed"}, [this](const std::vector<Event>& events) { return inboxes_.push(events); });
 }
 
 void VideoRules::start() {

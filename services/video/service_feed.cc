@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kHead = 1000;
 constexpr std::size_t kTies = 100;  // how far a page may run over to end on a whole second
+constexpr int kRefills = 20;        // a viewer who hides nearly everyone gets a short page with a cursor
 constexpr auto kFarFuture = std::numeric_limits<std::int64_t>::max();
 
 constexpr std::string_view kFeed =  // video_videos_feed
@@ -57,55 +58,72 @@ Task<Result<std::vector<FeedHead::Entry>>> VideoRules::feed_entries(FeedHead::En
   co_return entries_of(rows);
 }
 
+// Rows that lists may show, in order; null for the others.
+Task<Result<std::vector<VideoPtr>>> VideoRules::listed(std::vector<VideoId> ids) {
+  SV_CO_TRY(auto rows, co_await state_.load(std::move(ids)));
+  for (auto& row : rows)
+    if (row && !row->listed) row.reset();
+  co_return rows;
+}
+
+// Pages are refilled: what the viewer may not see leaves no gap.
 Task<Result<FeedResp>> VideoRules::get_feed(const Ctx& ctx, const FeedReq& req) {
-  auto size = page_size(req.page_size);
+  const auto size = page_size(req.page_size);
   SV_CO_TRY(auto cursor, decode_cursor("feed", req.cursor.value_or("")));
   if (req.latest_time < 0 || req.latest_time > kFarFuture / 1000) co_return invalid("latest_time", "out_of_range");
   FeedHead::Entry after{.publish_time = kFarFuture, .id = VideoId(kFarFuture)};
   if (cursor) after = {.publish_time = cursor->key, .id = VideoId(cursor->id)};
   else if (req.latest_time > 0) after = {.publish_time = req.latest_time * 1000, .id = VideoId(0)};
 
-  SV_CO_TRY(auto entries, co_await feed_entries(after, size + 1 + (cursor ? 0 : kTies)));
-  auto end = std::min(size, entries.size());
-  if (!cursor)
-    while (end > 0 && end < entries.size() && end < size + kTies && entries[end].publish_time / 1000 == entries[end - 1].publish_time / 1000) ++end;
-  bool more = entries.size() > end;
-  entries.resize(end);
-
-  SV_CO_TRY(auto rows, co_await state_.load(ids_of(entries)));
-  std::erase_if(rows, [](const VideoPtr& row) { return !row || !row->listed; });
   FeedResp out;
-  SV_CO_TRY(out.videos, co_await compose(ctx, req.user_id, std::move(rows)));
-  out.next_time = entries.empty() ? req.latest_time : entries.back().publish_time / 1000;
-  out.next_cursor = more ? encode_cursor("feed", {.key = entries.back().publish_time, .id = entries.back().id.value}) : "";
+  bool more = true;
+  for (int round = 0; more && out.videos.size() < size && round < kRefills; ++round) {
+    SV_CO_TRY(auto entries, co_await feed_entries(after, size + 1 + (cursor ? 0 : kTies)));
+    const auto wanted = size - out.videos.size();
+    auto end = std::min(wanted, entries.size());
+    if (!cursor)
+      while (end > 0 && end < entries.size() && end < wanted + kTies && entries[end].publish_time / 1000 == entries[end - 1].publish_time / 1000)
+        ++end;
+    more = entries.size() > end;
+    entries.resize(end);
+    if (end > 0) after = entries.back();
+    SV_CO_TRY(auto rows, co_await listed(ids_of(entries)));
+    std::ranges::move(co_await compose(ctx, req.user_id, std::move(rows), Kind::feed), std::back_inserter(out.videos));
+  }
+  out.next_time = after.publish_time == kFarFuture ? req.latest_time : after.publish_time / 1000;
+  out.next_cursor = more ? encode_cursor("feed", {.key = after.publish_time, .id = after.id.value}) : "";
   co_return out;
 }
 
 Task<Result<VideoDetailResp>> VideoRules::get_video_detail(const Ctx& ctx, const VideoDetailReq& req) {
   SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
   if (!row || !row->visible_to(req.current_user_id)) co_return fail(Errc::not_found, "video_not_found");
-  VideoDetailResp out;
-  SV_CO_TRY(auto videos, co_await compose(ctx, req.current_user_id, std::vector{row}));
-  out.video = std::move(videos[0]);
-  co_return out;
+  auto videos = co_await compose(ctx, req.current_user_id, std::vector{row});
+  if (videos.empty()) co_return fail(Errc::not_found, "video_not_found");
+  co_return VideoDetailResp{.video = std::move(videos[0])};
 }
 
 Task<Result<BatchVideoInfoResp>> VideoRules::batch_get_video_info(const Ctx& ctx, const BatchVideoInfoReq& req) {
   if (req.video_ids.size() > 200) co_return invalid("video_ids", "too_long");
   SV_CO_TRY(auto rows, co_await state_.load(req.video_ids));
   std::erase_if(rows, [&](const VideoPtr& row) { return !row || !row->visible_to(req.current_user_id); });
-  SV_CO_TRY(auto videos, co_await compose(ctx, req.current_user_id, std::move(rows)));
   BatchVideoInfoResp out;
-  for (auto& v : videos) {
+  for (auto& v : co_await compose(ctx, req.current_user_id, std::move(rows))) {
     auto id = v.id;
     out.videos.insert_or_assign(id, std::move(v));
   }
   co_return out;
 }
 
+// All by one author: either the viewer may see them or none.
 Task<Result<UserVideoListResp>> VideoRules::get_user_video_list(const Ctx& ctx, const UserVideoListReq& req) {
   auto size = page_size(req.page_size);
   SV_CO_TRY(auto cursor, decode_cursor("user", req.cursor.value_or("")));
+  const Person author = co_await people_.look_up_one(ctx, req.current_user_id, req.user_id);
+  if (author.gone || author.blocked) co_return fail(Errc::not_found, "user_not_found");
+  UserVideoListResp out;
+  out.next_cursor = "";
+  if (author.hidden()) co_return out;  // a private account shows that it has nothing for others
   FeedHead::Entry after{.publish_time = kFarFuture, .id = VideoId(kFarFuture)};
   if (cursor) after = {.publish_time = cursor->key, .id = VideoId(cursor->id)};
   auto offset = cursor ? 0 : page_offset(req.page, size);
@@ -114,13 +132,11 @@ Task<Result<UserVideoListResp>> VideoRules::get_user_video_list(const Ctx& ctx, 
   auto entries = entries_of(found);
   bool more = entries.size() > size;
   if (more) entries.resize(size);
-  SV_CO_TRY(auto rows, co_await state_.load(ids_of(entries)));
-  std::erase_if(rows, [](const VideoPtr& row) { return !row || !row->listed; });
+  SV_CO_TRY(auto rows, co_await listed(ids_of(entries)));
   SV_CO_TRY(auto counts, co_await state_.deps.db.query(kCounts, {std::vector{req.user_id.value}}));
-  UserVideoListResp out;
-  SV_CO_TRY(out.videos, co_await compose(ctx, req.current_user_id, std::move(rows)));
+  out.videos = co_await compose(ctx, req.current_user_id, std::move(rows));
   out.total_count = counts.empty() ? 0 : static_cast<std::int32_t>(counts.i64(0, 2));
-  out.next_cursor = more ? encode_cursor("user", {.key = entries.back().publish_time, .id = entries.back().id.value}) : "";
+  if (more) out.next_cursor = encode_cursor("user", {.key = entries.back().publish_time, .id = entries.back().id.value});
   co_return out;
 }
 
@@ -134,10 +150,9 @@ Task<Result<ListMineResp>> VideoRules::list_mine(const Ctx& ctx, const ListMineR
   bool more = entries.size() > size;
   if (more) entries.resize(size);
   SV_CO_TRY(auto rows, co_await state_.load(ids_of(entries)));
-  std::erase_if(rows, [](const VideoPtr& row) { return !row; });
   SV_CO_TRY(auto counts, co_await state_.deps.db.query(kCounts, {std::vector{req.user_id.value}}));
   ListMineResp out;
-  SV_CO_TRY(out.videos, co_await compose(ctx, req.user_id, std::move(rows)));
+  out.videos = co_await compose(ctx, req.user_id, std::move(rows));
   out.total = counts.empty() ? 0 : counts.i64(0, 1);
   out.next_cursor = more ? encode_cursor("mine", {.key = entries.back().publish_time, .id = entries.back().id.value}) : "";
   co_return out;

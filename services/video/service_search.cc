@@ -23,16 +23,15 @@ constexpr std::string_view kRanking = "SELECT made, videos FROM video_rankings W
 Task<Result<SearchVideoResp>> VideoRules::search_video(const Ctx& ctx, const SearchVideoReq& req) {
   if (req.keyword.empty()) co_return invalid("keyword", "required");
   if (req.keyword.size() > 400) co_return invalid("keyword", "too_long");
-  std::int64_t size = req.page_size <= 0 ? 10 : std::min(req.page_size, 100);
-  std::int64_t page = std::clamp(req.page, 1, 1000);
-  SV_CO_TRY(auto hits, co_await state_.deps.search.search(req.keyword, (page - 1) * size, size));
+  const auto size = static_cast<std::size_t>(req.page_size <= 0 ? 10 : std::min(req.page_size, 100));
+  auto at = (std::clamp<std::int64_t>(req.page, 1, 1000) - 1) * static_cast<std::int64_t>(size);
+  SV_CO_TRY(auto hits, co_await state_.deps.search.search(req.keyword, at, static_cast<std::int64_t>(size)));
   std::vector<VideoId> ids;
   for (auto id : hits.ids) ids.emplace_back(id);
-  SV_CO_TRY(auto rows, co_await state_.load(std::move(ids)));
-  // The index follows within a second; what may be seen is decided here.
-  std::erase_if(rows, [](const VideoPtr& row) { return !row || !row->listed; });
+  // The index follows within a second; what may be seen is decided here. Numbered pages cannot be refilled: the next would repeat.
+  SV_CO_TRY(auto rows, co_await listed(std::move(ids)));
   SearchVideoResp out;
-  SV_CO_TRY(out.videos, co_await compose(ctx, req.current_user_id, std::move(rows)));
+  out.videos = co_await compose(ctx, req.current_user_id, std::move(rows));
   out.total_count = static_cast<std::int32_t>(hits.total);
   co_return out;
 }
@@ -68,7 +67,7 @@ Task<Result<>> VideoRules::index_events(std::vector<Event> events) {
 }
 
 Task<Result<std::shared_ptr<const VideoRules::Ranking>>> VideoRules::current_ranking() {
-  auto revision = state_.deps.revision.value();
+  auto revision = state_.ranked.load();
   auto now = state_.now();
   {
     std::lock_guard lock(ranking_mutex_);
@@ -113,16 +112,14 @@ Task<Result<HotVideoResp>> VideoRules::get_hot_videos(const Ctx& ctx, const HotV
   } else {
     SV_CO_TRY(ranking, co_await current_ranking());
   }
-  std::vector<VideoPtr> page;
-  while (page.size() < size && at < ranking->videos.size()) {  // refilled when some are no longer listed
-    auto n = std::min(size - page.size(), ranking->videos.size() - at);
+  HotVideoResp out;
+  while (out.videos.size() < size && at < ranking->videos.size()) {  // refilled when some are not for this viewer
+    auto n = std::min(size - out.videos.size(), ranking->videos.size() - at);
     auto from = ranking->videos.begin() + static_cast<std::ptrdiff_t>(at);
-    SV_CO_TRY(auto rows, co_await state_.load(std::vector(from, from + static_cast<std::ptrdiff_t>(n))));
-    for (auto& row : rows)
-      if (row && row->listed) page.push_back(std::move(row));
+    SV_CO_TRY(auto rows, co_await listed(std::vector(from, from + static_cast<std::ptrdiff_t>(n))));
+    std::ranges::move(co_await compose(ctx, req.user_id, std::move(rows), Kind::feed), std::back_inserter(out.videos));
     at += n;
   }
-  HotVideoResp out;
   out.next_cursor = "";
   if (at < ranking->videos.size()) {
     if (!ranking->stored) {
@@ -139,7 +136,6 @@ Task<Result<HotVideoResp>> VideoRules::get_hot_videos(const Ctx& ctx, const HotV
     }
     out.next_cursor = encode_cursor("hot", {.key = ranking->id, .id = static_cast<std::int64_t>(at)});
   }
-  SV_CO_TRY(out.videos, co_await compose(ctx, req.user_id, std::move(page)));
   co_return out;
 }
 

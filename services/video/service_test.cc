@@ -218,7 +218,7 @@ TEST_F(Reading, WithoutTheUserServiceAuthorsAreIdsOnly) {
   auto page = feed();
   EXPECT_EQ(page.videos.at(0).author->id, kAnn);
   EXPECT_EQ(page.videos.at(0).author->username, "");
-  EXPECT_NE(metrics_.text().find("shortvideo_parts_absent_total{service=\"video\"} 1"), std::string::npos);
+  EXPECT_NE(metrics_.text().find("shortvideo_parts_absent_total{part=\"user\"} 1"), std::string::npos);
   services_.user = &users_;
 }
 

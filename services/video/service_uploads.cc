@@ -117,7 +117,8 @@ Task<Result<FinishUploadResp>> VideoRules::finish_upload(const Ctx& ctx, const F
   upload.cover = req.cover_key && !req.cover_key->empty();
   if (upload.cover && *req.cover_key != cover_source_key(upload.id)) co_return invalid("cover_key", "invalid");
   SV_CO_TRY(auto row, co_await publish(ctx, std::move(upload)));
-  SV_CO_TRY(auto videos, co_await compose(ctx, req.user_id, std::vector{row}));
+  auto videos = co_await compose(ctx, req.user_id, std::vector{row});
+  if (videos.empty()) co_return fail(Errc::not_found, "user_not_found");  // the account went while the upload came
   co_return FinishUploadResp{.video = std::move(videos[0])};
 }
 

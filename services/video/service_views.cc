@@ -96,8 +96,14 @@ Result<> ViewBuffer::write(sql::Tx& tx, const Batch& batch) {
   SV_CHECK(tx.execute_many(kSetStats, updates));
   SV_CHECK(tx.execute("DELETE FROM video_views WHERE day < $1", {day - 1}));  // video_views_day
   tx.on_commit([this, totals = std::move(totals), any = !counted.empty()] {
-    for (const auto& [video, t] : totals) state_.rows.set_views(video, t.raw, t.counted);
-    if (any) state_.deps.revision.bump();
+    for (const auto& [video, total] : totals)
+      state_.rows.update(video, [&t = total](const VideoPtr& row) {
+        row->views->raw = t.raw;
+        row->views->counted = t.counted;
+      });
+    if (!any) return;
+    ++state_.ranked;
+    state_.deps.revision.bump();
   });
   return {};
 }
@@ -118,9 +124,19 @@ Task<Result<>> VideoRules::record_view(const Ctx&, const RecordViewReq& req) {
 Task<Result<VideoStatsResp>> VideoRules::get_video_stats(const Ctx& ctx, const VideoStatsReq& req) {
   SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
   if (!row || !row->visible_to(ctx.caller)) co_return fail(Errc::not_found, "video_not_found");
+  if ((co_await people_.look_up_one(ctx, ctx.caller, row->author)).hidden()) co_return fail(Errc::not_found, "video_not_found");
   VideoStatsResp out;
   out.stats.video_id = row->id;
   out.stats.view_count = row->views->counted;
+  auto counts = co_await state_.deps.services.interaction->get_video_interaction_parts(ctx, {.user_id = {}, .video_ids = {row->id}});
+  if (counts) {
+    const auto& parts = counts->parts[row->id];
+    out.stats.like_count = parts.like_count;
+    out.stats.comment_count = parts.comment_count;
+    out.stats.share_count = parts.share_count;
+  } else {
+    absent_counts_.add();
+  }
   if (row->owned_by(ctx.caller)) out.stats.raw_view_count = row->views->raw;
   co_return out;
 }

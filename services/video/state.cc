@@ -1,7 +1,10 @@
 #include "services/video/state.h"
 
+#include <map>
+
 #include <fmt/format.h>
 
+#include "platform/auth/username.h"
 #include "services/video/views.h"
 
 namespace sv::video {
@@ -29,6 +32,7 @@ Result<> VideoState::create(sql::Tx& tx, VideoRow row) {
   SV_CHECK(tx.execute(kInsert, {row.id, row.author, row.title, row.description, join_tags(row.tags), num(row.visibility), num(row.status), row.listed,
                                 row.publish_time, row.create_time, row.revision, row.media_rev, row.asset, row.cover}));
   SV_CHECK(count_videos(tx, row.author, 1, row.listed ? 1 : 0));
+  SV_CHECK(retag(tx, nullptr, row.listed ? &row : nullptr));
   return announce(tx, row, row.listed);
 }
 
@@ -41,7 +45,31 @@ Result<> VideoState::save(sql::Tx& tx, const VideoRow& before, VideoRow after) {
   int owned = after.status == Status::deleted ? -1 : 0;
   int listed = (after.listed ? 1 : 0) - (before.listed ? 1 : 0);
   SV_CHECK(count_videos(tx, after.author, owned, listed));
+  SV_CHECK(retag(tx, before.listed ? &before : nullptr, after.listed ? &after : nullptr));
   return announce(tx, after, before.listed || after.listed);
+}
+
+Result<> VideoState::retag(sql::Tx& tx, const VideoRow* before, const VideoRow* after) {
+  std::map<std::string, std::string> old_tags, new_tags;  // key → as written
+  if (before)
+    for (const auto& tag : before->tags) old_tags.emplace(auth::fold_text(tag), tag);
+  if (after)
+    for (const auto& tag : after->tags) new_tags.emplace(auth::fold_text(tag), tag);
+  if (old_tags == new_tags) return {};
+  for (const auto& [key, label] : old_tags) {
+    if (new_tags.contains(key)) continue;
+    SV_CHECK(tx.execute("DELETE FROM video_tags WHERE video_id = $1 AND tag = $2", {before->id, key}));
+    SV_CHECK(tx.execute("UPDATE video_tag_counts SET videos = videos - 1 WHERE tag = $1", {key}));
+  }
+  for (const auto& [key, label] : new_tags) {
+    if (old_tags.contains(key)) continue;
+    SV_CHECK(tx.execute("INSERT INTO video_tags (tag, video_id, publish_time) VALUES ($1, $2, $3)", {key, after->id, after->publish_time}));
+    SV_CHECK(
+        tx.execute("INSERT INTO video_tag_counts (tag, label, videos) VALUES ($1, $2, 1) "
+                   "ON CONFLICT (tag) DO UPDATE SET label = excluded.label, videos = video_tag_counts.videos + 1",
+                   {key, label}));
+  }
+  return {};
 }
 
 Result<> VideoState::announce(sql::Tx& tx, const VideoRow& row, bool listing) {
@@ -59,6 +87,7 @@ Result<> VideoState::announce(sql::Tx& tx, const VideoRow& row, bool listing) {
     rows.erase(id);
     if (!listing) return;
     head.clear();
+    ++ranked;
     deps.revision.bump();
   });
   return {};
@@ -75,14 +104,14 @@ Task<Result<std::vector<VideoPtr>>> VideoState::load(std::vector<VideoId> ids) {
   std::vector<std::int64_t> missing;
   auto stamp = rows.stamp();
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    out[i] = rows.find(ids[i]);
+    out[i] = rows.find(ids[i]).value_or(nullptr);
     if (!out[i]) missing.push_back(ids[i].value);
   }
   if (missing.empty()) co_return out;
   SV_CO_TRY(auto found, co_await deps.db.query(kVideosByIds, {std::move(missing)}));
   for (std::size_t r = 0; r < found.size(); ++r) {
     auto row = read_video(found, r);
-    rows.put(stamp, row);
+    rows.put(stamp, row->id, row);
     for (std::size_t i = 0; i < ids.size(); ++i)
       if (!out[i] && ids[i] == row->id) out[i] = row;
   }

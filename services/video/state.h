@@ -5,7 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "services/video/row_cache.h"
+#include "platform/core/object_cache.h"
+#include "services/video/feed_head.h"
 #include "services/video/service.h"
 #include "services/video/store.h"
 
@@ -33,12 +34,15 @@ struct VideoState {
 
   VideoDeps deps;
   VideoOptions options;
-  RowCache rows;
+  ObjectCache<VideoId, VideoPtr> rows;
   FeedHead head;
-  std::function<void()> wake = [] {};  // set before anything is queued
+  std::atomic<std::uint64_t> ranked{0};  // commits that may change the order of the hot list
+  std::function<void()> wake = [] {};    // set before anything is queued
 
  private:
   Result<> announce(sql::Tx& tx, const VideoRow& row, bool listing);
+  // Brings video_tags and its counts from what `before` said to what `after` says; null: not listed.
+  Result<> retag(sql::Tx& tx, const VideoRow* before, const VideoRow* after);
 };
 
 }  // namespace sv::video

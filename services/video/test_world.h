@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <fstream>
+#include <mutex>
 #include <set>
 #include <thread>
 
@@ -89,11 +91,58 @@ class FakeMedia final : public media::MediaTools {
 
 class FakeUsers final : public user::UserAbsent {
  public:
+  std::set<UserId> gone, closed;
+
   Task<Result<user::UserBriefsResp>> get_user_briefs(const Ctx&, const user::UserBriefsReq& req) override {
     user::UserBriefsResp out;
-    for (auto id : req.user_ids) out.briefs[id] = UserBrief{.id = id, .username = fmt::format("user{}", id), .avatar = {}, .is_follow = false};
+    out.private_ids.emplace(closed.begin(), closed.end());
+    for (auto id : req.user_ids)
+      if (!gone.contains(id)) out.briefs[id] = UserBrief{.id = id, .username = fmt::format("user{}", id), .avatar = {}, .is_follow = false};
     co_return out;
   }
+};
+
+// Who follows, blocked or muted whom is what the test says.
+class FakeSocial final : public social::SocialAbsent {
+ public:
+  std::set<std::pair<UserId, UserId>> follows, blocks, mutes;
+  std::int64_t more_followers = 0;  // of everyone
+
+  Task<Result<social::SocialPartsResp>> get_social_parts(const Ctx&, const social::SocialPartsReq& req) override {
+    std::lock_guard lock(mutex);
+    social::SocialPartsResp out;
+    for (auto id : req.user_ids) {
+      auto& part = out.parts[id];
+      part.is_follow = follows.contains({req.user_id, id});
+      part.is_blocked = blocks.contains({req.user_id, id});
+      part.has_blocked = blocks.contains({id, req.user_id});
+      part.is_muted = mutes.contains({req.user_id, id});
+      part.follower_count = more_followers + std::ranges::count(follows, id, &std::pair<UserId, UserId>::second);
+    }
+    co_return out;
+  }
+  Task<Result<social::FollowIdsResp>> get_following_ids(const Ctx&, const social::FollowIdsReq& req) override {
+    std::lock_guard lock(mutex);
+    social::FollowIdsResp out;
+    for (auto [from, to] : follows)
+      if (from == req.user_id && to > req.after) out.user_ids.push_back(to);
+    co_return out;
+  }
+  Task<Result<social::FollowIdsResp>> get_follower_ids(const Ctx&, const social::FollowIdsReq& req) override {
+    std::lock_guard lock(mutex);
+    social::FollowIdsResp out;
+    for (auto [from, to] : follows)
+      if (to == req.user_id && from > req.after) out.user_ids.push_back(from);
+    co_return out;
+  }
+  void set(std::set<std::pair<UserId, UserId>>& edges, UserId from, UserId to, bool on = true) {
+    std::lock_guard lock(mutex);
+    if (on) edges.emplace(from, to);
+    else edges.erase({from, to});
+  }
+
+ private:
+  std::mutex mutex;  // the inbox consumer asks on another thread
 };
 
 inline constexpr UserId kAnn{1001}, kBob{1002};
@@ -122,6 +171,7 @@ class VideoWorld : public ::testing::Test {
     search_ = std::move(make_local_search(folder_ / "search.db").value());
     events_ = make_local_events({db_.get()}, clock_, io_.get_executor(), {});
     services_.user = &users_;
+    services_.social = &social_;
     service_ = make_video_service({.db = *db_,
                                    .clock = clock_,
                                    .ids = *ids_,
@@ -253,6 +303,7 @@ class VideoWorld : public ::testing::Test {
   std::thread thread_;
   Services services_;
   FakeUsers users_;
+  FakeSocial social_;
   FakeMedia media_;
   ContentRevision revision_;
   metrics::Registry metrics_;

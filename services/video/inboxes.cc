@@ -1,0 +1,128 @@
+#include "services/video/inboxes.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace sv::video {
+namespace {
+
+constexpr std::int64_t kBackfill = 100;  // newest videos of an author that a new follower finds
+constexpr std::int64_t kBatch = 1000;
+constexpr std::int64_t kSeenMs = 3600'000;  // how exactly the last read is kept
+
+constexpr std::string_view kReader = "SELECT seen, followed FROM video_readers WHERE user_id = $1";  // primary key
+constexpr std::string_view kSetReader =
+    "INSERT INTO video_readers (user_id, seen, followed) VALUES ($1, $2, $3) "
+    "ON CONFLICT (user_id) DO UPDATE SET seen = excluded.seen, followed = excluded.followed";
+constexpr std::string_view kRecentReaders = "SELECT user_id FROM video_readers WHERE user_id = any($1) AND seen > $2";
+constexpr std::string_view kInboxAuthors = "SELECT DISTINCT author_id FROM video_inbox WHERE user_id = $1";  // video_inbox_author
+constexpr std::string_view kDropAuthor = "DELETE FROM video_inbox WHERE user_id = $1 AND author_id = $2";    // video_inbox_author
+constexpr std::string_view kNewest =                                                                         // video_videos_author_feed
+    "SELECT id, publish_time FROM video_videos WHERE author_id = $1 AND listed = 1 ORDER BY publish_time DESC, id DESC LIMIT $2";
+constexpr std::string_view kPut =
+    "INSERT INTO video_inbox (user_id, video_id, author_id, publish_time) VALUES ($1, $2, $3, $4) ON CONFLICT (user_id, video_id) DO NOTHING";
+constexpr std::string_view kLargeAuthors = "SELECT author_id FROM video_large_authors";
+constexpr std::string_view kAddLarge = "INSERT INTO video_large_authors (author_id) VALUES ($1) ON CONFLICT (author_id) DO NOTHING";
+
+// FNV-1a of the sorted ids: tells that the set has changed.
+std::int64_t hash_of(const std::vector<std::int64_t>& ids) {
+  std::uint64_t h = 14695981039346656037ULL;
+  for (std::int64_t id : ids) h = (h ^ static_cast<std::uint64_t>(id)) * 1099511628211ULL;
+  return static_cast<std::int64_t>(h);
+}
+
+}  // namespace
+
+Task<Result<std::vector<std::int64_t>>> Inboxes::followed(const Ctx& ctx, UserId user) {
+  std::vector<std::int64_t> out;
+  social::FollowIdsReq req{.user_id = user, .after = {}, .limit = 10'000};
+  for (;;) {
+    SV_CO_TRY(auto reply, co_await state_.deps.services.social->get_following_ids(ctx, req));
+    for (UserId id : reply.user_ids) out.push_back(id.value);
+    if (reply.user_ids.size() < static_cast<std::size_t>(req.limit)) co_return out;
+    req.after = reply.user_ids.back();
+  }
+}
+
+Task<Result<>> Inboxes::open(const Ctx& ctx, UserId user) {
+  SV_CO_TRY(const auto authors, co_await followed(ctx, user));
+  const auto hash = hash_of(authors);
+  const auto now = state_.now();
+  SV_CO_TRY(const auto reader, co_await state_.deps.db.query(kReader, {user}));
+  const bool recent = !reader.empty() && now - reader.i64(0, 0) < kReaderMs;
+  if (recent && reader.i64(0, 1) == hash && now - reader.i64(0, 0) < kSeenMs) co_return Result<>{};
+  co_return co_await state_.deps.db.write(ctx, [user, authors, hash, now, recent](sql::Tx& tx) -> Result<> {
+    // A reader who was away missed pushes of every author: all are read again (rows that are there stay).
+    std::vector<std::int64_t> present;
+    SV_TRY(const auto rows, tx.query(kInboxAuthors, {user}));
+    for (std::size_t i = 0; i < rows.size(); ++i) present.push_back(rows.i64(i, 0));
+    std::ranges::sort(present);
+    for (std::int64_t author : present)
+      if (!std::ranges::binary_search(authors, author)) SV_CHECK(tx.execute(kDropAuthor, {user, author}));
+    for (std::int64_t author : authors) {
+      if (recent && std::ranges::binary_search(present, author)) continue;
+      SV_TRY(const auto newest, tx.query(kNewest, {author, kBackfill}));
+      std::vector<sql::Params> put;
+      for (std::size_t i = 0; i < newest.size(); ++i) put.push_back({user, newest.i64(i, 0), author, newest.i64(i, 1)});
+      SV_CHECK(tx.execute_many(kPut, put));
+    }
+    SV_CHECK(tx.execute(kSetReader, {user, now, hash}));
+    return {};
+  });
+}
+
+Task<Result<std::vector<std::int64_t>>> Inboxes::large_authors(const Ctx& ctx, UserId user) {
+  SV_CO_TRY(const auto rows, co_await state_.deps.db.query(kLargeAuthors));
+  std::vector<std::int64_t> out;
+  for (std::size_t at = 0; at < rows.size(); at += 200) {
+    social::SocialPartsReq ask{.user_id = user, .user_ids = {}, .with_counts = false};
+    for (std::size_t i = at; i < std::min(rows.size(), at + 200); ++i) ask.user_ids.emplace_back(rows.i64(i, 0));
+    SV_CO_TRY(const auto reply, co_await state_.deps.services.social->get_social_parts(ctx, ask));
+    for (const auto& [id, parts] : reply.parts)
+      if (parts.is_follow) out.push_back(id.value);
+  }
+  co_return out;
+}
+
+Task<Result<>> Inboxes::push(const std::vector<Event>& events) {
+  std::vector<VideoId> ids;
+  for (const auto& event : events) {
+    std::int64_t id = 0;
+    std::from_chars(event.key.data(), event.key.data() + event.key.size(), id);
+    if (std::ranges::find(ids, VideoId(id)) == ids.end()) ids.emplace_back(id);
+  }
+  SV_CO_TRY(auto rows, co_await state_.load_committed(std::move(ids)));
+  const Ctx ctx;
+  for (auto& row : rows)
+    if (row && row->listed) SV_CO_CHECK(co_await push_one(ctx, std::move(row)));
+  co_return Result<>{};
+}
+
+Task<Result<>> Inboxes::push_one(const Ctx& ctx, VideoPtr row) {
+  auto& social = *state_.deps.services.social;
+  SV_CO_TRY(auto parts, co_await social.get_social_parts(ctx, {.user_id = {}, .user_ids = {row->author}, .with_counts = true}));
+  if (parts.parts[row->author].follower_count >= kLarge)
+    co_return co_await state_.deps.db.write(ctx, [author = row->author](sql::Tx& tx) -> Result<> {
+      SV_CHECK(tx.execute(kAddLarge, {author}));
+      return {};
+    });
+  social::FollowIdsReq ask{.user_id = row->author, .after = {}, .limit = kBatch};
+  for (;;) {
+    SV_CO_TRY(auto followers, co_await social.get_follower_ids(ctx, ask));
+    if (followers.user_ids.empty()) co_return Result<>{};
+    std::vector<std::int64_t> ids;
+    for (UserId id : followers.user_ids) ids.push_back(id.value);
+    SV_CO_TRY(const auto readers, co_await state_.deps.db.query(kRecentReaders, {ids, state_.now() - kReaderMs}));
+    std::vector<sql::Params> put;
+    for (std::size_t i = 0; i < readers.size(); ++i) put.push_back({readers.i64(i, 0), row->id, row->author, row->publish_time});
+    if (!put.empty())
+      SV_CO_CHECK(co_await state_.deps.db.write(ctx, [put](sql::Tx& tx) -> Result<> {
+        SV_CHECK(tx.execute_many(kPut, put));
+        return {};
+      }));
+    if (followers.user_ids.size() < static_cast<std::size_t>(ask.limit)) co_return Result<>{};
+    ask.after = followers.user_ids.back();
+  }
+}
+
+}  // namespace sv::video

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <vector>
+
+#include "services/video/state.h"
+
+namespace sv::video {
+
+// The following feed of people who read it. Videos of authors with fewer than kLarge followers are pushed to recent readers when they
+// appear; the others' are merged at reading (what the rules do), for a million rows a video would be worse than one more query.
+class Inboxes {
+ public:
+  static constexpr std::int64_t kLarge = 10'000;
+  static constexpr std::int64_t kReaderMs = 7LL * 24 * 3600'000;  // who did not read for longer gets nothing pushed, and a new inbox at the next read
+
+  explicit Inboxes(VideoState& state) : state_(state) {}
+
+  // Brings the inbox in line with whom `user` follows now, whatever happened since the last read.
+  Task<Result<>> open(const Ctx& ctx, UserId user);
+  // Those of the large authors whom `user` follows.
+  Task<Result<std::vector<std::int64_t>>> large_authors(const Ctx& ctx, UserId user);
+  // Consumer of video.changed. Repeats do no harm.
+  Task<Result<>> push(const std::vector<Event>& events);
+
+ private:
+  Task<Result<std::vector<std::int64_t>>> followed(const Ctx& ctx, UserId user);
+  Task<Result<>> push_one(const Ctx& ctx, VideoPtr row);
+
+  VideoState& state_;
+};
+
+}  // namespace sv::video

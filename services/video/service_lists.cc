@@ -1,0 +1,182 @@
+#include <algorithm>
+#include <limits>
+
+#include "platform/auth/username.h"
+#include "platform/core/log.h"
+#include "services/video/rules.h"
+
+namespace sv::video {
+namespace {
+
+using Entry = FeedHead::Entry;
+
+constexpr auto kFarFuture = std::numeric_limits<std::int64_t>::max();
+constexpr int kRefills = 20;
+constexpr std::int64_t kUnwantedKept = 2000;  // the latest that count
+
+constexpr std::string_view kInbox =  // video_inbox_page
+    "SELECT video_id, publish_time FROM video_inbox WHERE user_id = $1 AND (publish_time, video_id) < ($2, $3) "
+    "ORDER BY publish_time DESC, video_id DESC LIMIT $4";
+constexpr std::string_view kOneAuthor =  // video_videos_author_feed
+    "SELECT id, publish_time FROM video_videos WHERE author_id = $1 AND listed = 1 AND (publish_time, id) < ($2, $3) "
+    "ORDER BY publish_time DESC, id DESC LIMIT $4";
+constexpr std::string_view kTagged =  // video_tags_videos
+    "SELECT video_id, publish_time FROM video_tags WHERE tag = $1 AND (publish_time, video_id) < ($2, $3) "
+    "ORDER BY publish_time DESC, video_id DESC LIMIT $4";
+constexpr std::string_view kSharing =  // video_tags_videos: how many of the tags each of their newest videos carries
+    "SELECT video_id, count(*) FROM video_tags WHERE tag = any($1) AND video_id <> $2 GROUP BY video_id "
+    "ORDER BY count(*) DESC, max(publish_time) DESC, video_id DESC LIMIT $3";
+constexpr std::string_view kHotTags =  // video_tag_counts_hot
+    "SELECT label, videos FROM video_tag_counts WHERE videos > 0 ORDER BY videos DESC, tag DESC LIMIT $1";
+constexpr std::string_view kUnwanted =  // video_unwanted_recent
+    "SELECT kind, subject FROM video_unwanted WHERE user_id = $1 ORDER BY made DESC LIMIT $2";
+
+std::size_t page_size(std::int32_t asked) { return asked <= 0 ? 10 : static_cast<std::size_t>(std::min(asked, 100)); }
+
+void append(std::vector<Entry>& out, const sql::Rows& rows) {
+  for (std::size_t i = 0; i < rows.size(); ++i) out.push_back({.publish_time = rows.i64(i, 1), .id = VideoId(rows.i64(i, 0))});
+}
+
+}  // namespace
+
+template <class Next>
+Task<Result<std::string>> VideoRules::fill(const Ctx& ctx, UserId viewer, std::string_view route, std::optional<Cursor> cursor, std::size_t size,
+                                           std::vector<Video>& out, Next next) {
+  Entry after{.publish_time = kFarFuture, .id = VideoId(kFarFuture)};
+  if (cursor) after = {.publish_time = cursor->key, .id = VideoId(cursor->id)};
+  for (int round = 0; round < kRefills; ++round) {
+    SV_CO_TRY(std::vector<Entry> entries, co_await next(after, size - out.size() + 1));
+    const bool more = entries.size() > size - out.size();
+    if (more) entries.pop_back();
+    if (!entries.empty()) after = entries.back();
+    std::vector<VideoId> ids;
+    for (const auto& e : entries) ids.push_back(e.id);
+    SV_CO_TRY(auto rows, co_await listed(std::move(ids)));
+    std::ranges::move(co_await compose(ctx, viewer, std::move(rows), Kind::feed), std::back_inserter(out));
+    if (!more) co_return std::string();
+    if (out.size() == size) break;
+  }
+  co_return encode_cursor(route, {.key = after.publish_time, .id = after.id.value});
+}
+
+Task<Result<std::vector<Entry>>> VideoRules::followed_entries(UserId user, std::vector<std::int64_t> large, Entry after, std::size_t count) {
+  const auto limit = static_cast<std::int64_t>(count);
+  std::vector<Entry> out;
+  SV_CO_TRY(const auto pushed, co_await state_.deps.db.query(kInbox, {user, after.publish_time, after.id, limit}));
+  append(out, pushed);
+  for (std::int64_t author : large) {
+    SV_CO_TRY(const auto theirs, co_await state_.deps.db.query(kOneAuthor, {author, after.publish_time, after.id, limit}));
+    append(out, theirs);
+  }
+  std::ranges::sort(out, [](const Entry& a, const Entry& b) { return std::pair(a.publish_time, a.id) > std::pair(b.publish_time, b.id); });
+  const auto twice = std::ranges::unique(out, [](const Entry& a, const Entry& b) { return a.id == b.id; });
+  out.erase(twice.begin(), twice.end());
+  if (out.size() > count) out.resize(count);
+  co_return out;
+}
+
+Task<Result<VideoPageResp>> VideoRules::get_following_feed(const Ctx& ctx, const FollowingFeedReq& req) {
+  if (!req.user_id) co_return fail(Errc::unauthenticated);
+  SV_CO_TRY(auto cursor, decode_cursor("following", req.cursor));
+  SV_CO_CHECK(co_await inboxes_.open(ctx, req.user_id));
+  SV_CO_TRY(const auto large, co_await inboxes_.large_authors(ctx, req.user_id));
+  VideoPageResp out;
+  SV_CO_TRY(out.next_cursor, co_await fill(ctx, req.user_id, "following", cursor, page_size(req.page_size), out.videos,
+                                           [&](Entry after, std::size_t count) { return followed_entries(req.user_id, large, after, count); }));
+  co_return out;
+}
+
+Task<Result<VideoPageResp>> VideoRules::get_tag_videos(const Ctx& ctx, const TagVideoReq& req) {
+  SV_CO_CHECK(auth::check_text("tag", req.tag, 50));
+  const std::string tag = auth::fold_text(req.tag.starts_with('#') ? std::string_view(req.tag).substr(1) : std::string_view(req.tag));
+  if (tag.empty()) co_return invalid("tag", "required");
+  SV_CO_TRY(auto cursor, decode_cursor("tag", req.cursor));
+  VideoPageResp out;
+  auto next = [&](Entry after, std::size_t count) -> Task<Result<std::vector<Entry>>> {
+    SV_CO_TRY(const auto rows, co_await state_.deps.db.query(kTagged, {tag, after.publish_time, after.id, static_cast<std::int64_t>(count)}));
+    std::vector<Entry> entries;
+    append(entries, rows);
+    co_return entries;
+  };
+  SV_CO_TRY(out.next_cursor, co_await fill(ctx, req.current_user_id, "tag", cursor, page_size(req.page_size), out.videos, next));
+  co_return out;
+}
+
+// Those that share the most tags, then the newest of the same author: at most kRelated, so a cursor is a place in the list.
+Task<Result<VideoPageResp>> VideoRules::get_related_videos(const Ctx& ctx, const RelatedVideoReq& req) {
+  constexpr std::int64_t kRelated = 100;
+  SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
+  if (!row || !row->visible_to(req.current_user_id)) co_return fail(Errc::not_found, "video_not_found");
+  if ((co_await people_.look_up_one(ctx, req.current_user_id, row->author)).hidden()) co_return fail(Errc::not_found, "video_not_found");
+  SV_CO_TRY(auto cursor, decode_cursor("related", req.cursor));
+  std::vector<VideoId> ids;
+  std::vector<std::string> tags;
+  for (const auto& tag : row->tags) tags.push_back(auth::fold_text(tag));
+  if (!tags.empty()) {
+    SV_CO_TRY(const auto sharing, co_await state_.deps.db.query(kSharing, {tags, row->id, kRelated}));
+    for (std::size_t i = 0; i < sharing.size(); ++i) ids.emplace_back(sharing.i64(i, 0));
+  }
+  SV_CO_TRY(const auto theirs, co_await state_.deps.db.query(kOneAuthor, {row->author, kFarFuture, kFarFuture, kRelated}));
+  for (std::size_t i = 0; i < theirs.size(); ++i) {
+    const VideoId id(theirs.i64(i, 0));
+    if (id != row->id && std::ranges::find(ids, id) == ids.end()) ids.push_back(id);
+  }
+  const auto size = page_size(req.page_size);
+  auto at = std::min(ids.size(), static_cast<std::size_t>(cursor ? std::max<std::int64_t>(cursor->id, 0) : 0));
+  VideoPageResp out;
+  while (out.videos.size() < size && at < ids.size()) {
+    const auto n = std::min(size - out.videos.size(), ids.size() - at);
+    const auto from = ids.begin() + static_cast<std::ptrdiff_t>(at);
+    SV_CO_TRY(auto rows, co_await listed(std::vector(from, from + static_cast<std::ptrdiff_t>(n))));
+    std::ranges::move(co_await compose(ctx, req.current_user_id, std::move(rows), Kind::feed), std::back_inserter(out.videos));
+    at += n;
+  }
+  if (at < ids.size()) out.next_cursor = encode_cursor("related", {.key = row->id.value, .id = static_cast<std::int64_t>(at)});
+  co_return out;
+}
+
+Task<Result<HotTagResp>> VideoRules::get_hot_tags(const Ctx&, const HotTagReq& req) {
+  SV_CO_TRY(const auto rows, co_await state_.deps.db.query(kHotTags, {static_cast<std::int64_t>(page_size(req.page_size))}));
+  HotTagResp out;
+  for (std::size_t i = 0; i < rows.size(); ++i) out.tags.push_back({.tag = rows.text(i, 0), .video_count = rows.i64(i, 1)});
+  co_return out;
+}
+
+Task<Result<>> VideoRules::not_interested(const Ctx& ctx, const NotInterestedReq& req) {
+  if (!req.user_id) co_return fail(Errc::unauthenticated);
+  if (!req.video_id && !req.author_id) co_return invalid("video_id", "required");
+  SV_CO_CHECK(auth::check_text("reason", req.reason, 200));
+  if (req.video_id) {
+    SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
+    if (!row || !row->visible_to(req.user_id)) co_return fail(Errc::not_found, "video_not_found");
+  }
+  if (req.author_id && (co_await people_.look_up_one(ctx, req.user_id, req.author_id)).gone) co_return fail(Errc::not_found, "user_not_found");
+  co_return co_await state_.deps.db.write(ctx, [this, req, now = state_.now()](sql::Tx& tx) -> Result<> {
+    constexpr std::string_view kAdd =
+        "INSERT INTO video_unwanted (user_id, kind, subject, reason, made) VALUES ($1, $2, $3, $4, $5) "
+        "ON CONFLICT (user_id, kind, subject) DO UPDATE SET made = excluded.made, reason = excluded.reason";
+    if (req.video_id) SV_CHECK(tx.execute(kAdd, {req.user_id, 1, req.video_id, req.reason, now}));
+    if (req.author_id) SV_CHECK(tx.execute(kAdd, {req.user_id, 2, req.author_id, req.reason, now}));
+    tx.on_commit([this, user = req.user_id] { unwanted_.erase(user); });
+    return {};
+  });
+}
+
+Task<std::shared_ptr<const VideoRules::Unwanted>> VideoRules::unwanted_by(UserId user) {
+  if (auto known = unwanted_.find(user)) co_return *known;
+  const auto stamp = unwanted_.stamp();
+  auto rows = co_await state_.deps.db.query(kUnwanted, {user, kUnwantedKept});
+  if (!rows) {
+    log::warn("video", "not_interested cannot be read", {{"error", rows.error().token}});
+    co_return nullptr;
+  }
+  auto made = std::make_shared<Unwanted>();
+  for (std::size_t i = 0; i < rows->size(); ++i) {
+    if (rows->i64(i, 0) == 1) made->videos.emplace(rows->i64(i, 1));
+    else made->authors.emplace(rows->i64(i, 1));
+  }
+  unwanted_.put(stamp, user, made);
+  co_return made;
+}
+
+}  // namespace sv::video
