@@ -19,6 +19,7 @@
 #include "platform/core/log.h"
 #include "platform/media/media_tools.h"
 #include "platform/net/http_server.h"
+#include "services/message/service.h"
 #include "services/user/service.h"
 #include "services/video/service.h"
 
@@ -154,6 +155,8 @@ class Server {
                                                            .scratch = std::filesystem::absolute(std::filesystem::path(c.data) / "scratch"),
                                                            .workers = static_cast<int>(c.transcode_workers)}))
                           .get();
+    services_.message =
+        (message_ = message::make_message_service({storage_->of("message"), storage_->clock, *storage_->ids, *events_, services_, metrics_})).get();
     std::vector<gateway::ReadyCheck> ready;
     for (auto& [service, db] : storage_->databases) ready.push_back({service + ".database", [db] { return check_database(*db); }});
     ready.push_back({"objects", [objects = storage_->objects.get()] { return check_objects(*objects); }});
@@ -207,6 +210,7 @@ class Server {
   // The loops end after everything that runs on them, and before what that used.
   std::unique_ptr<user::UserApi> user_;
   std::unique_ptr<video::VideoService> video_;
+  std::unique_ptr<message::MessageApi> message_;
   std::unique_ptr<gateway::Gateway> gateway_;
   Loops loops_;
   std::unique_ptr<EventBus> events_;

@@ -25,6 +25,8 @@ Policy policy_of(RateClass rate, bool guest) {
       return {"login", 10, 60, 10};
     case RateClass::upload:
       return {"upload", 30, 3600, 30};
+    case RateClass::message:
+      return {"message", 5, 1, 10};
     case RateClass::write:
       return {"write", 20, 1, 60};
     case RateClass::read:

@@ -10,7 +10,7 @@
 
 namespace sv::gateway {
 
-enum class RateClass : unsigned char { none, read, write, register_, login, upload };
+enum class RateClass : unsigned char { none, read, write, register_, login, upload, message };
 
 // Token buckets in the cache, so that one installation counts once. Thread-safe. A cache that fails lets requests through: limits
 // protect the service and must not take it down.

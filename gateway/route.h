@@ -178,6 +178,7 @@ constexpr Route remove(std::string_view path, Access access, std::string_view su
 std::span<const Route> user_routes();
 std::span<const Route> video_routes();
 std::span<const Route> social_routes();
+std::span<const Route> message_routes();
 std::span<const Route> upload_routes();
 std::span<const Route> media_routes();
 std::span<const Route> platform_routes();
