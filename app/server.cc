@@ -20,6 +20,7 @@
 #include "platform/media/media_tools.h"
 #include "platform/net/http_server.h"
 #include "services/message/service.h"
+#include "services/social/service.h"
 #include "services/user/service.h"
 #include "services/video/service.h"
 
@@ -157,6 +158,8 @@ class Server {
                           .get();
     services_.message =
         (message_ = message::make_message_service({storage_->of("message"), storage_->clock, *storage_->ids, *events_, services_, metrics_})).get();
+    services_.social =
+        (social_ = social::make_social_service({storage_->of("social"), storage_->clock, *events_, revision_, services_})).get();
     std::vector<gateway::ReadyCheck> ready;
     for (auto& [service, db] : storage_->databases) ready.push_back({service + ".database", [db] { return check_database(*db); }});
     ready.push_back({"objects", [objects = storage_->objects.get()] { return check_objects(*objects); }});
@@ -211,6 +214,7 @@ class Server {
   std::unique_ptr<user::UserApi> user_;
   std::unique_ptr<video::VideoService> video_;
   std::unique_ptr<message::MessageApi> message_;
+  std::unique_ptr<social::SocialApi> social_;
   std::unique_ptr<gateway::Gateway> gateway_;
   Loops loops_;
   std::unique_ptr<EventBus> events_;

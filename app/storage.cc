@@ -6,6 +6,7 @@
 #include "platform/adapters/local_events.h"
 #include "platform/adapters/sqlite.h"
 #include "services/message/migrations.h"
+#include "services/social/migrations.h"
 #include "services/user/migrations.h"
 #include "services/video/migrations.h"
 
@@ -28,7 +29,7 @@ struct Owner {
 };
 
 Result<> open_databases(const Config& config, Access access, Storage& storage) {
-  const Owner owners[] = {{"message", message::migrations()}, {"user", user::migrations()}, {"video", video::migrations()}};
+  const Owner owners[] = {{"message", message::migrations()}, {"social", social::migrations()}, {"user", user::migrations()}, {"video", video::migrations()}};
   for (const Owner& owner : owners) {
     auto own = config.databases.find(owner.service);
     const std::string key = own == config.databases.end() ? "database" : "databases." + owner.service;

@@ -1,0 +1,42 @@
+#include "services/social/service.h"
+
+#include <cstdlib>
+
+#include "services/social/relations.h"
+
+namespace sv::social {
+namespace {
+
+constexpr std::int64_t kForgottenAtOnce = 200;  // edges a transaction, so that no other write waits long
+
+}  // namespace
+
+Relations::Relations(const SocialDeps& deps) : deps_(deps), graph_(deps) {
+  deps_.events.subscribe("social.purge", {"user.deleted"}, [this](const std::vector<Event>& events) { return forget_users(events); });
+}
+
+// What is gone already is not found again: a second delivery does nothing.
+Task<Result<>> Relations::forget_users(const std::vector<Event>& events) {
+  const Ctx ctx;
+  for (const Event& event : events) {
+    const UserId user(std::strtoll(event.key.c_str(), nullptr, 10));
+    for (bool more = true; more;) {
+      SV_CO_TRY(more, co_await deps_.db.write(ctx, [this, user](sql::Tx& tx) { return graph_.forget_some(tx, user, kForgottenAtOnce); }));
+    }
+  }
+  co_return Result<>{};
+}
+
+Task<Result<std::set<UserId>>> Relations::private_among(const Ctx& ctx, std::vector<UserId> users) {
+  const user::UserBriefsReq ask{.user_ids = std::move(users), .caller_id = ctx.caller};
+  SV_CO_TRY(const auto known, co_await deps_.services.user->get_user_briefs(ctx, ask));
+  for (const UserId id : ask.user_ids)
+    if (!known.briefs.contains(id)) co_return fail(Errc::not_found, "user_not_found");
+  std::set<UserId> out;
+  if (known.private_ids) out.insert(known.private_ids->begin(), known.private_ids->end());
+  co_return out;
+}
+
+std::unique_ptr<SocialApi> make_social_service(const SocialDeps& deps) { return std::make_unique<Relations>(deps); }
+
+}  // namespace sv::social

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <memory>
+
+#include "idl/services.h"
+#include "idl/social.h"
+#include "platform/core/revision.h"
+#include "platform/ports/clock.h"
+#include "platform/ports/event_bus.h"
+#include "platform/ports/sql.h"
+
+namespace sv::social {
+
+// All outlive the service.
+struct SocialDeps {
+  sql::Database& db;  // this service's own tables, migrated
+  const Clock& clock;
+  EventBus& events;
+  ContentRevision& revision;
+  const Services& services;  // user: who exists, whose account is private, and the people in lists
+};
+
+// Who follows, blocks and mutes whom. Subscribes to `events`: make it before they start. Thread-safe.
+std::unique_ptr<SocialApi> make_social_service(const SocialDeps& deps);
+
+}  // namespace sv::social
