@@ -77,10 +77,12 @@ Result<std::vector<auth::Key>> signing_keys(const Config& config) {
   return keys;
 }
 
+std::filesystem::path scratch(const Config& config) { return std::filesystem::absolute(std::filesystem::path(config.data) / "scratch"); }
+
 Result<std::unique_ptr<media::MediaTools>> media_tools(const Config& config) {
   if (config.transcode_workers == 0) return nullptr;
   media::MediaTools::Options options;
-  options.scratch = std::filesystem::absolute(std::filesystem::path(config.data) / "scratch");
+  options.scratch = scratch(config);
   options.jail = config.transcode_jail == "required";
   options.max_duration = config.uploads_max_duration;
   auto tools = media::make_media_tools(options);
@@ -136,30 +138,32 @@ class Server {
         cache_(make_memory_cache({.bytes = cache_bytes(c)})),
         loops_(c.threads > 0 ? static_cast<std::size_t>(c.threads) : cores_),
         events_(make_local_events(databases(), storage_->clock, loops_.background(), {})) {
-    services_.user = (user_ = user::make_user_service(
-                          {storage_->of("user"), storage_->clock, *storage_->ids, keys_, revoked_, bcrypt_pool_, *events_, revision_, services_, metrics_},
-                          {.access_ttl = c.access_ttl, .refresh_ttl = c.refresh_ttl, .bcrypt_cost = static_cast<int>(c.bcrypt_cost)}))
+    services_.user = (user_ = user::make_user_service({storage_->of("user"), storage_->clock, *storage_->ids, keys_, revoked_, bcrypt_pool_, *events_,
+                                                       revision_, services_, metrics_, *storage_->disk, tools_.get()},
+                                                      {.access_ttl = c.access_ttl,
+                                                       .refresh_ttl = c.refresh_ttl,
+                                                       .scratch = scratch(c),
+                                                       .public_url = c.public_url,
+                                                       .bcrypt_cost = static_cast<int>(c.bcrypt_cost)}))
                          .get();
-    services_.video = (video_ = video::make_video_service({.db = storage_->of("video"),
-                                                           .clock = storage_->clock,
-                                                           .ids = *storage_->ids,
-                                                           .objects = *storage_->objects,
-                                                           .events = *events_,
-                                                           .search = *search_,
-                                                           .services = services_,
-                                                           .revision = revision_,
-                                                           .metrics = metrics_,
-                                                           .executor = loops_.background(),
-                                                           .media = tools_.get(),
-                                                           .sign = [this](std::string_view prefix) { return signer_.sign(prefix, kLinkLife); }},
-                                                          {.public_url = c.public_url,
-                                                           .scratch = std::filesystem::absolute(std::filesystem::path(c.data) / "scratch"),
-                                                           .workers = static_cast<int>(c.transcode_workers)}))
-                          .get();
+    services_.video =
+        (video_ = video::make_video_service({.db = storage_->of("video"),
+                                             .clock = storage_->clock,
+                                             .ids = *storage_->ids,
+                                             .objects = *storage_->objects,
+                                             .events = *events_,
+                                             .search = *search_,
+                                             .services = services_,
+                                             .revision = revision_,
+                                             .metrics = metrics_,
+                                             .executor = loops_.background(),
+                                             .media = tools_.get(),
+                                             .sign = [this](std::string_view prefix) { return signer_.sign(prefix, kLinkLife); }},
+                                            {.public_url = c.public_url, .scratch = scratch(c), .workers = static_cast<int>(c.transcode_workers)}))
+            .get();
     services_.message =
         (message_ = message::make_message_service({storage_->of("message"), storage_->clock, *storage_->ids, *events_, services_, metrics_})).get();
-    services_.social =
-        (social_ = social::make_social_service({storage_->of("social"), storage_->clock, *events_, revision_, services_})).get();
+    services_.social = (social_ = social::make_social_service({storage_->of("social"), storage_->clock, *events_, revision_, services_})).get();
     std::vector<gateway::ReadyCheck> ready;
     for (auto& [service, db] : storage_->databases) ready.push_back({service + ".database", [db] { return check_database(*db); }});
     ready.push_back({"objects", [objects = storage_->objects.get()] { return check_objects(*objects); }});

@@ -180,6 +180,7 @@ std::span<const Route> video_routes();
 std::span<const Route> social_routes();
 std::span<const Route> message_routes();
 std::span<const Route> upload_routes();
+std::span<const Route> avatar_routes();
 std::span<const Route> media_routes();
 std::span<const Route> platform_routes();
 std::span<const Route> web_routes();

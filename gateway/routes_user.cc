@@ -56,6 +56,18 @@ Task<Result<user::UserStats>> stats(Call& call, const user::UserStatsReq& in) {
   co_return std::move(reply.stats);
 }
 
+Task<Result<>> privacy(Call& call, const user::UpdatePrivacyReq& in) {
+  user::UpdatePrivacyReq req = in;
+  req.user_id = call.ctx.caller;
+  co_return co_await users(call).update_privacy(call.ctx, req);
+}
+
+Task<Result<>> delete_account(Call& call, const user::DeleteAccountReq& in) {
+  user::DeleteAccountReq req = in;
+  req.user_id = call.ctx.caller;
+  co_return co_await users(call).delete_account(call.ctx, req);
+}
+
 constexpr Route kRoutes[] = {
     post<sign_up>("/api/user/register", Access::open, "Create an account and sign in", RateClass::register_),
     post<login>("/api/user/login", Access::open, "Sign in", RateClass::login),
@@ -65,6 +77,8 @@ constexpr Route kRoutes[] = {
     remove<remove_session>("/api/auth/user/session", Access::required, "End one of the caller's sessions"),
     get<profile>("/api/auth/user/profile", Access::required, "A user, the caller by default"),
     put<update>("/api/auth/user/update", Access::required, "Change avatar, about or password"),
+    put<privacy>("/api/auth/user/privacy", Access::required, "Who sees the account, its likes, and may write to it"),
+    api_route<delete_account, Body::json>("DELETE", "/api/auth/user/account", Access::required, RateClass::write, "Delete the caller's account"),
     get_cached<detail>("/api/user/detail", "One user"),
     get<check>("/api/user/check", Access::open, "Whether a user name is free"),
     get<stats>("/api/user/stats", Access::optional, "A user's counters"),

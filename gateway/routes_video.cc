@@ -96,12 +96,43 @@ Task<Result<>> retry(Call& call, const video::RetryVideoReq& in) {
   co_return co_await videos(call).retry_video(call.ctx, req);
 }
 
+Task<Result<video::VideoPageResp>> following(Call& call, const video::FollowingFeedReq& in) {
+  video::FollowingFeedReq req = in;
+  req.user_id = call.ctx.caller;
+  co_return co_await videos(call).get_following_feed(call.ctx, req);
+}
+
+Task<Result<video::VideoPageResp>> related(Call& call, const video::RelatedVideoReq& in) {
+  video::RelatedVideoReq req = in;
+  req.current_user_id = call.ctx.caller;
+  co_return co_await videos(call).get_related_videos(call.ctx, req);
+}
+
+Task<Result<>> not_interested(Call& call, const video::NotInterestedReq& in) {
+  video::NotInterestedReq req = in;
+  req.user_id = call.ctx.caller;
+  co_return co_await videos(call).not_interested(call.ctx, req);
+}
+
+Task<Result<video::VideoPageResp>> tagged(Call& call, const video::TagVideoReq& in) {
+  video::TagVideoReq req = in;
+  req.current_user_id = call.ctx.caller;
+  co_return co_await videos(call).get_tag_videos(call.ctx, req);
+}
+
+Task<Result<video::HotTagResp>> hot_tags(Call& call, const video::HotTagReq& in) { co_return co_await videos(call).get_hot_tags(call.ctx, in); }
+
 constexpr Route kRoutes[] = {
     get_cached<feed>("/api/video/feed", "Public videos, newest first"),
     get_cached<detail>("/api/video/detail", "One video"),
     get_cached<hot>("/api/video/hot", "Public videos by popularity"),
     get_cached<videos_of>("/api/user/videos", "A user's videos, newest first"),
     get_cached<search>("/api/search", "Search videos or users"),
+    get_cached<related>("/api/video/related", "Videos that share tags with one, then its author's"),
+    get_cached<tagged>("/api/tag/videos", "Public videos with a tag, newest first"),
+    get_cached<hot_tags>("/api/tag/hot", "Tags by the number of their public videos"),
+    get<following>("/api/auth/video/following", Access::required, "Videos of those whom the caller follows, newest first"),
+    post<not_interested>("/api/auth/video/not_interested", Access::required, "Keep a video or an author out of the caller's feeds"),
     get<stats>("/api/video/stats", Access::optional, "A video's counters"),
     post<view>("/api/video/view", Access::optional, "Report that a video was watched"),
     put<update>("/api/auth/video", Access::required, "Change title, description, tags or visibility"),

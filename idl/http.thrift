@@ -16,6 +16,10 @@ struct SessionListResp {
   2: string nextCursor
 }
 
+// The form has no text fields; its file part is `avatar`.
+struct AvatarForm {
+}
+
 // -- Videos
 struct VideosOfReq {
   1: common.UserId userId (must = "1")

@@ -190,6 +190,17 @@ struct Privacy {
   3: bool showLikes
 }
 
+// One picture of a user; a new one has a new rev.
+struct AvatarReq {
+  1: common.UserId userId
+  2: i64 rev
+}
+
+struct AvatarResp {
+  1: common.BaseResp BaseResp
+  2: binary picture (json = "-")
+}
+
 struct PrivacyOfReq {
   1: list<common.UserId> userIds (len = "..200")
 }
@@ -234,6 +245,7 @@ service UserService {
   common.BaseResp RemoveSession(1: RemoveSessionReq req)
   CheckSessionResp CheckSession(1: CheckSessionReq req)
   UserBriefsResp GetUserBriefs(1: UserBriefsReq req)
+  AvatarResp GetAvatar(1: AvatarReq req)
   PrivacyOfResp GetPrivacyOf(1: PrivacyOfReq req)
   common.BaseResp UpdatePrivacy(1: UpdatePrivacyReq req)
   common.BaseResp DeleteAccount(1: DeleteAccountReq req)

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <chrono>
+#include <filesystem>
 #include <memory>
+#include <string>
 
 #include "idl/services.h"
 #include "idl/user.h"
@@ -10,6 +12,7 @@
 #include "platform/core/metrics.h"
 #include "platform/core/offload.h"
 #include "platform/core/revision.h"
+#include "platform/media/media_tools.h"
 #include "platform/ports/clock.h"
 #include "platform/ports/event_bus.h"
 #include "platform/ports/id_source.h"
@@ -29,11 +32,15 @@ struct UserDeps {
   ContentRevision& revision;
   const Services& services;  // asked for counts and relations
   metrics::Registry& metrics;
+  ThreadPool& disk;
+  media::MediaTools* media = nullptr;  // null: this process takes no pictures
 };
 
 struct UserOptions {
   std::chrono::milliseconds access_ttl = std::chrono::hours(24);
   std::chrono::milliseconds refresh_ttl = std::chrono::hours(24 * 30);
+  std::filesystem::path scratch = {};  // of the media tools
+  std::string public_url = {};         // "https://…" without a slash at the end, or empty
   int bcrypt_cost = 10;
   bool foreign_social = false;  // social is a Go service that reports its counts by UpdateFollowCount
 };

@@ -105,9 +105,6 @@ Task<Result<>> Users::update_user(const Ctx& ctx, const UpdateUserReq& req) {
       });
 }
 
-// A picture needs a place that serves it, which installations do not have yet: refused rather than stored out of sight.
-Task<Result<>> Users::update_avatar(const Ctx&, const UpdateAvatarReq&) { co_return fail(Errc::rejected, "avatar_upload_unsupported"); }
-
 Task<Result<CheckUsernameResp>> Users::check_username(const Ctx&, const CheckUsernameReq& req) {
   SV_CO_TRY(const std::string key, auth::username_key(req.username));
   SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kTakenKeys, {std::vector<std::string>{key}}));

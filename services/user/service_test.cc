@@ -95,7 +95,7 @@ TEST_F(UserTest, AFailedLoginNeverTellsWhetherTheUserExists) {
 
 TEST_F(UserTest, AnUnknownNameCostsAHashToo) {
   ThreadPool full("bcrypt", 1, 0);  // accepts nothing
-  service = make_user_service({*db, clock, ids, keys, *revoked, full, events, revision, services, metrics}, options);
+  service = make_user_service({*db, clock, ids, keys, *revoked, full, events, revision, services, metrics, disk, &media}, options);
   for (const auto& answer : {login("nobody"), sign_up("bob")}) {
     ASSERT_FALSE(answer);
     EXPECT_EQ(answer.error().code, Errc::unavailable) << "both went to the pool";
@@ -159,7 +159,6 @@ TEST_F(UserTest, AbsentCountsAreZeroAndUnknownUsersAreNotFound) {
   EXPECT_EQ(run_task(service->get_user_info_by_username(guest, {"ALICE"}))->user, a->user);
   EXPECT_EQ(token_of(run_task(service->batch_get_user_info(guest, {.current_user_id = {}, .user_ids = std::vector<UserId>(201)}))),
             "user_ids_too_long");
-  EXPECT_EQ(token_of(run_task(service->update_avatar(guest, {a->user.id, "x"}))), "avatar_upload_unsupported");
 }
 
 TEST_F(UserTest, NamesCanBeCheckedBeforehand) {
@@ -206,6 +205,79 @@ TEST_F(UserTest, FollowCountsAreTakenOnlyFromAForeignSocialService) {
   EXPECT_EQ(u.follow_count, 5);
   EXPECT_EQ(u.follower_count, 0) << "never below zero";
   EXPECT_EQ(token_of(run_task(service->update_follow_count(guest, {UserId(1), 1}))), "user_not_found");
+}
+
+TEST_F(UserTest, AProfileIsMadeOfTheOwnersParts) {
+  VideoCounts videos;
+  LikeCounts likes;
+  Ties ties;
+  services.video = &videos;
+  services.interaction = &likes;
+  services.social = &ties;
+  const UserId ann = sign_up("ann")->user.id, bob = sign_up("bob")->user.id;
+  auto seen = [&](UserId viewer) { return run_task(service->get_user_info(guest, {.user_id = ann, .current_user_id = viewer})); };
+  ASSERT_TRUE(succeeded(seen(bob)));
+  EXPECT_EQ(seen(bob)->user.follow_count, 7);
+  EXPECT_EQ(seen(bob)->user.follower_count, 8);
+  EXPECT_EQ(seen(bob)->user.like_count, 5);
+  EXPECT_EQ(seen(bob)->user.video_count, 3);
+  EXPECT_TRUE(seen(bob)->user.is_follow);
+  EXPECT_FALSE(seen({})->user.is_follow);
+  ties.blocker = ann;
+  EXPECT_EQ(seen(bob).error().token, "user_not_found");
+  EXPECT_TRUE(succeeded(seen(ann)));
+}
+
+TEST_F(UserTest, PrivacyIsKeptAndChangesOnlyWhatIsGiven) {
+  const UserId ann = sign_up("ann")->user.id;
+  auto privacy = [&] { return run_task(service->get_privacy_of(guest, {.user_ids = {ann}}))->privacy.at(ann); };
+  EXPECT_EQ(privacy(), (Privacy{.is_private = false, .message_from = "everyone", .show_likes = true}));
+  ASSERT_TRUE(succeeded(run_task(service->update_privacy(guest, {.user_id = ann, .is_private = true, .message_from = {}, .show_likes = {}}))));
+  ASSERT_TRUE(
+      succeeded(run_task(service->update_privacy(guest, {.user_id = ann, .is_private = {}, .message_from = "followed", .show_likes = false}))));
+  EXPECT_EQ(privacy(), (Privacy{.is_private = true, .message_from = "followed", .show_likes = false}));
+  EXPECT_EQ(run_task(service->update_privacy(guest, {.user_id = ann, .is_private = {}, .message_from = "nobody", .show_likes = {}})).error().field,
+            "message_from");
+  EXPECT_EQ(run_task(service->get_user_briefs(guest, {.user_ids = {ann}, .caller_id = {}}))->private_ids, (std::vector<UserId>{ann}));
+  start();
+  EXPECT_TRUE(privacy().is_private);
+}
+
+TEST_F(UserTest, ADeletedAccountIsGoneWithItsSessionsAndItsNameIsFree) {
+  const auto ann = *sign_up("ann");
+  EXPECT_EQ(run_task(service->delete_account(guest, {.user_id = ann.user.id, .password = "wrong"})).error().token, "wrong_old_password");
+  ASSERT_TRUE(good(ann.token));
+  events.take();
+  ASSERT_TRUE(succeeded(run_task(service->delete_account(guest, {.user_id = ann.user.id, .password = "a fine password"}))));
+  EXPECT_FALSE(good(ann.token));
+  EXPECT_FALSE(refresh(*ann.refresh_token));
+  EXPECT_EQ(login("ann").error().token, "wrong_credentials");
+  EXPECT_EQ(run_task(service->get_user_info(guest, {.user_id = ann.user.id, .current_user_id = {}})).error().token, "user_not_found");
+  EXPECT_TRUE(run_task(service->get_user_briefs(guest, {.user_ids = {ann.user.id}, .caller_id = {}}))->briefs.empty());
+  EXPECT_EQ(std::ranges::count(events.take(), "user.deleted", &Event::topic), 1);
+  EXPECT_EQ(run_task(db->query("SELECT count(*) FROM user_session WHERE address <> ''"))->i64(0, 0), 0);
+  EXPECT_EQ(run_task(db->query("SELECT count(*) FROM user_refresh"))->i64(0, 0), 0);
+  EXPECT_TRUE(succeeded(sign_up("ann")));
+}
+
+TEST_F(UserTest, AnAvatarIsDrawnAgainAndEachHasItsOwnPath) {
+  options.scratch = folder / "scratch";
+  start();
+  const UserId ann = sign_up("ann")->user.id;
+  auto set = [&](std::string bytes) { return run_task(service->update_avatar(guest, {.user_id = ann, .avatar_data = std::move(bytes)})); };
+  auto url = [&] { return *run_task(service->get_user_info(guest, {.user_id = ann, .current_user_id = {}}))->user.avatar; };
+  ASSERT_TRUE(succeeded(set("one")));
+  const std::string first = url();
+  EXPECT_TRUE(first.starts_with("/media/avatars/" + std::to_string(ann.value) + "/")) << first;
+  const std::int64_t rev = std::stoll(first.substr(first.rfind('/') + 1));
+  EXPECT_EQ(run_task(service->get_avatar(guest, {.user_id = ann, .rev = rev}))->picture, "drawn one");
+  EXPECT_EQ(set("broken").error().token, "avatar_unsupported");
+  EXPECT_EQ(set("").error().field, "avatar");
+  EXPECT_EQ(url(), first);
+  ASSERT_TRUE(succeeded(set("two")));
+  EXPECT_NE(url(), first);
+  EXPECT_EQ(run_task(service->get_avatar(guest, {.user_id = ann, .rev = rev})).error().code, Errc::not_found);
+  EXPECT_TRUE(std::filesystem::is_empty(options.scratch));
 }
 
 }  // namespace

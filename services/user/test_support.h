@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <fstream>
 
 #include <gtest/gtest.h>
 
@@ -62,6 +63,55 @@ class VideoCounts final : public video::VideoAbsent {
   int calls = 0;
 };
 
+// Draws a picture whose content is what was sent; "broken" is none.
+class FakeTools final : public media::MediaTools {
+ public:
+  Task<Result<>> image(std::filesystem::path source, int, std::filesystem::path out) override {
+    std::ifstream in(source, std::ios::binary);
+    const std::string sent{std::istreambuf_iterator<char>(in), {}};
+    if (sent == "broken") co_return fail(Errc::unprocessable, "media_unreadable");
+    std::ofstream(out, std::ios::binary) << "drawn " << sent;
+    co_return Result<>{};
+  }
+  Task<Result<>> check() override { co_return Result<>{}; }
+  Task<Result<media::MediaInfo>> probe(std::filesystem::path) override { co_return fail(Errc::internal); }
+  Task<Result<>> poster(std::filesystem::path, std::chrono::milliseconds, std::filesystem::path) override { co_return fail(Errc::internal); }
+  Task<Result<>> sprite(std::filesystem::path, const media::MediaInfo&, std::filesystem::path, std::filesystem::path, std::string) override {
+    co_return fail(Errc::internal);
+  }
+  Task<Result<>> remux(std::filesystem::path, const media::MediaInfo&, std::filesystem::path) override { co_return fail(Errc::internal); }
+  Task<Result<std::vector<media::RenditionFile>>> transcode(std::filesystem::path, const media::MediaInfo&, std::vector<media::Rung>,
+                                                            std::filesystem::path, Progress) override {
+    co_return fail(Errc::internal);
+  }
+};
+
+class LikeCounts final : public interaction::InteractionAbsent {
+ public:
+  Task<Result<interaction::UserInteractionPartsResp>> get_user_interaction_parts(const Ctx&,
+                                                                                 const interaction::UserInteractionPartsReq& req) override {
+    interaction::UserInteractionPartsResp out;
+    for (UserId id : req.user_ids) out.parts[id] = {.likes_received = 5, .comments_received = 2};
+    co_return out;
+  }
+};
+
+// `blocker` blocked everyone else.
+class Ties final : public social::SocialAbsent {
+ public:
+  Task<Result<social::SocialPartsResp>> get_social_parts(const Ctx&, const social::SocialPartsReq& req) override {
+    social::SocialPartsResp out;
+    for (UserId id : req.user_ids) {
+      social::SocialParts& part = out.parts[id];
+      if (req.with_counts) part.follow_count = 7, part.follower_count = 8;
+      part.is_follow = req.user_id && req.user_id != id;
+      part.has_blocked = id == blocker && req.user_id != id;
+    }
+    co_return out;
+  }
+  UserId blocker{};
+};
+
 struct UserTest : ::testing::Test {
   void SetUp() override { start(); }
 
@@ -74,7 +124,7 @@ struct UserTest : ::testing::Test {
     db = std::move(*opened);
     ASSERT_TRUE(succeeded(migrate_sqlite(*db, migrations(), "user")));
     ASSERT_TRUE(succeeded(run_task(load_revoked_sessions(*db, *revoked))));
-    service = make_user_service({*db, clock, ids, keys, *revoked, pool, events, revision, services, metrics}, options);
+    service = make_user_service({*db, clock, ids, keys, *revoked, pool, events, revision, services, metrics, disk, &media}, options);
   }
 
   Result<LoginRegisterResp> sign_up(std::string name, std::string password = "a fine password") {
@@ -104,7 +154,8 @@ struct UserTest : ::testing::Test {
   ContentRevision revision;
   Services services;
   metrics::Registry metrics;
-  ThreadPool pool{"bcrypt", 2, 64};
+  ThreadPool pool{"bcrypt", 2, 64}, disk{"disk", 1, 64};
+  FakeTools media;
   UserOptions options{.bcrypt_cost = 4};
   std::unique_ptr<auth::RevokedSessions> revoked;
   std::unique_ptr<sql::Database> db;

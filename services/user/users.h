@@ -16,13 +16,16 @@ class Users final : public UserApi {
   Task<Result<LoginRegisterResp>> register_(const Ctx& ctx, const RegisterReq& req) override;
   Task<Result<LoginRegisterResp>> login(const Ctx& ctx, const LoginReq& req) override;
   Task<Result<>> update_user(const Ctx& ctx, const UpdateUserReq& req) override;
-  Task<Result<>> update_avatar(const Ctx& ctx, const UpdateAvatarReq& req) override;
   Task<Result<CheckUsernameResp>> check_username(const Ctx& ctx, const CheckUsernameReq& req) override;
   Task<Result<BatchCheckUsernamesResp>> batch_check_usernames(const Ctx& ctx, const BatchCheckUsernamesReq& req) override;
   Task<Result<>> update_privacy(const Ctx& ctx, const UpdatePrivacyReq& req) override;
   Task<Result<>> delete_account(const Ctx& ctx, const DeleteAccountReq& req) override;
   Task<Result<>> update_follow_count(const Ctx& ctx, const UpdateFollowCountReq& req) override;
   Task<Result<>> update_follower_count(const Ctx& ctx, const UpdateFollowerCountReq& req) override;
+
+  // service_avatars.cc
+  Task<Result<AvatarResp>> get_avatar(const Ctx& ctx, const AvatarReq& req) override;
+  Task<Result<>> update_avatar(const Ctx& ctx, const UpdateAvatarReq& req) override;
 
   // service_sessions.cc
   Task<Result<bool>> verify_token(const Ctx& ctx, const std::string& token) override;

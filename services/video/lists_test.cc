@@ -161,5 +161,20 @@ TEST_F(Lists, RelatedVideosShareTagsThenTheAuthor) {
   EXPECT_EQ(second.next_cursor, "");
 }
 
+TEST_F(Lists, ADeletedAccountTakesItsVideosAndItsListsAlong) {
+  auto v = published(kAnn, "one", {.tags = {"t"}});
+  social_.set(social_.follows, kAnn, kBob);
+  following(kAnn);
+  ASSERT_TRUE(testing::succeeded(run(db_->write(ctx_, [this](sql::Tx& tx) {
+    return events_->publish(tx, {.id = 0, .topic = "user.deleted", .key = std::to_string(kAnn.value), .revision = 1, .payload = {}, .time_ms = 0});
+  }))));
+  EXPECT_TRUE(eventually([&] { return run(db_->query("SELECT count(*) FROM video_readers"))->i64(0, 0) == 0; }));
+  EXPECT_EQ(run(service_->get_video_detail(ctx_, {.video_id = v.id, .current_user_id = kBob})).error().token, "video_not_found");
+  EXPECT_TRUE(feed().videos.empty());
+  run(service_->run_due_jobs());
+  EXPECT_TRUE(stored().empty());
+  EXPECT_TRUE(findings().empty());
+}
+
 }  // namespace
 }  // namespace sv::video

@@ -113,6 +113,7 @@ class VideoRules final : public VideoService {
   Task<Result<std::shared_ptr<const Ranking>>> current_ranking();
   Task<Result<std::shared_ptr<const Ranking>>> stored_ranking(std::int64_t id);
 
+  Task<Result<>> purge_accounts(const std::vector<Event>& events);  // consumer of user.deleted
   Task<Result<>> index_events(std::vector<Event> events);
 
   VideoState state_;

@@ -1,3 +1,5 @@
+#include <cstdlib>
+
 #include "services/video/media_access.h"
 #include "services/video/rules.h"
 #include "services/video/validate.h"
@@ -45,6 +47,33 @@ Task<Result<>> VideoRules::update_video_info(const Ctx& ctx, const UpdateVideoIn
         }
         return state_.save(tx, *before, std::move(after));
       });
+}
+
+// A video a transaction, so that the writer is never held for long. Repeats find nothing left.
+Task<Result<>> VideoRules::purge_accounts(const std::vector<Event>& events) {
+  constexpr std::string_view kSome = "SELECT id FROM video_videos WHERE author_id = $1 AND status <> 9 LIMIT 100";  // video_videos_author
+  const Ctx ctx;
+  for (const auto& event : events) {
+    const UserId user(std::strtoll(event.key.c_str(), nullptr, 10));
+    for (;;) {
+      SV_CO_TRY(const auto some, co_await state_.deps.db.query(kSome, {user}));
+      if (some.empty()) break;
+      for (std::size_t i = 0; i < some.size(); ++i)
+        if (auto gone = co_await delete_video(ctx, {.video_id = VideoId(some.i64(i, 0)), .user_id = user});
+            !gone && gone.error().code != Errc::not_found)
+          co_return gone;
+    }
+    SV_CO_CHECK(co_await state_.deps.db.write(ctx, [this, user](sql::Tx& tx) -> Result<> {
+      SV_CHECK(tx.execute("DELETE FROM video_inbox WHERE user_id = $1", {user}));
+      SV_CHECK(tx.execute("DELETE FROM video_readers WHERE user_id = $1", {user}));
+      SV_CHECK(tx.execute("DELETE FROM video_unwanted WHERE user_id = $1", {user}));
+      SV_CHECK(tx.execute("DELETE FROM video_requests WHERE user_id = $1", {user}));
+      SV_CHECK(tx.execute("DELETE FROM video_large_authors WHERE author_id = $1", {user}));
+      tx.on_commit([this, user] { unwanted_.erase(user); });
+      return {};
+    }));
+  }
+  co_return Result<>{};
 }
 
 Task<Result<>> VideoRules::delete_video(const Ctx& ctx, const DeleteVideoReq& req) {

@@ -1,0 +1,128 @@
+"""What a person sees of others: avatars, private accounts, deleted ones, the following feed, tags, not_interested."""
+
+import io
+import time
+
+import pytest
+import requests
+
+from harness import PASSWORD, Api, ffmpeg, make_clip, refused, register
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return make_clip(tmp_path_factory.mktemp("people") / "clip.mp4", seconds=1, size="320x180")
+
+
+def picture(path, size="900x500"):
+    ffmpeg("-f", "lavfi", "-i", f"testsrc2=size={size}:rate=1", "-frames:v", "1", str(path))
+    return path.read_bytes()
+
+
+def set_avatar(person, content, name="avatar"):
+    return person.raw("POST", "/api/auth/user/avatar", files={name: ("../../x.jpg", io.BytesIO(content), "image/jpeg")})
+
+
+def eventually(check, timeout=10):
+    deadline = time.monotonic() + timeout
+    while not check():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+def titles(data):
+    return [v["title"] for v in data["videos"]]
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "webp"])
+def test_an_avatar_is_drawn_again_and_served_for_ever(server, tmp_path, kind):
+    person = register(server)
+    sent = picture(tmp_path / f"a.{kind}")
+    answer = set_avatar(person, sent)
+    assert answer.status_code == 200, answer.text
+    url = answer.json()["data"]["avatar"]
+    assert person.get("/api/auth/user/profile")["avatar"] == url
+    got = requests.get(server.url + url, timeout=10)
+    assert got.status_code == 200 and got.headers["Content-Type"] == "image/jpeg" and "immutable" in got.headers["Cache-Control"]
+    assert got.content[:2] == b"\xff\xd8" and got.content != sent and len(got.content) < 100_000
+    assert requests.get(server.url + url, headers={"If-None-Match": got.headers["ETag"]}, timeout=10).status_code == 304
+    assert set_avatar(person, sent).status_code == 200
+    assert requests.get(server.url + url, timeout=10).status_code == 404  # the earlier one is gone
+
+
+def test_what_is_no_picture_is_refused(server, person, tmp_path):
+    refused(set_avatar(person, b"#EXTM3U\nhttp://127.0.0.1:1/x"), 415, "avatar_unsupported")
+    refused(set_avatar(person, b""), 400, field="avatar")
+    refused(set_avatar(person, b"\xff\xd8" + bytes(6 << 20)), 413)
+    refused(set_avatar(person, picture(tmp_path / "a.png"), name="other"), 400, field="avatar")
+    refused(Api(server).raw("POST", "/api/auth/user/avatar", files={"avatar": ("x", b"x")}), 401)
+    for path in ("x", "1/2.png", "1", "-1/1.jpg", f"{person.user['id']}/1.jpg", "../../etc/passwd"):
+        assert requests.get(f"{server.url}/media/avatars/{path}", timeout=10).status_code == 404
+
+
+def test_a_private_account_is_for_its_followers(server, clip):
+    ann, bob, guest = register(server), register(server), Api(server)
+    video = ann.publish(clip, title="for friends")
+    ann.put("/api/auth/user/privacy", private=True)
+    assert bob.get("/api/user/detail", user_id=ann.user["id"])["isPrivate"] is True
+    for caller in (bob, guest):
+        refused(caller.raw("GET", "/api/video/detail", params={"id": video["id"]}), 404, "video_not_found")
+        assert video["id"] not in [v["id"] for v in caller.get("/api/video/feed", page_size=100)["videos"]]
+        assert caller.get("/api/user/videos", user_id=ann.user["id"])["videos"] == []
+    bob.post("/api/auth/social/follow", target_user_id=ann.user["id"])
+    refused(bob.raw("GET", "/api/video/detail", params={"id": video["id"]}), 404)  # asked, not accepted
+    ann.post("/api/auth/social/request/accept", user_id=bob.user["id"])
+    assert bob.get("/api/video/detail", id=video["id"])["author"]["isFollow"] is True
+    assert ann.get("/api/video/detail", id=video["id"])["id"] == video["id"]
+    refused(ann.raw("PUT", "/api/auth/user/privacy", json={"message_from": "nobody"}), 400, field="message_from")
+
+
+def test_a_deleted_account_is_nowhere(server, clip):
+    ann, bob = register(server), register(server)
+    video = ann.publish(clip, title="soon gone")
+    bob.post("/api/auth/social/follow", target_user_id=ann.user["id"])
+    refused(ann.raw("DELETE", "/api/auth/user/account", json={"password": "not this one"}), 400)
+    refused(ann.raw("DELETE", "/api/auth/user/account", json={}), 400, field="password")
+    ann.ok("DELETE", "/api/auth/user/account", json={"password": PASSWORD})
+    refused(ann.raw("GET", "/api/auth/user/profile"), 401)
+    refused(bob.raw("POST", "/api/user/login", json={"username": ann.user["username"], "password": PASSWORD}), 400)
+    refused(bob.raw("GET", "/api/user/detail", params={"user_id": ann.user["id"]}), 404)
+    refused(bob.raw("GET", "/api/video/detail", params={"id": video["id"]}), 404)
+    assert video["id"] not in [v["id"] for v in bob.get("/api/video/feed", page_size=100)["videos"]]
+    eventually(lambda: requests.get(server.url + video["url"], timeout=10).status_code == 404)
+    eventually(lambda: bob.get("/api/user/detail", user_id=bob.user["id"])["followCount"] == 0)
+
+
+def test_the_following_feed(server, clip):
+    ann, bob = register(server), register(server)
+    assert bob.get("/api/auth/video/following") == {"videos": [], "next_cursor": ""}
+    bob.post("/api/auth/social/follow", target_user_id=ann.user["id"])
+    for title in ("one", "two", "three"):
+        ann.publish(clip, title=title)
+    eventually(lambda: titles(bob.get("/api/auth/video/following")) == ["three", "two", "one"])
+    page = bob.get("/api/auth/video/following", page_size=2)
+    assert titles(page) == ["three", "two"]
+    assert titles(bob.get("/api/auth/video/following", page_size=2, cursor=page["next_cursor"])) == ["one"]
+    bob.post("/api/auth/social/unfollow", target_user_id=ann.user["id"])
+    assert titles(bob.get("/api/auth/video/following")) == []
+    refused(bob.raw("GET", "/api/auth/video/following", params={"cursor": "x"}), 400, "cursor_invalid")
+    refused(Api(server).raw("GET", "/api/auth/video/following"), 401)
+
+
+def test_tags_related_and_not_interested(server, clip):
+    ann, bob, guest = register(server), register(server), Api(server)
+    tag = "t" + ann.user["username"]
+    one = ann.publish(clip, title="one", tags=f"{tag},other")
+    two = ann.publish(clip, title="two", tags=tag.upper())
+    assert titles(guest.get("/api/tag/videos", tag=tag)) == ["two", "one"]
+    assert tag in [t["tag"].lower() for t in guest.get("/api/tag/hot", page_size=100)["tags"]]
+    assert titles(guest.get("/api/video/related", id=one["id"], page_size=1)) == ["two"]
+    refused(guest.raw("GET", "/api/video/related", params={"id": 12345}), 404, "video_not_found")
+    refused(guest.raw("GET", "/api/tag/videos"), 400, field="tag")
+    bob.post("/api/auth/video/not_interested", video_id=two["id"], reason="seen it")
+    assert titles(bob.get("/api/tag/videos", tag=tag)) == ["one"]
+    bob.post("/api/auth/video/not_interested", author_id=ann.user["id"])
+    assert titles(bob.get("/api/tag/videos", tag=tag)) == []
+    assert bob.get("/api/video/detail", id=two["id"])["title"] == "two"
+    refused(bob.raw("POST", "/api/auth/video/not_interested", json={}), 400, field="video_id")
+    refused(bob.raw("POST", "/api/auth/video/not_interested", json={"video_id": 12345}), 404, "video_not_found")
