@@ -1,0 +1,125 @@
+#pragma once
+
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+
+#include "platform/core/error.h"
+#include "platform/core/task.h"
+#include "platform/core/task_group.h"
+
+namespace sv {
+
+// Makes one write of the rows of many callers: what comes while a write is under way waits, and all of it goes into the next one. Nobody waits
+// for a row that is not there yet, so a lone caller pays one write and no pause. Thread-safe.
+template <class Row, class Out>
+class BatchWriter {
+ public:
+  using Outcomes = std::vector<Result<Out>>;
+  // Makes the rows durable and returns an outcome for each, in their order. An error or an exception is the outcome of all of them.
+  using Write = std::function<Task<Result<Outcomes>>(std::vector<Row>)>;
+
+  struct Limits {
+    std::size_t rows = 512;      // of one write
+    std::size_t waiting = 32'768;  // rows; more are `unavailable`
+    int writes = 2;              // under way at a time: the next is made ready while the one before is on its way to the disk
+  };
+
+  BatchWriter(std::string name, Write write) : BatchWriter(std::move(name), std::move(write), Limits()) {}
+  BatchWriter(std::string name, Write write, Limits limits) : write_(std::move(write)), limits_(limits), group_(std::move(name)) {}
+  ~BatchWriter() { stop(); }
+  BatchWriter(const BatchWriter&) = delete;
+  BatchWriter& operator=(const BatchWriter&) = delete;
+
+  // Answers once the write that holds the row has ended, with the row's own outcome. A caller that is cancelled meanwhile does not take
+  // the row back.
+  Task<Result<Out>> add(Row row) {
+    auto executor = co_await asio::this_coro::executor;
+    auto outcome = co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(std::shared_ptr<Result<Out>>)>(
+        [this, &executor](auto handler, Row r) {
+          auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+          auto guard = asio::make_work_guard(executor);
+          enqueue(executor, {std::move(r), [shared, guard](Result<Out> result) {
+                               asio::post(guard.get_executor(),
+                                          [shared, out = std::make_shared<Result<Out>>(std::move(result))]() mutable { (*shared)(std::move(out)); });
+                             }});
+        },
+        asio::use_awaitable, std::move(row));
+    co_return std::move(*outcome);
+  }
+
+  // Rows that come later are refused; blocks until those that wait are written. Their executors must still run, and not on this thread.
+  void stop() {
+    {
+      std::lock_guard lock(mutex_);
+      stopped_ = true;
+    }
+    group_.join();
+  }
+
+ private:
+  struct Waiter {
+    Row row;
+    std::function<void(Result<Out>)> answer;
+  };
+
+  void enqueue(const asio::any_io_executor& executor, Waiter waiter) {
+    bool begin = false;
+    {
+      std::lock_guard lock(mutex_);
+      if (!stopped_ && waiting_.size() < limits_.waiting) {
+        waiting_.push_back(std::move(waiter));
+        begin = under_way_ < limits_.writes;
+        if (begin) ++under_way_;
+        waiter.answer = nullptr;
+      }
+    }
+    if (waiter.answer) waiter.answer(fail(Errc::unavailable, "busy", "too many rows wait to be written"));
+    if (begin) group_.spawn(executor, [this] { return drain(); });
+  }
+
+  // What waits, up to the limit of a write. Nothing: this drain has ended, and who comes next begins another.
+  std::vector<Waiter> take() {
+    std::lock_guard lock(mutex_);
+    const std::size_t n = std::min(waiting_.size(), limits_.rows);
+    if (n == 0) --under_way_;
+    const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(n);
+    std::vector<Waiter> out(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(end));
+    waiting_.erase(waiting_.begin(), end);
+    return out;
+  }
+
+  Task<> drain() {
+    for (auto batch = take(); !batch.empty(); batch = take()) {
+      std::vector<Row> rows;
+      rows.reserve(batch.size());
+      for (Waiter& waiter : batch) rows.push_back(std::move(waiter.row));
+      Result<Outcomes> outcomes;
+      try {
+        outcomes = co_await write_(std::move(rows));
+      } catch (const std::exception& e) { outcomes = fail(Errc::internal, {}, e.what()); }
+      if (outcomes && outcomes->size() != batch.size()) outcomes = fail(Errc::internal, {}, "a batch write lost outcomes");
+      for (std::size_t i = 0; i < batch.size(); ++i)
+        batch[i].answer(outcomes ? std::move((*outcomes)[i]) : Result<Out>(std::unexpected(outcomes.error())));
+    }
+  }
+
+  const Write write_;
+  const Limits limits_;
+  std::mutex mutex_;
+  std::vector<Waiter> waiting_;
+  int under_way_ = 0;
+  bool stopped_ = false;
+  TaskGroup group_;
+};
+
+}  // namespace sv

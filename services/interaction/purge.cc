@@ -1,0 +1,129 @@
+#include <charconv>
+
+#include "platform/auth/flat_json.h"
+#include "services/interaction/interactions.h"
+
+// What is deleted elsewhere leaves nothing countable here. Each step is one transaction of bounded size and may be repeated: the writer is
+// never held for long, and a crash in between loses nothing but time.
+namespace sv::interaction {
+namespace {
+
+constexpr std::int64_t kEdges = 500, kComments = 100;
+
+std::int64_t number(const auth::FlatObject& object, std::string_view name) {
+  const auth::FlatValue* value = auth::find_member(object, name);
+  const auto* n = value ? std::get_if<std::int64_t>(value) : nullptr;
+  return n ? *n : 0;
+}
+
+std::string text(const auth::FlatObject& object, std::string_view name) {
+  const auth::FlatValue* value = auth::find_member(object, name);
+  const auto* s = value ? std::get_if<std::string>(value) : nullptr;
+  return s ? *s : std::string();
+}
+
+std::vector<std::int64_t> first_column(const sql::Rows& rows) {
+  std::vector<std::int64_t> out;
+  for (std::size_t i = 0; i < rows.size(); ++i) out.push_back(rows.i64(i, 0));
+  return out;
+}
+
+// Dropped edges as changes: each takes one from what it counted in.
+Changes changes_of(const sql::Rows& dropped) {
+  Changes out;
+  for (std::size_t i = 0; i < dropped.size(); ++i) {
+    const EdgeKey edge{.kind = static_cast<Edge>(dropped.i64(i, 1)), .user = UserId(dropped.i64(i, 2)), .object = dropped.i64(i, 0)};
+    out.edges.emplace_back(edge, false);
+    if (edge.kind == Edge::comment_like) --out.comments[CommentId(edge.object)].likes;
+    else --(edge.kind == Edge::like ? out.videos[VideoId(edge.object)].likes : out.videos[VideoId(edge.object)].stars);
+  }
+  return out;
+}
+
+}  // namespace
+
+Task<Result<>> Interactions::purge(std::vector<Event> events) {
+  for (const Event& event : events) {
+    const auto payload = auth::parse_flat_json(event.payload);
+    if (!payload || number(*payload, "id") <= 0) co_return fail(Errc::internal, "event_invalid", event.topic);
+    const std::int64_t id = number(*payload, "id");
+    if (event.topic == "user.deleted") SV_CO_CHECK(co_await purge_user(UserId(id)));
+    else if (text(*payload, "status") == "deleted") SV_CO_CHECK(co_await purge_video(VideoId(id), UserId(number(*payload, "authorId"))));
+  }
+  co_return Result<>{};
+}
+
+// From the first step on nothing counts for the author, and nothing new comes in; the rest removes rows.
+Task<Result<>> Interactions::purge_video(VideoId video, UserId author) {
+  sql::Database& db = state_.deps.db;
+  SV_CO_CHECK(co_await db.write(Ctx{}, [this, video, author](sql::Tx& tx) { return state_.end_video(tx, video, author); }));
+  for (bool more = true; more;) {
+    SV_CO_TRY(more, co_await db.write(Ctx{}, [this, video](sql::Tx& tx) -> Result<bool> {
+      const std::vector<std::int64_t> kinds{num(Edge::like), num(Edge::star)};
+      SV_TRY(const sql::Rows dropped, tx.query(store::kDropEdgesOfObjects, {std::vector{video.value}, kinds, kEdges}));
+      SV_CHECK(state_.apply(tx, changes_of(dropped)));
+      return !dropped.empty();
+    }));
+  }
+  for (bool more = true; more;) {
+    SV_CO_TRY(more, co_await db.write(Ctx{}, [this, video](sql::Tx& tx) -> Result<bool> {
+      SV_TRY(const sql::Rows some, tx.query(store::kCommentsOfVideo, {video, kComments}));
+      if (some.empty()) return false;
+      const std::vector<std::int64_t> ids = first_column(some), kinds{num(Edge::comment_like)};
+      SV_TRY(const sql::Rows dropped, tx.query(store::kDropEdgesOfObjects, {ids, kinds, kEdges}));
+      Changes changes = changes_of(dropped);
+      if (static_cast<std::int64_t>(dropped.size()) < kEdges) {  // none is left
+        SV_CHECK(tx.execute(store::kDropComments, {ids}));
+        for (std::int64_t id : ids) {
+          changes.comments[CommentId(id)] = {};
+          changes.threads.insert({.video = video, .root = CommentId(id)});
+        }
+      }
+      changes.threads.insert({.video = video});
+      changes.rankings.insert(video);
+      SV_CHECK(state_.apply(tx, std::move(changes)));
+      return true;
+    }));
+  }
+  for (bool more = true; more;) {
+    SV_CO_TRY(more, co_await db.write(Ctx{}, [video](sql::Tx& tx) -> Result<bool> {
+      SV_TRY(const std::int64_t dropped, tx.execute(store::kDropSharesOfVideo, {video, kEdges}));
+      return dropped > 0;
+    }));
+  }
+  co_return Result<>{};
+}
+
+// Likes and stars are taken back, comments become tombstones; what was shared stays counted and what was reported stays reported, by nobody.
+Task<Result<>> Interactions::purge_user(UserId user) {
+  sql::Database& db = state_.deps.db;
+  SV_CO_CHECK(co_await db.write(Ctx{}, [user](sql::Tx& tx) -> Result<> {
+    SV_CHECK(tx.execute(store::kEndPerson, {user}));
+    SV_CHECK(tx.execute(store::kForgetReporter, {user}));
+    SV_CHECK(tx.execute(store::kDropRequestsOfUser, {user}));
+    return {};
+  }));
+  for (bool more = true; more;) {
+    SV_CO_TRY(more, co_await db.write(Ctx{}, [this, user](sql::Tx& tx) -> Result<bool> {
+      SV_TRY(const sql::Rows dropped, tx.query(store::kDropEdgesOfUser, {user, kEdges}));
+      SV_CHECK(state_.apply(tx, changes_of(dropped)));
+      return !dropped.empty();
+    }));
+  }
+  for (bool more = true; more;) {
+    SV_CO_TRY(more, co_await db.write(Ctx{}, [this, user](sql::Tx& tx) -> Result<bool> {
+      SV_TRY(const sql::Rows some, tx.query(store::kCommentsOfUser, {user, kComments}));
+      for (std::int64_t id : first_column(some)) SV_CHECK(delete_comment_tx(tx, CommentId(id)));
+      return !some.empty();
+    }));
+  }
+  for (bool more = true; more;) {
+    SV_CO_TRY(more, co_await db.write(Ctx{}, [user](sql::Tx& tx) -> Result<bool> {
+      SV_TRY(const std::int64_t dropped, tx.execute(store::kDropSharesOfUser, {user, kEdges}));
+      return dropped > 0;
+    }));
+  }
+  co_return Result<>{};
+}
+
+}  // namespace sv::interaction

@@ -1,0 +1,45 @@
+#include "services/interaction/service.h"
+
+#include "services/interaction/interactions.h"
+
+namespace sv::interaction {
+
+Interactions::Interactions(const InteractionDeps& deps)
+    : state_(deps),
+      people_(deps.services, deps.metrics),
+      request_keys_("interaction_requests", deps.clock),
+      edge_writer_("interaction.edges", [this](std::vector<EdgeChange> rows) { return write_edges(std::move(rows)); }),
+      comment_writer_("interaction.comments", [this](std::vector<NewComment> rows) { return write_comments(std::move(rows)); }) {
+  deps.events.subscribe("interaction.purge", {"video.changed", "user.deleted"}, [this](const std::vector<Event>& events) { return purge(events); });
+}
+
+void Interactions::stop() {
+  edge_writer_.stop();
+  comment_writer_.stop();
+}
+
+Task<Result<UserId>> Interactions::author_of_visible(const Ctx& ctx, UserId viewer, VideoId video) {
+  if (!video) co_return invalid("video_id", "required");
+  const video::VideoBriefsReq ask{.current_user_id = viewer, .video_ids = {video}};
+  SV_CO_TRY(const auto found, co_await state_.deps.services.video->get_video_briefs(ctx, ask));
+  const auto brief = found.briefs.find(video);
+  if (brief == found.briefs.end()) co_return fail(Errc::not_found, "video_not_found");
+  const UserId author = brief->second.author_id;
+  if (author != viewer && (co_await people_.look_up_one(ctx, viewer, author)).hidden()) co_return fail(Errc::not_found, "video_not_found");
+  co_return author;
+}
+
+Task<Result<CommentPtr>> Interactions::visible_comment(const Ctx& ctx, UserId viewer, CommentId id) {
+  if (!id) co_return invalid("comment_id", "required");
+  SV_CO_TRY(CommentPtr row, co_await state_.living_comment(id));
+  if (!row) co_return fail(Errc::not_found, "comment_not_found");
+  if (row->user != viewer && (co_await people_.look_up_one(ctx, viewer, row->user)).hidden()) co_return fail(Errc::not_found, "comment_not_found");
+  const auto author = co_await author_of_visible(ctx, viewer, row->video);
+  if (!author && author.error().code == Errc::not_found) co_return fail(Errc::not_found, "comment_not_found");
+  if (!author) co_return std::unexpected(author.error());
+  co_return row;
+}
+
+std::unique_ptr<InteractionService> make_interaction_service(const InteractionDeps& deps) { return std::make_unique<Interactions>(deps); }
+
+}  // namespace sv::interaction

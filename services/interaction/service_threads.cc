@@ -1,0 +1,177 @@
+#include <charconv>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "platform/core/cursor.h"
+#include "platform/core/time.h"
+#include "services/interaction/interactions.h"
+#include "services/interaction/rules.h"
+
+namespace sv::interaction {
+namespace {
+
+constexpr std::int64_t kRankingKeptMs = 3600'000;  // a cursor into one works this long
+constexpr std::string_view kNew = "comments", kHot = "comments.hot", kBelow = "replies";
+
+Entry entry_of(const std::optional<Cursor>& cursor, Entry otherwise) { return cursor ? Entry{.key = cursor->key, .id = cursor->id} : otherwise; }
+
+}  // namespace
+
+// In a ranking an entry is {ranking, position}, so that its cursor finds the same ranking again; in a thread {time, id}.
+Task<Result<std::vector<Entry>>> Interactions::entries(const Listing& list, Entry after, std::size_t count) {
+  if (!list.ranking) co_return co_await state_.thread(list.thread, after, count);
+  std::vector<Entry> out;
+  for (auto at = after.id; out.size() < count && static_cast<std::size_t>(at) < list.ranking->comments.size(); ++at)
+    out.push_back({.key = list.ranking->id, .id = at + 1});
+  co_return out;
+}
+
+// Comments of people who are hidden from the viewer are left out and the page goes on behind them.
+Task<Result<Interactions::CommentPage>> Interactions::page_of(const Ctx& ctx, UserId viewer, const Listing& list, Entry after, std::size_t skip,
+                                                              std::size_t size) {
+  CommentPage out;
+  std::vector<CommentPtr> page;
+  People people;
+  Entry place = after, last = after;
+  for (bool end = false; !end;) {
+    const std::size_t wanted = stride(skip, size - page.size());
+    SV_CO_TRY(const std::vector<Entry> found, co_await entries(list, place, wanted));
+    end = found.size() < wanted;
+    std::vector<CommentId> ids;
+    for (const Entry& entry : found)
+      ids.push_back(list.ranking ? list.ranking->comments[static_cast<std::size_t>(entry.id - 1)] : CommentId(entry.id));
+    SV_CO_TRY(const std::vector<CommentPtr> rows, co_await state_.comments(ids));
+    std::vector<UserId> unknown;
+    for (const CommentPtr& row : rows)
+      if (row && !people.contains(row->user)) unknown.push_back(row->user);
+    people.merge(co_await people_.look_up(ctx, viewer, std::move(unknown)));
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      place = found[i];
+      if (!rows[i] || rows[i]->deleted || people.at(rows[i]->user).hidden()) continue;
+      if (skip > 0) {
+        --skip;
+        continue;
+      }
+      if (page.size() == size) {
+        out.next_cursor = encode_cursor(list.route, {.key = last.key, .id = last.id});
+        end = true;
+        break;
+      }
+      page.push_back(rows[i]);
+      last = place;
+    }
+  }
+  SV_CO_TRY(out.comments, co_await compose(ctx, viewer, std::move(page), people));
+  co_return out;
+}
+
+Task<Result<std::vector<Comment>>> Interactions::compose(const Ctx&, UserId viewer, std::vector<CommentPtr> rows, const People& people) {
+  std::vector<std::int64_t> ids;
+  for (const CommentPtr& row : rows) ids.push_back(row->id.value);
+  SV_CO_TRY(const auto mine, co_await state_.edges_of(viewer, {Edge::comment_like}, std::move(ids)));
+  std::vector<Comment> out;
+  out.reserve(rows.size());
+  for (const CommentPtr& row : rows)
+    out.push_back({.id = row->id,
+                   .user_id = row->user,
+                   .video_id = row->video,
+                   .content = row->content,
+                   .create_time = format_text_time(row->created_ms),
+                   .reply_to_id = row->reply_to,
+                   .user = people.at(row->user).brief,
+                   .like_count = row->likes,
+                   .is_like = mine.contains({Edge::comment_like, row->id.value}),
+                   .reply_count = row->replies});
+  co_return out;
+}
+
+Task<Result<CommentListResp>> Interactions::get_comment_list(const Ctx& ctx, const CommentListReq& req) {
+  SV_CO_CHECK(co_await author_of_visible(ctx, req.current_user_id, req.video_id));
+  const std::size_t size = page_size(req.page_size);
+  const std::string_view sort = req.sort ? std::string_view(*req.sort) : "new";
+  if (sort != "new" && sort != "hot") co_return invalid("sort", "invalid");
+  CommentListResp out;
+  CommentPage page;
+  if (req.reply_to && *req.reply_to) {
+    SV_CO_TRY(const CommentPtr root, co_await visible_comment(ctx, req.current_user_id, *req.reply_to));
+    if (root->video != req.video_id) co_return fail(Errc::not_found, "comment_not_found");
+    const Listing list{.thread = {.video = root->video, .root = root->id}, .ranking = nullptr, .route = kBelow};
+    SV_CO_TRY(const auto cursor, decode_cursor(kBelow, req.cursor.value_or("")));
+    SV_CO_TRY(page, co_await page_of(ctx, req.current_user_id, list, entry_of(cursor, {}), cursor ? 0 : page_offset(req.page, size), size));
+    out.total_count = static_cast<std::int32_t>(root->replies);
+  } else {
+    if (sort == "hot") {
+      SV_CO_TRY(page, co_await hot_comments(ctx, req, size));
+    } else {
+      const Listing list{.thread = {.video = req.video_id, .root = {}}, .ranking = nullptr, .route = kNew};
+      SV_CO_TRY(const auto cursor, decode_cursor(kNew, req.cursor.value_or("")));
+      SV_CO_TRY(page,
+                co_await page_of(ctx, req.current_user_id, list, entry_of(cursor, kNewestFirst), cursor ? 0 : page_offset(req.page, size), size));
+    }
+    SV_CO_TRY(const auto counts, co_await state_.counts({req.video_id}));
+    out.total_count = static_cast<std::int32_t>(counts.at(req.video_id).comments);
+  }
+  out.comments = std::move(page.comments);
+  out.next_cursor = std::move(page.next_cursor);
+  co_return out;
+}
+
+Task<Result<ReplyListResp>> Interactions::get_reply_list(const Ctx& ctx, const ReplyListReq& req) {
+  SV_CO_TRY(const CommentPtr root, co_await visible_comment(ctx, req.current_user_id, req.comment_id));
+  SV_CO_TRY(const auto cursor, decode_cursor(kBelow, req.cursor));
+  const Listing list{.thread = {.video = root->video, .root = root->id}, .ranking = nullptr, .route = kBelow};
+  SV_CO_TRY(auto page, co_await page_of(ctx, req.current_user_id, list, entry_of(cursor, {}), 0, page_size(req.page_size)));
+  co_return ReplyListResp{.replies = std::move(page.comments), .next_cursor = std::move(page.next_cursor), .total = root->replies};
+}
+
+// The first page takes the order of this moment and stores it when there is a second one; later pages stay in it, so nothing repeats.
+Task<Result<Interactions::CommentPage>> Interactions::hot_comments(const Ctx& ctx, const CommentListReq& req, std::size_t size) {
+  SV_CO_TRY(const auto cursor, decode_cursor(kHot, req.cursor.value_or("")));
+  RankingPtr ranking;
+  if (cursor) {
+    SV_CO_TRY(ranking, co_await stored_ranking(cursor->key, req.video_id));
+  } else {
+    SV_CO_TRY(ranking, co_await state_.current_ranking(req.video_id));
+  }
+  const Listing list{.thread = {}, .ranking = ranking, .route = kHot};
+  const Entry start{.key = ranking->id, .id = cursor ? std::max<std::int64_t>(cursor->id, 0) : 0};
+  SV_CO_TRY(auto page, co_await page_of(ctx, req.current_user_id, list, start, cursor ? 0 : page_offset(req.page, size), size));
+  if (!page.next_cursor.empty() && !ranking->stored) SV_CO_CHECK(co_await store_ranking(ctx, ranking));
+  co_return page;
+}
+
+Task<Result<RankingPtr>> Interactions::stored_ranking(std::int64_t id, VideoId video) {
+  SV_CO_TRY(const RankingPtr current, co_await state_.current_ranking(video));
+  if (current->id == id) co_return current;
+  SV_CO_TRY(const sql::Rows rows, co_await state_.deps.db.query(store::kRanking, {id}));
+  if (rows.empty() || VideoId(rows.i64(0, 0)) != video || state_.now() - rows.i64(0, 1) > kRankingKeptMs)
+    co_return invalid("cursor", "invalid", "the ranking is gone");
+  auto ranking = std::make_shared<Ranking>();
+  ranking->id = id;
+  ranking->video = video;
+  ranking->made_ms = rows.i64(0, 1);
+  ranking->stored = true;
+  std::string_view text = rows.text(0, 2);
+  while (!text.empty()) {
+    std::int64_t comment = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), comment);
+    ranking->comments.emplace_back(comment);
+    text.remove_prefix(std::min(text.size(), static_cast<std::size_t>(end - text.data()) + 1));
+  }
+  co_return ranking;
+}
+
+Task<Result<>> Interactions::store_ranking(const Ctx& ctx, RankingPtr ranking) {
+  SV_CO_CHECK(co_await state_.deps.db.write(ctx, [ranking, now = state_.now()](sql::Tx& tx) -> Result<> {
+    std::vector<std::int64_t> ids;
+    for (CommentId id : ranking->comments) ids.push_back(id.value);
+    SV_CHECK(tx.execute(store::kKeepRanking, {ranking->id, ranking->video, ranking->made_ms, fmt::format("{}", fmt::join(ids, ","))}));
+    SV_CHECK(tx.execute(store::kTrimRankings, {now - kRankingKeptMs}));
+    return {};
+  }));
+  ranking->stored = true;
+  co_return Result<>{};
+}
+
+}  // namespace sv::interaction

@@ -1,0 +1,307 @@
+#include "services/interaction/state.h"
+
+#include <algorithm>
+
+namespace sv::interaction {
+namespace {
+
+constexpr std::size_t kHead = 200;  // entries of a list that are kept: no page asks for more at once
+constexpr std::int64_t kRanked = 1000;
+constexpr std::int64_t kRankingMs = 60'000;
+
+// Entries after a place in the head, unless the list goes on beyond what is kept of it.
+template <class Less>
+std::optional<std::vector<Entry>> slice(const Head& head, Entry after, std::size_t count, Less less) {
+  const auto from = std::ranges::partition_point(head.entries, [&](const Entry& e) { return !less(after, e); });
+  const auto left = static_cast<std::size_t>(head.entries.end() - from);
+  if (left < count && !head.complete) return std::nullopt;
+  return std::vector<Entry>(from, from + static_cast<std::ptrdiff_t>(std::min(left, count)));
+}
+
+template <class Id>
+std::vector<std::int64_t> numbers(const std::vector<Id>& ids) {
+  std::vector<std::int64_t> out;
+  for (Id id : ids) out.push_back(id.value);
+  return out;
+}
+
+}  // namespace
+
+Task<Result<std::map<VideoId, VideoCounts>>> State::counts(std::vector<VideoId> ids) {
+  std::map<VideoId, VideoCounts> out;
+  std::vector<std::int64_t> missing;
+  const std::uint64_t stamp = videos_.stamp();
+  for (VideoId id : ids) {
+    auto [at, fresh] = out.try_emplace(id);
+    if (!fresh) continue;
+    at->second.id = id;
+    if (auto known = videos_.find(id)) at->second = *known;
+    else missing.push_back(id.value);
+  }
+  if (missing.empty()) co_return out;
+  SV_CO_TRY(const sql::Rows rows, co_await deps.db.query(store::kVideos, {missing}));
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const VideoCounts found = read_video(rows, i);
+    out[found.id] = found;
+  }
+  for (std::int64_t id : missing) videos_.put(stamp, VideoId(id), out[VideoId(id)]);
+  co_return out;
+}
+
+Task<Result<std::map<UserId, PersonCounts>>> State::received(std::vector<UserId> ids) {
+  std::map<UserId, PersonCounts> out;
+  std::vector<std::int64_t> missing;
+  const std::uint64_t stamp = people_.stamp();
+  for (UserId id : ids) {
+    auto [at, fresh] = out.try_emplace(id);
+    if (!fresh) continue;
+    at->second.id = id;
+    if (auto known = people_.find(id)) at->second = *known;
+    else missing.push_back(id.value);
+  }
+  if (missing.empty()) co_return out;
+  SV_CO_TRY(const sql::Rows rows, co_await deps.db.query(store::kPeople, {missing}));
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const PersonCounts found = read_person(rows, i);
+    out[found.id] = found;
+  }
+  for (std::int64_t id : missing) people_.put(stamp, UserId(id), out[UserId(id)]);
+  co_return out;
+}
+
+Task<Result<std::set<std::pair<Edge, std::int64_t>>>> State::edges_of(UserId user, std::vector<Edge> kinds, std::vector<std::int64_t> objects) {
+  std::set<std::pair<Edge, std::int64_t>> out;
+  if (!user) co_return out;
+  std::vector<EdgeKey> missing;
+  std::vector<std::int64_t> asked;
+  const std::uint64_t stamp = edges_.stamp();
+  for (std::int64_t object : objects) {
+    const std::size_t before = missing.size();
+    for (Edge kind : kinds) {
+      const EdgeKey key{.kind = kind, .user = user, .object = object};
+      const auto known = edges_.find(key);
+      if (!known) missing.push_back(key);
+      else if (*known) out.emplace(kind, object);
+    }
+    if (missing.size() > before) asked.push_back(object);
+  }
+  if (asked.empty()) co_return out;
+  std::vector<std::int64_t> wanted;
+  for (Edge kind : kinds) wanted.push_back(num(kind));
+  SV_CO_TRY(const sql::Rows rows, co_await deps.db.query(store::kEdgesOf, {std::move(asked), std::move(wanted), user}));
+  for (std::size_t i = 0; i < rows.size(); ++i) out.emplace(static_cast<Edge>(rows.i64(i, 1)), rows.i64(i, 0));
+  for (const EdgeKey& key : missing) edges_.put(stamp, key, out.contains({key.kind, key.object}));
+  co_return out;
+}
+
+Task<Result<std::vector<CommentPtr>>> State::comments(const std::vector<CommentId>& ids) {
+  std::vector<CommentPtr> out(ids.size());
+  std::vector<std::int64_t> missing;
+  const std::uint64_t stamp = comments_.stamp();
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    out[i] = comments_.find(ids[i]).value_or(nullptr);
+    if (!out[i]) missing.push_back(ids[i].value);
+  }
+  if (missing.empty()) co_return out;
+  SV_CO_TRY(const sql::Rows rows, co_await deps.db.query(store::kComments, {std::move(missing)}));
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    CommentPtr row = read_comment(rows, r);
+    comments_.put(stamp, row->id, row);
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      if (!out[i] && ids[i] == row->id) out[i] = row;
+  }
+  co_return out;
+}
+
+Task<Result<CommentPtr>> State::living_comment(CommentId id) {
+  SV_CO_TRY(std::vector<CommentPtr> found, co_await comments({id}));
+  CommentPtr row = std::move(found.front());
+  if (!row || row->deleted || !row->root) co_return row && !row->deleted ? row : nullptr;
+  SV_CO_TRY(const std::vector<CommentPtr> above, co_await comments({row->root}));
+  co_return above.front() && !above.front()->deleted ? row : nullptr;
+}
+
+Task<Result<std::vector<Entry>>> State::read_thread(ThreadKey key, Entry after, std::size_t limit) {
+  const std::uint64_t stamp = comments_.stamp();
+  const std::string_view statement = key.root ? store::kReplies : store::kNewest;
+  SV_CO_TRY(const sql::Rows rows, co_await deps.db.query(statement, {key.root ? key.root.value : key.video.value, after.key, after.id, limit}));
+  std::vector<Entry> out;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    CommentPtr row = read_comment(rows, i);
+    out.push_back({.key = row->created_ms, .id = row->id.value});
+    const CommentId id = row->id;
+    comments_.put(stamp, id, std::move(row));
+  }
+  co_return out;
+}
+
+Task<Result<std::vector<Entry>>> State::thread(ThreadKey key, Entry after, std::size_t count) {
+  HeadPtr head = threads_.find(key).value_or(nullptr);
+  if (!head) {
+    const std::uint64_t stamp = threads_.stamp();
+    SV_CO_TRY(std::vector<Entry> entries, co_await read_thread(key, key.root ? Entry{} : kNewestFirst, kHead));
+    const bool complete = entries.size() < kHead;
+    head = std::make_shared<Head>(Head{.entries = std::move(entries), .complete = complete});
+    threads_.put(stamp, key, head);
+  }
+  auto found = key.root ? slice(*head, after, count, std::less<Entry>()) : slice(*head, after, count, std::greater<Entry>());
+  if (found) co_return std::move(*found);
+  co_return co_await read_thread(key, after, count);
+}
+
+Task<Result<HeadPtr>> State::recent_head(UserId user, Edge kind) {
+  const auto key = std::pair(user, kind);
+  if (auto known = recent_.find(key)) co_return std::move(*known);
+  const std::uint64_t stamp = recent_.stamp();
+  SV_CO_TRY(const sql::Rows rows, co_await deps.db.query(store::kRecent, {user, num(kind), kNewestFirst.key, kNewestFirst.id, kHead}));
+  auto head = std::make_shared<Head>();
+  for (std::size_t i = 0; i < rows.size(); ++i) head->entries.push_back({.key = rows.i64(i, 0), .id = rows.i64(i, 1)});
+  head->complete = rows.size() < kHead;
+  head->total = static_cast<std::int64_t>(rows.size());
+  if (!head->complete) {
+    SV_CO_TRY(const sql::Rows total, co_await deps.db.query(store::kRecentCount, {user, num(kind)}));
+    head->total = total.i64(0, 0);
+  }
+  recent_.put(stamp, key, head);
+  co_return head;
+}
+
+Task<Result<std::vector<Entry>>> State::recent(UserId user, Edge kind, Entry after, std::size_t count) {
+  SV_CO_TRY(const HeadPtr head, co_await recent_head(user, kind));
+  if (auto found = slice(*head, after, count, std::greater<Entry>())) co_return std::move(*found);
+  SV_CO_TRY(const sql::Rows rows, co_await deps.db.query(store::kRecent, {user, num(kind), after.key, after.id, count}));
+  std::vector<Entry> out;
+  for (std::size_t i = 0; i < rows.size(); ++i) out.push_back({.key = rows.i64(i, 0), .id = rows.i64(i, 1)});
+  co_return out;
+}
+
+Task<Result<std::int64_t>> State::recent_total(UserId user, Edge kind) {
+  SV_CO_TRY(const HeadPtr head, co_await recent_head(user, kind));
+  co_return head->total;
+}
+
+Task<Result<RankingPtr>> State::current_ranking(VideoId video) {
+  if (auto known = rankings_.find(video); known && now() - (*known)->made_ms < kRankingMs) co_return std::move(*known);
+  const std::uint64_t stamp = rankings_.stamp();
+  SV_CO_TRY(const sql::Rows rows, co_await deps.db.query(store::kHottest, {video, kRanked}));
+  auto ranking = std::make_shared<Ranking>();
+  ranking->id = deps.ids.next();
+  ranking->video = video;
+  ranking->made_ms = now();
+  for (std::size_t i = 0; i < rows.size(); ++i) ranking->comments.emplace_back(rows.i64(i, 0));
+  rankings_.put(stamp, video, ranking);
+  co_return ranking;
+}
+
+Result<std::unordered_set<UserId>> State::gone_people(sql::Tx& tx, std::vector<std::int64_t> users) {
+  std::unordered_set<UserId> out;
+  SV_TRY(const sql::Rows rows, tx.query(store::kGonePeople, {std::move(users)}));
+  for (std::size_t i = 0; i < rows.size(); ++i) out.insert(UserId(rows.i64(i, 0)));
+  return out;
+}
+
+Result<std::map<VideoId, VideoCounts>> State::videos_now(sql::Tx& tx, std::vector<std::int64_t> videos) {
+  std::map<VideoId, VideoCounts> out;
+  SV_TRY(const sql::Rows rows, tx.query(store::kVideos, {std::move(videos)}));
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const VideoCounts found = read_video(rows, i);
+    out.emplace(found.id, found);
+  }
+  return out;
+}
+
+Result<std::map<CommentId, CommentPtr>> State::comments_now(sql::Tx& tx, std::vector<std::int64_t> comments) {
+  std::map<CommentId, CommentPtr> out;
+  SV_TRY(const sql::Rows rows, tx.query(store::kComments, {std::move(comments)}));
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    CommentPtr row = read_comment(rows, i);
+    out.emplace(row->id, std::move(row));
+  }
+  return out;
+}
+
+Result<std::map<UserId, PersonCounts>> State::add_to_people(sql::Tx& tx, const std::map<UserId, PersonCounts>& sums) {
+  std::map<UserId, PersonCounts> out;
+  for (const auto& [id, sum] : sums) {
+    if (sum.likes == 0 && sum.comments == 0) continue;
+    SV_TRY(const sql::Rows rows, tx.query(store::kAddToPerson, {id, sum.likes, sum.comments}));
+    out.emplace(id, read_person(rows, 0));
+  }
+  return out;
+}
+
+Result<> State::add_to_comments(sql::Tx& tx, const std::map<CommentId, Changes::OfComment>& sums) {
+  std::vector<std::int64_t> ids;
+  for (const auto& [id, sum] : sums) ids.push_back(id.value);
+  if (ids.empty()) return {};
+  SV_TRY(const auto rows, comments_now(tx, std::move(ids)));
+  std::vector<sql::Params> updates;
+  for (const auto& [id, sum] : sums) {
+    const auto at = rows.find(id);
+    if (at == rows.end()) continue;
+    const CommentRow& row = *at->second;
+    const std::int64_t hot = row.root ? 0 : heat(row.created_ms, row.likes + sum.likes, row.replies + sum.replies);
+    updates.push_back(sql::Params{id, sum.likes, sum.replies, hot});
+  }
+  SV_CHECK(tx.execute_many(store::kSetCommentCounts, updates));
+  return {};
+}
+
+Result<> State::apply(sql::Tx& tx, Changes changes) {
+  if (changes == Changes{}) return {};
+  std::vector<VideoCounts> videos;
+  std::map<UserId, PersonCounts> sums;
+  for (const auto& [id, sum] : changes.videos) {
+    if (sum.likes == 0 && sum.comments == 0 && sum.stars == 0 && sum.shares == 0) continue;
+    SV_TRY(const sql::Rows rows, tx.query(store::kAddToVideo, {id, sum.author, sum.likes, sum.comments, sum.stars, sum.shares}));
+    if (rows.empty()) continue;  // it is gone
+    videos.push_back(read_video(rows, 0));
+    PersonCounts& author = sums[videos.back().author];
+    author.likes += sum.likes;
+    author.comments += sum.comments;
+  }
+  SV_TRY(auto people, add_to_people(tx, sums));
+  SV_CHECK(add_to_comments(tx, changes.comments));
+  tx.on_commit([this, changes = std::move(changes), videos = std::move(videos), people = std::move(people)] {
+    for (const VideoCounts& counts : videos) remember(counts);
+    for (const auto& [id, counts] : people) remember(counts);
+    for (const auto& [edge, on] : changes.edges) {
+      edges_.update(edge, [now = on](bool& known) { known = now; });
+      recent_.erase({edge.user, edge.kind});
+    }
+    for (const auto& [id, sum] : changes.comments) comments_.erase(id);
+    for (const ThreadKey& thread : changes.threads) threads_.erase(thread);
+    for (VideoId video : changes.rankings) rankings_.erase(video);
+    deps.revision.bump();
+  });
+  return {};
+}
+
+Result<> State::end_video(sql::Tx& tx, VideoId video, UserId author) {
+  SV_TRY(const auto before, videos_now(tx, {video.value}));
+  SV_TRY(const sql::Rows rows, tx.query(store::kEndVideo, {video, author}));
+  std::map<UserId, PersonCounts> sums;
+  for (const auto& [id, counts] : before) sums[counts.author] = {.id = counts.author, .likes = -counts.likes, .comments = -counts.comments};
+  SV_TRY(auto people, add_to_people(tx, sums));
+  tx.on_commit([this, ended = read_video(rows, 0), people = std::move(people)] {
+    remember(ended);
+    for (const auto& [id, counts] : people) remember(counts);
+    deps.revision.bump();
+  });
+  return {};
+}
+
+// Two commits may be told of in the other order: the newer one stays.
+void State::remember(const VideoCounts& counts) {
+  videos_.update(counts.id, [&](VideoCounts& known) {
+    if (known.revision < counts.revision) known = counts;
+  });
+}
+
+void State::remember(const PersonCounts& counts) {
+  people_.update(counts.id, [&](PersonCounts& known) {
+    if (known.revision < counts.revision) known = counts;
+  });
+}
+
+}  // namespace sv::interaction

@@ -1,0 +1,244 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <set>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "platform/adapters/sqlite.h"
+#include "platform/rpc/channel.h"
+#include "platform/rpc/message.h"
+#include "platform/testing/manual_clock.h"
+#include "platform/testing/run.h"
+#include "platform/testing/temp_dir.h"
+#include "services/interaction/drift.h"
+#include "services/interaction/migrations.h"
+#include "services/interaction/service.h"
+
+namespace sv::interaction {
+using testing::run_task;
+using testing::succeeded;
+
+inline constexpr UserId kAnn{1}, kBob{2}, kCid{3}, kDan{4};
+inline constexpr VideoId kFilm{100}, kClip{101};  // Ann's
+inline constexpr VideoId kSong{200};              // Bob's
+
+class CountingIds final : public IdSource {
+ public:
+  std::int64_t next() override { return ++last_; }
+
+ private:
+  std::atomic<std::int64_t> last_{1000};
+};
+
+// Keeps what was committed, and hands the service what other services would have published.
+class RecordingEvents final : public EventBus {
+ public:
+  Result<> publish(sql::Tx& tx, Event event) override {
+    tx.on_commit([this, event = std::move(event)] {
+      const std::lock_guard lock(mutex_);
+      events_.push_back(event);
+    });
+    return {};
+  }
+  void subscribe(std::string, std::vector<std::string>, Consumer consumer) override { consumer_ = std::move(consumer); }
+  void start() override {}
+  void stop() override {}
+
+  std::vector<Event> take() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(events_, {});
+  }
+  Result<> deliver(std::string topic, std::string payload) {
+    return run_task(consumer_({{.id = 1, .topic = std::move(topic), .key = "k", .revision = 1, .payload = std::move(payload), .time_ms = 0}}));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<Event> events_;
+  Consumer consumer_;
+};
+
+struct FakeVideos final : video::VideoAbsent {
+  std::map<VideoId, UserId> author{{kFilm, kAnn}, {kClip, kAnn}, {kSong, kBob}};
+  std::set<VideoId> hidden;  // from everyone but their authors
+
+  bool shows(VideoId id, UserId viewer) const { return author.contains(id) && (!hidden.contains(id) || author.at(id) == viewer); }
+  Task<Result<video::VideoBriefsResp>> get_video_briefs(const Ctx&, const video::VideoBriefsReq& req) override {
+    video::VideoBriefsResp out;
+    for (VideoId id : req.video_ids)
+      if (shows(id, req.current_user_id)) out.briefs[id] = {.id = id, .author_id = author.at(id)};
+    co_return out;
+  }
+  Task<Result<video::BatchVideoInfoResp>> batch_get_video_info(const Ctx&, const video::BatchVideoInfoReq& req) override {
+    EXPECT_LE(req.video_ids.size(), 200u);
+    video::BatchVideoInfoResp out;
+    for (VideoId id : req.video_ids)
+      if (shows(id, req.current_user_id)) out.videos[id].id = id;
+    co_return out;
+  }
+};
+
+struct FakeUsers final : user::UserAbsent {
+  std::set<UserId> gone, closed, show_likes;  // closed: private accounts
+
+  Task<Result<user::UserBriefsResp>> get_user_briefs(const Ctx&, const user::UserBriefsReq& req) override {
+    user::UserBriefsResp out;
+    out.private_ids.emplace();
+    for (UserId id : req.user_ids) {
+      if (gone.contains(id)) continue;
+      out.briefs[id] = {.id = id, .username = fmt::format("user{}", id)};
+      if (closed.contains(id)) out.private_ids->push_back(id);
+    }
+    co_return out;
+  }
+  Task<Result<user::PrivacyOfResp>> get_privacy_of(const Ctx&, const user::PrivacyOfReq& req) override {
+    user::PrivacyOfResp out;
+    for (UserId id : req.user_ids) out.privacy[id].show_likes = show_likes.contains(id);
+    co_return out;
+  }
+};
+
+struct FakeSocial final : social::SocialAbsent {
+  std::set<std::pair<UserId, UserId>> follows, blocks;
+
+  Task<Result<social::SocialPartsResp>> get_social_parts(const Ctx&, const social::SocialPartsReq& req) override {
+    social::SocialPartsResp out;
+    for (UserId id : req.user_ids)
+      out.parts[id] = {.is_follow = follows.contains({req.user_id, id}),
+                       .is_blocked = blocks.contains({req.user_id, id}),
+                       .has_blocked = blocks.contains({id, req.user_id})};
+    co_return out;
+  }
+};
+
+// The service's own dispatcher, reached as another process would reach it.
+class Loopback final : public rpc::Channel {
+ public:
+  explicit Loopback(InteractionApi& api) : api_(api) {}
+  Task<Result<std::string>> call(const Ctx& ctx, std::string_view, std::string payload) override {
+    co_return (co_await dispatch_interaction(api_, ctx, payload, false)).payload;
+  }
+
+ private:
+  InteractionApi& api_;
+};
+
+enum class Way { direct, rpc };
+
+// The service on SQLite in a temporary folder, called directly or through the generated codec.
+class InteractionTest : public ::testing::TestWithParam<Way> {
+ protected:
+  InteractionTest() {
+    services_.video = &videos_;
+    services_.user = &users_;
+    services_.social = &social_;
+    open();
+  }
+
+  void open() {
+    service_.reset();
+    db_.reset();
+    db_ = std::move(open_sqlite({.path = folder_ / "interaction.db"}).value());
+    ASSERT_TRUE(succeeded(migrate_sqlite(*db_, migrations(), "interaction")));
+    service_ = make_interaction_service({*db_, clock_, ids_, events_, revision_, services_, metrics_});
+    loopback_ = std::make_unique<Loopback>(*service_);
+    client_ = std::make_unique<InteractionClient>(*loopback_);
+  }
+
+  InteractionApi& api() { return GetParam() == Way::direct ? static_cast<InteractionApi&>(*service_) : *client_; }
+
+  Result<> like(UserId user, VideoId video, bool on = true) {
+    return run_task(api().like_action(ctx_, {.user_id = user, .video_id = video, .action = on}));
+  }
+  Result<> star(UserId user, VideoId video, bool on = true) {
+    return run_task(api().star_action(ctx_, {.user_id = user, .video_id = video, .action = on}));
+  }
+  Result<> share(UserId user, VideoId video) { return run_task(api().share_action(ctx_, {.user_id = user, .video_id = video})); }
+  Result<> like_comment(UserId user, CommentId comment, bool on = true) {
+    return run_task(api().comment_like_action(ctx_, {.user_id = user, .comment_id = comment, .action = on}));
+  }
+  Result<CommentActionResp> try_comment(UserId user, VideoId video, std::string content, CommentId reply_to = {}, std::string key = {}) {
+    Ctx ctx = ctx_;
+    ctx.idempotency_key = std::move(key);
+    CommentActionReq req{.user_id = user, .video_id = video, .content = std::move(content), .reply_to_id = {}};
+    if (reply_to) req.reply_to_id = reply_to;
+    // A key is not part of the message: a server takes it from the frame's head.
+    return run_task((ctx.idempotency_key.empty() ? api() : *service_).comment_action(ctx, req));
+  }
+  Comment comment(UserId user, VideoId video, std::string content, CommentId reply_to = {}) {
+    auto made = try_comment(user, video, std::move(content), reply_to);
+    EXPECT_TRUE(succeeded(made));
+    clock_.advance(std::chrono::milliseconds(1));
+    return made ? made->comment : Comment{};
+  }
+  Result<> remove_comment(UserId user, CommentId id) {
+    return run_task(api().delete_comment(ctx_, {.user_id = user, .video_id = {}, .comment_id = id}));
+  }
+  CountResp counts(VideoId video) {
+    auto found = run_task(api().get_count(ctx_, {.video_id = video, .current_user_id = videos_.author.at(video)}));
+    EXPECT_TRUE(succeeded(found));
+    return found.value_or(CountResp{});
+  }
+  VideoInteractionParts parts(VideoId video, UserId viewer = {}) {
+    auto found = run_task(api().get_video_interaction_parts(ctx_, {.user_id = viewer, .video_ids = {video}}));
+    EXPECT_TRUE(succeeded(found));
+    return found ? found->parts[video] : VideoInteractionParts{};
+  }
+  UserInteractionParts received(UserId user) {
+    auto found = run_task(api().get_user_interaction_parts(ctx_, {.user_ids = {user}}));
+    EXPECT_TRUE(succeeded(found));
+    return found ? found->parts[user] : UserInteractionParts{};
+  }
+  CommentListResp comments(CommentListReq req) {
+    if (!req.video_id) req.video_id = kFilm;
+    auto found = run_task(api().get_comment_list(ctx_, req));
+    EXPECT_TRUE(succeeded(found));
+    return found.value_or(CommentListResp{});
+  }
+  ReplyListResp replies(CommentId root, UserId viewer = {}, std::int32_t size = 10, std::string cursor = {}) {
+    auto found =
+        run_task(api().get_reply_list(ctx_, {.comment_id = root, .current_user_id = viewer, .page_size = size, .cursor = std::move(cursor)}));
+    EXPECT_TRUE(succeeded(found));
+    return found.value_or(ReplyListResp{});
+  }
+  void expect_no_drift() {
+    const auto found = run_task(find_drift(*db_));
+    ASSERT_TRUE(succeeded(found));
+    for (const Drift& d : *found) ADD_FAILURE() << d.counter << ": stored " << d.stored << ", counted " << d.counted;
+  }
+
+  testing::TempDir folder_;
+  testing::ManualClock clock_;
+  CountingIds ids_;
+  RecordingEvents events_;
+  ContentRevision revision_;
+  metrics::Registry metrics_;
+  FakeVideos videos_;
+  FakeUsers users_;
+  FakeSocial social_;
+  Services services_;
+  Ctx ctx_;
+  std::unique_ptr<sql::Database> db_;
+  std::unique_ptr<InteractionService> service_;
+  std::unique_ptr<Loopback> loopback_;
+  std::unique_ptr<InteractionClient> client_;
+};
+
+// "" for success.
+std::string token_of(const auto& result) { return result ? std::string() : result.error().token; }
+
+inline std::vector<std::string> contents(const std::vector<Comment>& comments) {
+  std::vector<std::string> out;
+  for (const Comment& c : comments) out.push_back(c.content);
+  return out;
+}
+
+}  // namespace sv::interaction
+
+// Every test of the suite through direct calls and through the codec.
+#define SV_BOTH_WAYS(suite)                                                              \
+  INSTANTIATE_TEST_SUITE_P(Interaction, suite, ::testing::Values(Way::direct, Way::rpc), \
+                           [](const ::testing::TestParamInfo<Way>& info) { return info.param == Way::direct ? "Direct" : "Rpc"; })
