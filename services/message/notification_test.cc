@@ -103,16 +103,16 @@ TEST_P(NotificationTest, ACommentTellsTheAuthorAndAReplyTheOneWhoIsAnswered) {
   comments(10, kBob, kFilm, kAnn);
   comments(11, kCy, kFilm, kAnn, 10, kBob);
   EXPECT_EQ(contents(kAnn), Texts{"cy and bob commented on your video “film”"});
-  EXPECT_EQ(contents(kBob), Texts{"cy replied to your comment “film”"});
+  EXPECT_EQ(contents(kBob), Texts{"cy replied to your comment on “film”"});
   const auto reply = notices(kBob)->notifications[0];
   EXPECT_EQ(reply.kind, "reply");
   EXPECT_EQ(reply.related_id, 11);
   EXPECT_EQ(reply.video_id, kFilm);
   comments(12, kAnn, kFilm, kAnn, 10, kBob);
-  EXPECT_EQ(contents(kBob), Texts{"ann and cy replied to your comment “film”"});
+  EXPECT_EQ(contents(kBob), Texts{"ann and cy replied to your comment on “film”"});
   comments(13, kDan, kFilm, kAnn, 12, kAnn);
   EXPECT_EQ(contents(kAnn, "comment"), Texts{"cy and bob commented on your video “film”"}) << "a reply to the author is not a comment as well";
-  EXPECT_EQ(contents(kAnn, "reply"), Texts{"dan replied to your comment “film”"});
+  EXPECT_EQ(contents(kAnn, "reply"), Texts{"dan replied to your comment on “film”"});
   comments(14, kBob, kFilm, kAnn);
   EXPECT_EQ(notices(kAnn, "comment")->notifications[0].count, 2) << "two comments of one person are one person";
   EXPECT_EQ(notices(kAnn, "comment")->notifications[0].actors->at(0).id, kBob);
@@ -142,7 +142,7 @@ TEST_P(NotificationTest, AVideoIsReadyOnce) {
   changed("transcoding");
   EXPECT_EQ(contents(kAnn), Texts{});
   changed("ready");
-  EXPECT_EQ(contents(kAnn), Texts{"Your video is ready “film”"});
+  EXPECT_EQ(contents(kAnn), Texts{"Your video “film” is ready"});
   EXPECT_EQ(notices(kAnn)->notifications[0].count, 0);
   EXPECT_EQ(notices(kAnn)->unread, 1);
   ASSERT_TRUE(succeeded(mark_all(kAnn)));

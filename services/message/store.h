@@ -83,10 +83,10 @@ inline constexpr std::string_view kUnreadNotices = "SELECT " SV_NOTICE_COLUMNS
                                                    " FROM message_notifications WHERE user_id = $1 AND is_read = 0 AND (kind = $2 OR $2 = 0) "
                                                    "ORDER BY time_ms DESC, id DESC LIMIT 100";
 #undef SV_NOTICE_COLUMNS
-// message_notifications_by_kind, of which user_id is enough for every kind.
+// message_notifications_by_kind, then message_notifications_unread.
 inline constexpr std::string_view kCountNotices =
-    "SELECT count(*), coalesce(sum(CASE WHEN is_read = 0 THEN 1 ELSE 0 END), 0) FROM message_notifications WHERE user_id = $1 AND (kind = $2 OR $2 = "
-    "0)";
+    "SELECT (SELECT count(*) FROM message_notifications WHERE user_id = $1 AND (kind = $2 OR $2 = 0)), "
+    "(SELECT count(*) FROM message_notifications WHERE user_id = $1 AND is_read = 0 AND (kind = $2 OR $2 = 0))";
 // Primary key.
 inline constexpr std::string_view kReadOne = "UPDATE message_notifications SET is_read = 1 WHERE id = $2 AND user_id = $1";
 // message_notifications_unread.
