@@ -61,11 +61,8 @@ std::string request_body(const Route& route) {
   if (route.body == Body::json)
     return fmt::format(R"("requestBody":{{"required":true,"content":{{"application/json":{{"schema":{}}}}}}},)", reference(route.input().name));
   if (route.body == Body::multipart)
-    return fmt::format(
-        R"("requestBody":{{"required":true,"content":{{"multipart/form-data":{{"schema":{{"allOf":[{},{{"type":"object","properties":{{)"
-        R"("video":{{"type":"string","contentMediaType":"application/octet-stream"}},)"
-        R"("cover":{{"type":"string","contentMediaType":"image/*"}}}},"required":["video"]}}]}}}}}}}},)",
-        reference(route.input().name));
+    return fmt::format(R"("requestBody":{{"required":true,"content":{{"multipart/form-data":{{"schema":{{"allOf":[{},{}]}}}}}}}},)",
+                       reference(route.input().name), route.files);
   return {};
 }
 

@@ -53,6 +53,7 @@ struct Route {
   Schema (*input)() = nullptr;
   Schema (*output)() = nullptr;
   std::string_view content_type = "application/json";  // of a successful answer
+  std::string_view files{};                            // of a form, as JSON Schema: its parts that are files
 };
 
 // -- Handlers are plain coroutines `Task<Result<Out>> f(Call&, const In&)` or `f(Call&)`; the rows below read In (query for GET and

@@ -200,7 +200,9 @@ constexpr Route kRoutes[] = {
      .kind = Kind::stream,
      .body = Body::multipart,
      .input = &schema_of<http::UploadReq>,
-     .output = &schema_of<Video>},
+     .output = &schema_of<Video>,
+     .files = R"({"type":"object","properties":{"video":{"type":"string","contentMediaType":"application/octet-stream"},)"
+              R"("cover":{"type":"string","contentMediaType":"image/*"}},"required":["video"]})"},
 };
 
 }  // namespace
