@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "app/backup.h"
 #include "app/block_on.h"
 #include "app/wiring.h"
 #include "platform/adapters/local_events.h"
@@ -83,6 +84,25 @@ int fsck(const Config& config, bool repair) {
   for (const auto& [owner, bytes] : report->bytes_by_user) fmt::print("user {}: {} bytes\n", owner, bytes);
   fmt::print("{} objects, {} bytes, {} findings\n", report->objects, report->bytes, report->findings.size());
   return clean ? 0 : kFindings;
+}
+
+int backup(const Config& config, const std::string& out) {
+  auto report = make_backup(config, out);
+  if (!report) return cannot(report.error());
+  for (const auto& key : report->missing) fmt::print("missing: {}\n", key);
+  fmt::print("backed up {} files, {} bytes to {}\n", report->files, report->bytes, out);
+  return report->missing.empty() ? 0 : kFindings;
+}
+
+int restore(const Config& config, const std::string& in) {
+  auto report = restore_backup(config, in);
+  if (!report) {
+    const int code = cannot(report.error());
+    return report.error().token == "backup_damaged" ? kFindings : code;
+  }
+  for (const auto& key : report->missing) fmt::print("missing when it was backed up: {}\n", key);
+  fmt::print("restored {} files, {} bytes to {}\n", report->files, report->bytes, config.data);
+  return 0;
 }
 
 int create_user(const Config& config, const std::string& name) {

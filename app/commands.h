@@ -7,12 +7,14 @@
 // What the subcommands of `shortvideo` do. Each returns the process's exit code and prints one sentence when it fails.
 namespace sv::commands {
 
-inline constexpr int kFindings = 1;   // fsck found something
+inline constexpr int kFindings = 1;   // something is damaged or missing
 inline constexpr int kCannotRun = 2;  // wrong input, or a part that cannot be had
 
 int serve(const Config& config);
 int migrate(const Config& config);
 int fsck(const Config& config, bool repair);
+int backup(const Config& config, const std::string& out);         // kFindings: made, but objects were missing
+int restore(const Config& config, const std::string& in);         // kFindings: the backup is damaged
 int create_user(const Config& config, const std::string& name);   // password: first line of standard input
 int set_password(const Config& config, const std::string& name);  // likewise; ends the user's sessions
 int grant_admin(const Config& config, const std::string& name);

@@ -50,7 +50,7 @@ int main(int argc, char** argv) {
   CLI::App app{"shortvideo: the backend for short-video apps"};
   app.require_subcommand(1);
   Options options;
-  std::string name;
+  std::string name, folder;
   bool repair = false;
 
   auto* serve = app.add_subcommand("serve", "run the services and the HTTP gateway");
@@ -67,6 +67,12 @@ int main(int argc, char** argv) {
   auto* fsck = app.add_subcommand("fsck", "compare database and objects: exit 0 clean, 1 findings, 2 could not run");
   add_data_options(*fsck, options);
   fsck->add_flag("--repair", repair, "remove orphans and mark what is missing (stop the server first)");
+  auto* backup = app.add_subcommand("backup", "copy the data of a running or stopped server to a new folder");
+  backup->add_option("out", folder, "folder to make")->required();
+  add_data_options(*backup, options);
+  auto* restore = app.add_subcommand("restore", "make a data folder from a backup and verify it: exit 0 whole, 1 damaged backup, 2 could not run");
+  restore->add_option("in", folder, "folder that backup made")->required();
+  add_data_options(*restore, options);
   auto* user = app.add_subcommand("user", "manage accounts from the command line");
   user->require_subcommand(1);
   auto add_user_command = [&](const char* verb, const char* help) {
@@ -96,6 +102,8 @@ int main(int argc, char** argv) {
   if (*serve) return with_config(options, [](const Config& c) { return sv::commands::serve(c); });
   if (*migrate) return with_config(options, [](const Config& c) { return sv::commands::migrate(c); });
   if (*fsck) return with_config(options, [&](const Config& c) { return sv::commands::fsck(c, repair); });
+  if (*backup) return with_config(options, [&](const Config& c) { return sv::commands::backup(c, folder); });
+  if (*restore) return with_config(options, [&](const Config& c) { return sv::commands::restore(c, folder); });
   if (*user_create) return with_config(options, [&](const Config& c) { return sv::commands::create_user(c, name); });
   if (*user_password) return with_config(options, [&](const Config& c) { return sv::commands::set_password(c, name); });
   if (*user_admin) return with_config(options, [&](const Config& c) { return sv::commands::grant_admin(c, name); });

@@ -1,11 +1,9 @@
-#include <array>
 #include <memory>
-
-#include <openssl/evp.h>
 
 #include "gateway/edge.h"
 #include "gateway/envelope.h"
 #include "gateway/route.h"
+#include "platform/auth/sha256.h"
 #include "platform/net/multipart.h"
 
 namespace sv::gateway {
@@ -14,22 +12,6 @@ namespace {
 constexpr std::uint64_t kCoverBytes = 10 << 20;
 constexpr std::size_t kFieldBytes = 16 * 1024;
 constexpr std::size_t kHeadAndFields = 1 << 20;  // what a form may have besides its files
-
-class Sha256 {
- public:
-  Sha256() : ctx_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) { EVP_DigestInit_ex(ctx_.get(), EVP_sha256(), nullptr); }
-  void add(std::span<const std::byte> bytes) { EVP_DigestUpdate(ctx_.get(), bytes.data(), bytes.size()); }
-  std::string hex() {
-    std::array<unsigned char, 32> digest{};
-    EVP_DigestFinal_ex(ctx_.get(), digest.data(), nullptr);
-    std::string out;
-    for (unsigned char b : digest) out.append({"0123456789abcdef"[b >> 4], "0123456789abcdef"[b & 15]});
-    return out;
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> ctx_;
-};
 
 // A form that is being received: its parts may come in any order, each file goes to the store as it arrives, so an upload holds one
 // read buffer. Files are committed before FinishUpload; dropping a writer discards what it wrote.
@@ -60,7 +42,7 @@ class Upload {
   std::string* field_ = nullptr;
   std::string ignored_;
   std::vector<std::pair<std::string, std::string>> fields_;
-  Sha256 hash_;
+  auth::Sha256 hash_;
 };
 
 Task<Result<>> Upload::receive() {

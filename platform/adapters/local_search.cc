@@ -13,7 +13,8 @@ constexpr std::string_view kCreate = R"sql(
 CREATE TABLE search_documents (id {id}, revision {int} NOT NULL, removed {bool} NOT NULL, boost double precision NOT NULL);
 CREATE VIRTUAL TABLE search_text USING fts5 (title, body, tokenize = 'ascii');
 )sql";
-constexpr std::array kMigrations{sql::Migration{"search/0001_index.sql", kCreate}};
+constexpr std::string_view kCreateFilled = "CREATE TABLE search_filled (id {id});";  // one row: it is
+constexpr std::array kMigrations{sql::Migration{"search/0001_index.sql", kCreate}, sql::Migration{"search/0002_filled.sql", kCreateFilled}};
 
 // FTS5 parses an expression recursively: words after these do not narrow the result further.
 constexpr std::size_t kMaxRuns = 32;
@@ -29,6 +30,8 @@ constexpr std::string_view kSearch =  // bm25 is negative: better is smaller. A 
     "SELECT t.rowid FROM search_text t JOIN search_documents d ON d.id = t.rowid WHERE search_text MATCH $1 "
     "ORDER BY bm25(search_text, 4.0, 1.0) * d.boost, t.rowid DESC LIMIT $2 OFFSET $3";
 constexpr std::string_view kCount = "SELECT count(*) FROM search_text WHERE search_text MATCH $1";
+constexpr std::string_view kFilled = "SELECT id FROM search_filled";
+constexpr std::string_view kSetFilled = "INSERT INTO search_filled (id) VALUES (1) ON CONFLICT DO NOTHING";
 
 // Runs of letters, digits and marks after folding; everything else separates.
 std::vector<std::u32string> runs_of(std::string_view text) {
@@ -122,6 +125,19 @@ class LocalSearch final : public SearchIndex {
     SV_CO_TRY(sql::Rows count, co_await db_->query(kCount, {match}));
     hits.total = count.i64(0, 0);
     co_return hits;
+  }
+
+  Task<Result<bool>> filled() override {
+    SV_CO_TRY(sql::Rows rows, co_await db_->query(kFilled));
+    co_return !rows.empty();
+  }
+
+  Task<Result<>> set_filled() override {
+    Ctx ctx;
+    co_return co_await db_->write(ctx, [](sql::Tx& tx) -> Result<> {
+      SV_CHECK(tx.execute(kSetFilled));
+      return {};
+    });
   }
 
  private:

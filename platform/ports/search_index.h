@@ -29,6 +29,10 @@ class SearchIndex {
   virtual Task<Result<>> upsert(std::vector<SearchDocument> documents) = 0;
   virtual Task<Result<>> remove(std::vector<std::int64_t> ids, std::int64_t revision) = 0;
   virtual Task<Result<SearchHits>> search(std::string query, std::int64_t offset, std::int64_t limit) = 0;
+  // Whether its owner has brought in everything that there was when the index was new: set_filled() says so. An index that was lost comes
+  // back empty and not filled; events alone tell of what changes.
+  virtual Task<Result<bool>> filled() = 0;
+  virtual Task<Result<>> set_filled() = 0;
 };
 
 }  // namespace sv

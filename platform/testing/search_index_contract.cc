@@ -92,4 +92,15 @@ TEST_P(SearchIndexContract, PagesDoNotOverlapAndTheTotalIsOfAll) {
   EXPECT_EQ(hits->ids.size(), 5u);
 }
 
+TEST_P(SearchIndexContract, ANewIndexIsNotFilledUntilItsOwnerSaysSo) {
+  ASSERT_OK(add(*index, 1, 1, "one"));
+  auto filled = run_task(index->filled());
+  ASSERT_OK(filled);
+  EXPECT_FALSE(*filled);
+  for (int twice = 0; twice < 2; ++twice) ASSERT_OK(run_task(index->set_filled()));
+  filled = run_task(index->filled());
+  ASSERT_OK(filled);
+  EXPECT_TRUE(*filled);
+}
+
 }  // namespace sv::testing

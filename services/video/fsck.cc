@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::int64_t kYoungMs = 3600'000;
 constexpr std::string_view kLedgerRow = "SELECT state FROM video_objects WHERE object_key = $1";
+constexpr std::string_view kNeeded = "SELECT object_key, bytes, state FROM video_objects WHERE state = 1 OR state = 3 ORDER BY object_key";
 constexpr std::string_view kBrokenVideos =
     "SELECT v.id, v.asset_id, a.id FROM video_videos v LEFT JOIN video_assets a ON a.id = v.asset_id "
     "WHERE v.status <> 9 AND (a.id IS NULL OR (v.status = 5 AND a.play_file = ''))";
@@ -138,6 +139,17 @@ Task<Result<FsckReport>> fsck(sql::Database& db, ObjectStore& objects, const Clo
   }
   SV_CO_CHECK(co_await check_rows(db, mode, report));
   co_return report;
+}
+
+Task<Result<std::vector<NeededObject>>> needed_objects(sql::Database& db) {
+  SV_CO_TRY(auto rows, co_await db.query(kNeeded));
+  std::vector<NeededObject> out;
+  out.reserve(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const bool known = rows.i64(i, 2) == num(ObjectState::live);
+    out.push_back({.key = rows.text(i, 0), .bytes = known ? std::optional(rows.i64(i, 1)) : std::nullopt});
+  }
+  co_return out;
 }
 
 }  // namespace sv::video

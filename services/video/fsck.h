@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,5 +33,13 @@ struct FsckReport {
 // Compares the ledger with the objects and the rows with each other. May run while the service serves: uploads younger than an hour are not
 // findings. Repair removes what nobody owns, and fails videos whose bytes are gone so that nothing points at nothing.
 Task<Result<FsckReport>> fsck(sql::Database& db, ObjectStore& objects, const Clock& clock, FsckMode mode);
+
+// The objects without which this database is not whole: what a backup holds beside it. Those that are still being written are not among
+// them, recovery takes them back.
+struct NeededObject {
+  std::string key;
+  std::optional<std::int64_t> bytes;  // unset: the ledger does not say yet
+};
+Task<Result<std::vector<NeededObject>>> needed_objects(sql::Database& db);
 
 }  // namespace sv::video

@@ -115,6 +115,8 @@ class VideoRules final : public VideoService {
 
   Task<Result<>> purge_accounts(const std::vector<Event>& events);  // consumer of user.deleted
   Task<Result<>> index_events(std::vector<Event> events);
+  Task<Result<>> index_rows(std::map<std::int64_t, std::int64_t> revisions);
+  Task<> fill_index();
 
   VideoState state_;
   ViewBuffer views_;

@@ -45,6 +45,7 @@ VideoRules::VideoRules(VideoDeps deps, VideoOptions options)
 
 void VideoRules::start() {
   group_.spawn(state_.deps.executor, [this] { return run_background(*this, group_, pipeline_); });
+  group_.spawn(state_.deps.executor, [this] { return fill_index(); });
 }
 
 void VideoRules::stop() {

@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include "platform/core/cursor.h"
+#include "platform/core/log.h"
 #include "services/video/rules.h"
 
 namespace sv::video {
@@ -16,7 +17,9 @@ constexpr std::int64_t kRankingKeptMs = 3600'000;  // a cursor into one works th
 
 constexpr std::string_view kHot =  // video_stats_hot, then primary keys
     "SELECT s.video_id FROM video_stats s JOIN video_videos v ON v.id = s.video_id AND v.listed = 1 ORDER BY s.hot DESC, s.video_id DESC LIMIT $1";
-constexpr std::string_view kRanking = "SELECT made, videos FROM video_rankings WHERE id = $1";  // primary key
+constexpr std::int64_t kFillPage = 200;
+constexpr std::string_view kListed = "SELECT id FROM video_videos WHERE listed = 1 AND id > $1 ORDER BY id LIMIT $2";  // primary key
+constexpr std::string_view kRanking = "SELECT made, videos FROM video_rankings WHERE id = $1";                         // primary key
 
 }  // namespace
 
@@ -45,6 +48,11 @@ Task<Result<>> VideoRules::index_events(std::vector<Event> events) {
     auto& revision = revisions[id];
     revision = std::max(revision, event.revision);
   }
+  co_return co_await index_rows(std::move(revisions));
+}
+
+// Ids with the revision at which a row that is gone has left.
+Task<Result<>> VideoRules::index_rows(std::map<std::int64_t, std::int64_t> revisions) {
   std::vector<VideoId> ids;
   for (const auto& [id, revision] : revisions) ids.emplace_back(id);
   SV_CO_TRY(auto rows, co_await state_.load_committed(ids));
@@ -64,6 +72,23 @@ Task<Result<>> VideoRules::index_events(std::vector<Event> events) {
   }
   if (!documents.empty()) SV_CO_CHECK(co_await state_.deps.search.upsert(std::move(documents)));
   co_return Result<>{};
+}
+
+// An index that is new, or was lost, gets every listed video; what changes meanwhile comes as events with higher revisions.
+Task<> VideoRules::fill_index() {
+  auto filled = co_await state_.deps.search.filled();
+  Result<> done = filled ? Result<>() : std::unexpected(filled.error());
+  for (std::int64_t after = 0; done && !*filled;) {
+    auto rows = co_await state_.deps.db.query(kListed, {after, kFillPage});
+    if (!rows || rows->empty()) {
+      done = rows ? co_await state_.deps.search.set_filled() : std::unexpected(rows.error());
+      break;
+    }
+    std::map<std::int64_t, std::int64_t> revisions;
+    for (std::size_t i = 0; i < rows->size(); ++i) revisions[after = rows->i64(i, 0)] = 0;
+    done = co_await index_rows(std::move(revisions));
+  }
+  if (!done) log::error("video", "the search index is not complete, the next start goes on", {{"error", done.error().detail}});
 }
 
 Task<Result<std::shared_ptr<const VideoRules::Ranking>>> VideoRules::current_ranking() {

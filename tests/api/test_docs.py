@@ -8,7 +8,7 @@ import pytest
 
 from harness import ROOT
 
-PAGES = ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "docs/README.md", "docs/architecture.md", "docs/life-of-a-request.md"]
+PAGES = ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "docs/README.md", "docs/architecture.md", "docs/backup.md", "docs/life-of-a-request.md"]
 
 
 @pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
