@@ -19,6 +19,7 @@
 #include "platform/core/log.h"
 #include "platform/media/media_tools.h"
 #include "platform/net/http_server.h"
+#include "services/interaction/service.h"
 #include "services/message/service.h"
 #include "services/social/service.h"
 #include "services/user/service.h"
@@ -120,6 +121,7 @@ class Server {
   void stop(std::chrono::milliseconds grace) {
     gateway_->drain();
     http_->stop(grace);
+    interaction_->stop();
     video_->stop();
     events_->stop();
   }
@@ -161,6 +163,9 @@ class Server {
                                              .sign = [this](std::string_view prefix) { return signer_.sign(prefix, kLinkLife); }},
                                             {.public_url = c.public_url, .scratch = scratch(c), .workers = static_cast<int>(c.transcode_workers)}))
             .get();
+    services_.interaction = (interaction_ = interaction::make_interaction_service(
+                                 {storage_->of("interaction"), storage_->clock, *storage_->ids, *events_, revision_, services_, metrics_}))
+                                .get();
     services_.message =
         (message_ = message::make_message_service({storage_->of("message"), storage_->clock, *storage_->ids, *events_, services_, metrics_})).get();
     services_.social = (social_ = social::make_social_service({storage_->of("social"), storage_->clock, *events_, revision_, services_})).get();
@@ -217,6 +222,7 @@ class Server {
   // The loops end after everything that runs on them, and before what that used.
   std::unique_ptr<user::UserApi> user_;
   std::unique_ptr<video::VideoService> video_;
+  std::unique_ptr<interaction::InteractionService> interaction_;
   std::unique_ptr<message::MessageApi> message_;
   std::unique_ptr<social::SocialApi> social_;
   std::unique_ptr<gateway::Gateway> gateway_;

@@ -5,6 +5,7 @@
 #include "platform/adapters/id_source.h"
 #include "platform/adapters/local_events.h"
 #include "platform/adapters/sqlite.h"
+#include "services/interaction/migrations.h"
 #include "services/message/migrations.h"
 #include "services/social/migrations.h"
 #include "services/user/migrations.h"
@@ -29,7 +30,11 @@ struct Owner {
 };
 
 Result<> open_databases(const Config& config, Access access, Storage& storage) {
-  const Owner owners[] = {{"message", message::migrations()}, {"social", social::migrations()}, {"user", user::migrations()}, {"video", video::migrations()}};
+  const Owner owners[] = {{"interaction", interaction::migrations()},
+                          {"message", message::migrations()},
+                          {"social", social::migrations()},
+                          {"user", user::migrations()},
+                          {"video", video::migrations()}};
   for (const Owner& owner : owners) {
     auto own = config.databases.find(owner.service);
     const std::string key = own == config.databases.end() ? "database" : "databases." + owner.service;

@@ -1,5 +1,7 @@
 #include "gateway/auth.h"
 
+#include "gateway/edge.h"
+
 namespace sv::gateway {
 namespace {
 
@@ -29,8 +31,17 @@ Result<Identity> identify(std::string_view authorization, Access access, const a
   if (access == Access::open || (access == Access::optional && authorization.empty())) return Identity{};
   auto claims = verify(authorization, tokens, revoked);
   if (claims) return Identity{.user = claims->user, .session = std::move(claims->session)};
-  if (access == Access::required) return std::unexpected(std::move(claims.error()));
+  if (needs_token(access)) return std::unexpected(std::move(claims.error()));
   return Identity{.bad_token = true};
+}
+
+Task<Result<>> require_moderator(Call& call) {
+  SV_CO_TRY(const std::string_view token, bearer(call.x.header("Authorization")));
+  const user::CheckSessionReq ask{.token = std::string(token)};
+  SV_CO_TRY(const auto session, co_await call.edge.deps.services.user->check_session(call.ctx, ask));
+  if (!session.moderator) co_return fail(Errc::not_found, "unknown_route");
+  call.ctx.moderator = true;
+  co_return Result<>{};
 }
 
 }  // namespace sv::gateway

@@ -145,6 +145,7 @@ Task<Result<>> WebGateway::dispatch(Call& call) {
   call.ctx.session = std::move(who.session);
   if (who.bad_token) call.header("WWW-Authenticate", "Bearer error=\"invalid_token\"");
   SV_CO_CHECK(co_await edge_.limits.take(route.rate, call.ctx, call.headers));
+  if (route.access == Access::moderator) SV_CO_CHECK(co_await require_moderator(call));
   if (route.kind == Kind::cached && !call.token_given && call.x.query().size() <= kCachedQuery) co_return co_await send_page(call);
   call.ctx.traceparent = traceparent_from(call.x.header("traceparent"));
   call.ctx.user_agent = call.x.header("User-Agent");

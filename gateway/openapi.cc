@@ -53,7 +53,7 @@ std::string parameters(const Route& route) {
   if (const auto name = path_parameter(route.path); !name.empty()) add(name, "path", true, R"({"type":"string"})");
   if (route.body == Body::query)
     for (const ParamSchema& p : route.input().params) add(p.name, "query", p.required, p.schema);
-  if (route.method == "POST" && route.access == Access::required) add("Idempotency-Key", "header", false, R"({"type":"string","maxLength":255})");
+  if (route.method == "POST" && needs_token(route.access)) add("Idempotency-Key", "header", false, R"({"type":"string","maxLength":255})");
   return out;
 }
 
@@ -96,7 +96,7 @@ std::string operation(const Route& route) {
   std::ranges::transform(method, method.begin(), [](char c) { return static_cast<char>(c | 0x20); });
   std::string id = method;
   for (char c : route.path) id += (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ? c : '_';
-  const std::string_view security = route.access == Access::required   ? R"([{"bearer":[]}])"
+  const std::string_view security = needs_token(route.access)          ? R"([{"bearer":[]}])"
                                     : route.access == Access::optional ? R"([{},{"bearer":[]}])"
                                                                        : "[]";
   return fmt::format(R"("{}":{{"operationId":{},"summary":{},"security":{},"parameters":[{}],{}"responses":{{{}}}}})", method, json_text(id),

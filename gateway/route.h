@@ -16,8 +16,10 @@
 
 namespace sv::gateway {
 
-// open: a token is not looked at. optional: a valid one personalises, a bad one makes a guest. required: 401 without.
-enum class Access : unsigned char { open, optional, required };
+// open: a token is not looked at. optional: a valid one personalises, a bad one makes a guest. required: 401 without. moderator: as required,
+// and for everyone else there is no such route.
+enum class Access : unsigned char { open, optional, required, moderator };
+constexpr bool needs_token(Access access) { return access == Access::required || access == Access::moderator; }
 enum class Body : unsigned char { none, query, json, multipart };
 // api: the handler fills call.body with a whole envelope. cached: api, and guests may get a page kept for ≤ 1 s.
 // stream: the handler answers through the exchange, without the request deadline.
@@ -179,6 +181,7 @@ constexpr Route remove(std::string_view path, Access access, std::string_view su
 std::span<const Route> user_routes();
 std::span<const Route> video_routes();
 std::span<const Route> social_routes();
+std::span<const Route> interaction_routes();
 std::span<const Route> message_routes();
 std::span<const Route> upload_routes();
 std::span<const Route> avatar_routes();

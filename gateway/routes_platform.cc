@@ -51,7 +51,10 @@ Task<Result<>> docs(Call& call) {
       "<p>Schemas: <a href=\"/openapi.json\">openapi.json</a></p><table><tr><th>method<th>path<th>token<th>what</tr>";
   for (const Route& route : call.edge.router.routes()) {
     if (route.content_type == "text/html") continue;
-    const std::string_view token = route.access == Access::required ? "required" : route.access == Access::optional ? "optional" : "";
+    const std::string_view token = route.access == Access::moderator  ? "moderator"
+                                   : route.access == Access::required ? "required"
+                                   : route.access == Access::optional ? "optional"
+                                                                      : "";
     for (std::string_view part : {std::string_view("<tr><td>"), route.method, std::string_view("<td><code>"), route.path,
                                   std::string_view("</code><td>"), token, std::string_view("<td>"), route.summary, std::string_view("</tr>")})
       html += part;

@@ -29,9 +29,9 @@ class BatchWriter {
   using Write = std::function<Task<Result<Outcomes>>(std::vector<Row>)>;
 
   struct Limits {
-    std::size_t rows = 512;      // of one write
+    std::size_t rows = 512;        // of one write
     std::size_t waiting = 32'768;  // rows; more are `unavailable`
-    int writes = 2;              // under way at a time: the next is made ready while the one before is on its way to the disk
+    int writes = 2;                // under way at a time: the next is made ready while the one before is on its way to the disk
   };
 
   BatchWriter(std::string name, Write write) : BatchWriter(std::move(name), std::move(write), Limits()) {}
@@ -73,18 +73,17 @@ class BatchWriter {
   };
 
   void enqueue(const asio::any_io_executor& executor, Waiter waiter) {
-    bool begin = false;
     {
       std::lock_guard lock(mutex_);
       if (!stopped_ && waiting_.size() < limits_.waiting) {
         waiting_.push_back(std::move(waiter));
-        begin = under_way_ < limits_.writes;
-        if (begin) ++under_way_;
-        waiter.answer = nullptr;
+        if (under_way_ == limits_.writes) return;
+        ++under_way_;
+        group_.spawn(executor, [this] { return drain(); });  // under the lock: stop() waits for it, or it was refused
+        return;
       }
     }
-    if (waiter.answer) waiter.answer(fail(Errc::unavailable, "busy", "too many rows wait to be written"));
-    if (begin) group_.spawn(executor, [this] { return drain(); });
+    waiter.answer(fail(Errc::unavailable, "busy", "too many rows wait to be written"));
   }
 
   // What waits, up to the limit of a write. Nothing: this drain has ended, and who comes next begins another.
