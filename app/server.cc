@@ -169,6 +169,9 @@ class Server {
     services_.message =
         (message_ = message::make_message_service({storage_->of("message"), storage_->clock, *storage_->ids, *events_, services_, metrics_})).get();
     services_.social = (social_ = social::make_social_service({storage_->of("social"), storage_->clock, *events_, revision_, services_})).get();
+    for (auto& [path, db] : storage_->files)
+      metrics_.watch("shortvideo_sql_reads", "Read statements since the start", [file = db.get()] { return static_cast<double>(file->statements()); },
+                     {{"file", std::filesystem::path(path).stem().string()}});
     std::vector<gateway::ReadyCheck> ready;
     for (auto& [service, db] : storage_->databases) ready.push_back({service + ".database", [db] { return check_database(*db); }});
     ready.push_back({"objects", [objects = storage_->objects.get()] { return check_objects(*objects); }});

@@ -45,4 +45,10 @@ class FeedHead {
   std::shared_ptr<const Page> page_;
 };
 
+// The newest end of another list of listed videos: good while FeedHead::stamp() is this, for it changes with every listed video.
+struct ListHead {
+  std::uint64_t stamp = 0;
+  std::shared_ptr<const FeedHead::Page> page;
+};
+
 }  // namespace sv::video

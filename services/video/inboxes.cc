@@ -48,10 +48,16 @@ Task<Result<>> Inboxes::open(const Ctx& ctx, UserId user) {
   SV_CO_TRY(const auto authors, co_await followed(ctx, user));
   const auto hash = hash_of(authors);
   const auto now = state_.now();
-  SV_CO_TRY(const auto reader, co_await state_.deps.db.query(kReader, {user}));
-  const bool recent = !reader.empty() && now - reader.i64(0, 0) < kReaderMs;
-  if (recent && reader.i64(0, 1) == hash && now - reader.i64(0, 0) < kSeenMs) co_return Result<>{};
-  co_return co_await state_.deps.db.write(ctx, [user, authors, hash, now, recent](sql::Tx& tx) -> Result<> {
+  auto reader = readers_.find(user);
+  if (!reader) {
+    const auto stamp = readers_.stamp();
+    SV_CO_TRY(const auto rows, co_await state_.deps.db.query(kReader, {user}));
+    reader = rows.empty() ? Reader{} : Reader{.seen = rows.i64(0, 0), .followed = rows.i64(0, 1)};
+    readers_.put(stamp, user, *reader);
+  }
+  const bool recent = now - reader->seen < kReaderMs;
+  if (recent && reader->followed == hash && now - reader->seen < kSeenMs) co_return Result<>{};
+  co_return co_await state_.deps.db.write(ctx, [this, user, authors, hash, now, recent](sql::Tx& tx) -> Result<> {
     // A reader who was away missed pushes of every author: all are read again (rows that are there stay).
     std::vector<std::int64_t> present;
     SV_TRY(const auto rows, tx.query(kInboxAuthors, {user}));
@@ -67,16 +73,31 @@ Task<Result<>> Inboxes::open(const Ctx& ctx, UserId user) {
       SV_CHECK(tx.execute_many(kPut, put));
     }
     SV_CHECK(tx.execute(kSetReader, {user, now, hash}));
+    tx.on_commit([this, user] {
+      readers_.erase(user);
+      state_.lists.erase(list_name(user));
+    });
     return {};
   });
 }
 
 Task<Result<std::vector<std::int64_t>>> Inboxes::large_authors(const Ctx& ctx, UserId user) {
-  SV_CO_TRY(const auto rows, co_await state_.deps.db.query(kLargeAuthors));
+  auto all = large_.find(0).value_or(nullptr);
+  if (!all) {
+    const auto stamp = large_.stamp();
+    SV_CO_TRY(const auto rows, co_await state_.deps.db.query(kLargeAuthors));
+    auto ids = std::make_shared<std::vector<UserId>>();
+    for (std::size_t i = 0; i < rows.size(); ++i) ids->emplace_back(rows.i64(i, 0));
+    large_.put(stamp, 0, ids);
+    all = std::move(ids);
+  }
   std::vector<std::int64_t> out;
-  for (std::size_t at = 0; at < rows.size(); at += 200) {
-    social::SocialPartsReq ask{.user_id = user, .user_ids = {}, .with_counts = false};
-    for (std::size_t i = at; i < std::min(rows.size(), at + 200); ++i) ask.user_ids.emplace_back(rows.i64(i, 0));
+  for (std::size_t at = 0; at < all->size(); at += 200) {
+    const auto end = std::min(all->size(), at + 200);
+    const social::SocialPartsReq ask{
+        .user_id = user,
+        .user_ids = std::vector(all->begin() + static_cast<std::ptrdiff_t>(at), all->begin() + static_cast<std::ptrdiff_t>(end)),
+        .with_counts = false};
     SV_CO_TRY(const auto reply, co_await state_.deps.services.social->get_social_parts(ctx, ask));
     for (const auto& [id, parts] : reply.parts)
       if (parts.is_follow) out.push_back(id.value);
@@ -102,8 +123,9 @@ Task<Result<>> Inboxes::push_one(const Ctx& ctx, VideoPtr row) {
   auto& social = *state_.deps.services.social;
   SV_CO_TRY(auto parts, co_await social.get_social_parts(ctx, {.user_id = {}, .user_ids = {row->author}, .with_counts = true}));
   if (parts.parts[row->author].follower_count >= kLarge)
-    co_return co_await state_.deps.db.write(ctx, [author = row->author](sql::Tx& tx) -> Result<> {
+    co_return co_await state_.deps.db.write(ctx, [this, author = row->author](sql::Tx& tx) -> Result<> {
       SV_CHECK(tx.execute(kAddLarge, {author}));
+      tx.on_commit([this] { large_.erase(0); });
       return {};
     });
   social::FollowIdsReq ask{.user_id = row->author, .after = {}, .limit = kBatch};
@@ -116,8 +138,11 @@ Task<Result<>> Inboxes::push_one(const Ctx& ctx, VideoPtr row) {
     std::vector<sql::Params> put;
     for (std::size_t i = 0; i < readers.size(); ++i) put.push_back({readers.i64(i, 0), row->id, row->author, row->publish_time});
     if (!put.empty())
-      SV_CO_CHECK(co_await state_.deps.db.write(ctx, [put](sql::Tx& tx) -> Result<> {
+      SV_CO_CHECK(co_await state_.deps.db.write(ctx, [this, put, ids](sql::Tx& tx) -> Result<> {
         SV_CHECK(tx.execute_many(kPut, put));
+        tx.on_commit([this, ids] {
+          for (std::int64_t id : ids) state_.lists.erase(list_name(UserId(id)));
+        });
         return {};
       }));
     if (followers.user_ids.size() < static_cast<std::size_t>(ask.limit)) co_return Result<>{};

@@ -1,6 +1,10 @@
 #pragma once
 
+#include <memory>
+#include <string>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "services/video/state.h"
 
@@ -15,6 +19,8 @@ class Inboxes {
 
   explicit Inboxes(VideoState& state) : state_(state) {}
 
+  static std::string list_name(UserId user) { return fmt::format("inbox {}", user); }  // of VideoState::lists
+
   // Brings the inbox in line with whom `user` follows now, whatever happened since the last read.
   Task<Result<>> open(const Ctx& ctx, UserId user);
   // Those of the large authors whom `user` follows.
@@ -26,7 +32,12 @@ class Inboxes {
   Task<Result<std::vector<std::int64_t>>> followed(const Ctx& ctx, UserId user);
   Task<Result<>> push_one(const Ctx& ctx, VideoPtr row);
 
+  struct Reader {
+    std::int64_t seen = 0, followed = 0;
+  };
   VideoState& state_;
+  ObjectCache<UserId, Reader> readers_;
+  ObjectCache<int, std::shared_ptr<const std::vector<UserId>>> large_{16};  // one entry, 0
 };
 
 }  // namespace sv::video

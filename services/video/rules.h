@@ -100,6 +100,9 @@ class VideoRules final : public VideoService {
                                  std::vector<Video>& out, Next next);
   Task<Result<std::vector<FeedHead::Entry>>> followed_entries(UserId user, std::vector<std::int64_t> large, FeedHead::Entry after, std::size_t count);
 
+  Task<Result<std::vector<FeedHead::Entry>>> author_entries(UserId author, FeedHead::Entry after, std::size_t count);
+  Task<Result<std::vector<VideoId>>> related_to(const VideoRow& row);
+
   Task<Result<std::vector<VideoPtr>>> listed(std::vector<VideoId> ids);
   Task<Result<std::vector<FeedHead::Entry>>> feed_entries(FeedHead::Entry after, std::size_t count);
 

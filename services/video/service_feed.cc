@@ -15,12 +15,8 @@ constexpr auto kFarFuture = std::numeric_limits<std::int64_t>::max();
 
 constexpr std::string_view kFeed =  // video_videos_feed
     "SELECT id, publish_time FROM video_videos WHERE listed = 1 AND (publish_time, id) < ($1, $2) ORDER BY publish_time DESC, id DESC LIMIT $3";
-constexpr std::string_view kAuthorFeed =  // video_videos_author_feed
-    "SELECT id, publish_time FROM video_videos WHERE author_id = $1 AND listed = 1 AND (publish_time, id) < ($2, $3) "
-    "ORDER BY publish_time DESC, id DESC LIMIT $4 OFFSET $5";
 constexpr std::string_view kMine =  // video_videos_author
     "SELECT id, create_time FROM video_videos WHERE author_id = $1 AND id < $2 AND status <> 9 ORDER BY id DESC LIMIT $3 OFFSET $4";
-constexpr std::string_view kCounts = "SELECT author_id, owned, listed FROM video_authors WHERE author_id = any($1)";  // primary key
 
 std::vector<FeedHead::Entry> entries_of(const sql::Rows& rows) {
   std::vector<FeedHead::Entry> out;
@@ -31,7 +27,7 @@ std::vector<FeedHead::Entry> entries_of(const sql::Rows& rows) {
 std::size_t page_size(std::int32_t asked) { return asked <= 0 ? 10 : static_cast<std::size_t>(std::min(asked, 100)); }
 
 // Deep pages by number read and drop everything before them, so they end somewhere; cursors do not.
-std::int64_t page_offset(std::int32_t page, std::size_t size) { return std::clamp(page - 1, 0, 1000) * static_cast<std::int64_t>(size); }
+std::size_t page_offset(std::int32_t page, std::size_t size) { return static_cast<std::size_t>(std::clamp(page - 1, 0, 1000)) * size; }
 
 std::vector<VideoId> ids_of(const std::vector<FeedHead::Entry>& entries) {
   std::vector<VideoId> ids;
@@ -126,16 +122,15 @@ Task<Result<UserVideoListResp>> VideoRules::get_user_video_list(const Ctx& ctx, 
   if (author.hidden()) co_return out;  // a private account shows that it has nothing for others
   FeedHead::Entry after{.publish_time = kFarFuture, .id = VideoId(kFarFuture)};
   if (cursor) after = {.publish_time = cursor->key, .id = VideoId(cursor->id)};
-  auto offset = cursor ? 0 : page_offset(req.page, size);
-  SV_CO_TRY(auto found,
-            co_await state_.deps.db.query(kAuthorFeed, {req.user_id, after.publish_time, after.id, static_cast<std::int64_t>(size) + 1, offset}));
-  auto entries = entries_of(found);
+  const auto skipped = cursor ? 0 : page_offset(req.page, size);
+  SV_CO_TRY(auto entries, co_await author_entries(req.user_id, after, skipped + size + 1));
+  entries.erase(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(std::min(skipped, entries.size())));
   bool more = entries.size() > size;
   if (more) entries.resize(size);
   SV_CO_TRY(auto rows, co_await listed(ids_of(entries)));
-  SV_CO_TRY(auto counts, co_await state_.deps.db.query(kCounts, {std::vector{req.user_id.value}}));
+  SV_CO_TRY(auto counts, co_await state_.counts_of({req.user_id}));
   out.videos = co_await compose(ctx, req.current_user_id, std::move(rows));
-  out.total_count = counts.empty() ? 0 : static_cast<std::int32_t>(counts.i64(0, 2));
+  out.total_count = static_cast<std::int32_t>(counts[req.user_id].listed);
   if (more) out.next_cursor = encode_cursor("user", {.key = entries.back().publish_time, .id = entries.back().id.value});
   co_return out;
 }
@@ -150,35 +145,34 @@ Task<Result<ListMineResp>> VideoRules::list_mine(const Ctx& ctx, const ListMineR
   bool more = entries.size() > size;
   if (more) entries.resize(size);
   SV_CO_TRY(auto rows, co_await state_.load(ids_of(entries)));
-  SV_CO_TRY(auto counts, co_await state_.deps.db.query(kCounts, {std::vector{req.user_id.value}}));
+  SV_CO_TRY(auto counts, co_await state_.counts_of({req.user_id}));
   ListMineResp out;
   out.videos = co_await compose(ctx, req.user_id, std::move(rows));
-  out.total = counts.empty() ? 0 : counts.i64(0, 1);
+  out.total = counts[req.user_id].owned;
   out.next_cursor = more ? encode_cursor("mine", {.key = entries.back().publish_time, .id = entries.back().id.value}) : "";
   co_return out;
 }
 
 Task<Result<GetUserVideoCountResp>> VideoRules::get_user_video_count(const Ctx&, const GetUserVideoCountReq& req) {
-  SV_CO_TRY(auto counts, co_await state_.deps.db.query(kCounts, {std::vector{req.user_id.value}}));
-  co_return GetUserVideoCountResp{.count = counts.empty() || !req.user_id ? 0 : counts.i64(0, 2)};
+  if (!req.user_id) co_return GetUserVideoCountResp{};
+  SV_CO_TRY(auto counts, co_await state_.counts_of({req.user_id}));
+  co_return GetUserVideoCountResp{.count = counts[req.user_id].listed};
 }
 
 Task<Result<GetTotalVideoCountResp>> VideoRules::get_total_video_count(const Ctx&, const GetTotalVideoCountReq&) {
-  SV_CO_TRY(auto counts, co_await state_.deps.db.query(kCounts, {std::vector<std::int64_t>{0}}));
-  co_return GetTotalVideoCountResp{.count = counts.empty() ? 0 : counts.i64(0, 2)};
+  SV_CO_TRY(auto counts, co_await state_.counts_of({UserId{}}));
+  co_return GetTotalVideoCountResp{.count = counts[UserId{}].listed};
 }
 
 Task<Result<UserVideoPartsResp>> VideoRules::get_user_video_parts(const Ctx&, const UserVideoPartsReq& req) {
   if (req.user_ids.size() > 200) co_return invalid("user_ids", "too_long");
+  std::vector<UserId> ids = req.user_ids;
+  std::ranges::sort(ids);
+  ids.erase(std::ranges::unique(ids).begin(), ids.end());
+  std::erase(ids, UserId{});
+  SV_CO_TRY(const auto counts, co_await state_.counts_of(ids));
   UserVideoPartsResp out;
-  std::vector<std::int64_t> ids;
-  for (auto id : req.user_ids) {
-    if (!id) continue;
-    ids.push_back(id.value);
-    out.parts[id] = {};
-  }
-  SV_CO_TRY(auto counts, co_await state_.deps.db.query(kCounts, {std::move(ids)}));
-  for (std::size_t i = 0; i < counts.size(); ++i) out.parts[UserId(counts.i64(i, 0))].video_count = counts.i64(i, 2);
+  for (const auto& [id, n] : counts) out.parts[id].video_count = n.listed;
   co_return out;
 }
 

@@ -33,10 +33,6 @@ constexpr std::string_view kUnwanted =  // video_unwanted_recent
 
 std::size_t page_size(std::int32_t asked) { return asked <= 0 ? 10 : static_cast<std::size_t>(std::min(asked, 100)); }
 
-void append(std::vector<Entry>& out, const sql::Rows& rows) {
-  for (std::size_t i = 0; i < rows.size(); ++i) out.push_back({.publish_time = rows.i64(i, 1), .id = VideoId(rows.i64(i, 0))});
-}
-
 }  // namespace
 
 template <class Next>
@@ -60,19 +56,20 @@ Task<Result<std::string>> VideoRules::fill(const Ctx& ctx, UserId viewer, std::s
 }
 
 Task<Result<std::vector<Entry>>> VideoRules::followed_entries(UserId user, std::vector<std::int64_t> large, Entry after, std::size_t count) {
-  const auto limit = static_cast<std::int64_t>(count);
-  std::vector<Entry> out;
-  SV_CO_TRY(const auto pushed, co_await state_.deps.db.query(kInbox, {user, after.publish_time, after.id, limit}));
-  append(out, pushed);
+  SV_CO_TRY(std::vector<Entry> out, co_await state_.entries_in(Inboxes::list_name(user), kInbox, user.value, after, count));
   for (std::int64_t author : large) {
-    SV_CO_TRY(const auto theirs, co_await state_.deps.db.query(kOneAuthor, {author, after.publish_time, after.id, limit}));
-    append(out, theirs);
+    SV_CO_TRY(const auto theirs, co_await author_entries(UserId(author), after, count));
+    out.insert(out.end(), theirs.begin(), theirs.end());
   }
   std::ranges::sort(out, [](const Entry& a, const Entry& b) { return std::pair(a.publish_time, a.id) > std::pair(b.publish_time, b.id); });
   const auto twice = std::ranges::unique(out, [](const Entry& a, const Entry& b) { return a.id == b.id; });
   out.erase(twice.begin(), twice.end());
   if (out.size() > count) out.resize(count);
   co_return out;
+}
+
+Task<Result<std::vector<Entry>>> VideoRules::author_entries(UserId author, Entry after, std::size_t count) {
+  co_return co_await state_.entries_in(fmt::format("author {}", author), kOneAuthor, author.value, after, count);
 }
 
 Task<Result<VideoPageResp>> VideoRules::get_following_feed(const Ctx& ctx, const FollowingFeedReq& req) {
@@ -92,35 +89,43 @@ Task<Result<VideoPageResp>> VideoRules::get_tag_videos(const Ctx& ctx, const Tag
   if (tag.empty()) co_return invalid("tag", "required");
   SV_CO_TRY(auto cursor, decode_cursor("tag", req.cursor));
   VideoPageResp out;
-  auto next = [&](Entry after, std::size_t count) -> Task<Result<std::vector<Entry>>> {
-    SV_CO_TRY(const auto rows, co_await state_.deps.db.query(kTagged, {tag, after.publish_time, after.id, static_cast<std::int64_t>(count)}));
-    std::vector<Entry> entries;
-    append(entries, rows);
-    co_return entries;
-  };
-  SV_CO_TRY(out.next_cursor, co_await fill(ctx, req.current_user_id, "tag", cursor, page_size(req.page_size), out.videos, next));
+  SV_CO_TRY(out.next_cursor,
+            co_await fill(ctx, req.current_user_id, "tag", cursor, page_size(req.page_size), out.videos,
+                          [&](Entry after, std::size_t count) { return state_.entries_in("tag " + tag, kTagged, tag, after, count); }));
   co_return out;
 }
 
-// Those that share the most tags, then the newest of the same author: at most kRelated, so a cursor is a place in the list.
+// Those that share the most tags, then the newest of the same author: a bounded list, so a cursor is a place in it.
+Task<Result<std::vector<VideoId>>> VideoRules::related_to(const VideoRow& row) {
+  constexpr std::size_t kRelated = 100;
+  const std::string name = fmt::format("related {}", row.id);
+  const auto stamp = state_.lists.stamp(), head = state_.head.stamp();
+  std::vector<VideoId> ids;
+  if (const auto known = state_.lists.find(name); known && known->stamp == head) {
+    for (const Entry& e : known->page->entries) ids.push_back(e.id);
+    co_return ids;
+  }
+  std::vector<std::string> tags;
+  for (const auto& tag : row.tags) tags.push_back(auth::fold_text(tag));
+  if (!tags.empty()) {
+    SV_CO_TRY(const auto sharing, co_await state_.deps.db.query(kSharing, {tags, row.id, kRelated}));
+    for (std::size_t i = 0; i < sharing.size(); ++i) ids.emplace_back(sharing.i64(i, 0));
+  }
+  SV_CO_TRY(const auto theirs, co_await author_entries(row.author, {.publish_time = kFarFuture, .id = VideoId(kFarFuture)}, kRelated));
+  for (const Entry& e : theirs)
+    if (e.id != row.id && std::ranges::find(ids, e.id) == ids.end()) ids.push_back(e.id);
+  FeedHead::Page page{.entries = {}, .complete = true};
+  for (VideoId id : ids) page.entries.push_back({.publish_time = 0, .id = id});
+  state_.lists.put(stamp, name, {.stamp = head, .page = std::make_shared<const FeedHead::Page>(std::move(page))});
+  co_return ids;
+}
+
 Task<Result<VideoPageResp>> VideoRules::get_related_videos(const Ctx& ctx, const RelatedVideoReq& req) {
-  constexpr std::int64_t kRelated = 100;
   SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
   if (!row || !row->visible_to(req.current_user_id)) co_return fail(Errc::not_found, "video_not_found");
   if ((co_await people_.look_up_one(ctx, req.current_user_id, row->author)).hidden()) co_return fail(Errc::not_found, "video_not_found");
   SV_CO_TRY(auto cursor, decode_cursor("related", req.cursor));
-  std::vector<VideoId> ids;
-  std::vector<std::string> tags;
-  for (const auto& tag : row->tags) tags.push_back(auth::fold_text(tag));
-  if (!tags.empty()) {
-    SV_CO_TRY(const auto sharing, co_await state_.deps.db.query(kSharing, {tags, row->id, kRelated}));
-    for (std::size_t i = 0; i < sharing.size(); ++i) ids.emplace_back(sharing.i64(i, 0));
-  }
-  SV_CO_TRY(const auto theirs, co_await state_.deps.db.query(kOneAuthor, {row->author, kFarFuture, kFarFuture, kRelated}));
-  for (std::size_t i = 0; i < theirs.size(); ++i) {
-    const VideoId id(theirs.i64(i, 0));
-    if (id != row->id && std::ranges::find(ids, id) == ids.end()) ids.push_back(id);
-  }
+  SV_CO_TRY(const auto ids, co_await related_to(*row));
   const auto size = page_size(req.page_size);
   auto at = std::min(ids.size(), static_cast<std::size_t>(cursor ? std::max<std::int64_t>(cursor->id, 0) : 0));
   VideoPageResp out;
@@ -149,8 +154,12 @@ Task<Result<>> VideoRules::not_interested(const Ctx& ctx, const NotInterestedReq
   if (req.video_id) {
     SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
     if (!row || !row->visible_to(req.user_id)) co_return fail(Errc::not_found, "video_not_found");
+    if ((co_await people_.look_up_one(ctx, req.user_id, row->author)).hidden()) co_return fail(Errc::not_found, "video_not_found");
   }
-  if (req.author_id && (co_await people_.look_up_one(ctx, req.user_id, req.author_id)).gone) co_return fail(Errc::not_found, "user_not_found");
+  if (req.author_id) {
+    const Person author = co_await people_.look_up_one(ctx, req.user_id, req.author_id);
+    if (author.gone || author.blocked) co_return fail(Errc::not_found, "user_not_found");
+  }
   co_return co_await state_.deps.db.write(ctx, [this, req, now = state_.now()](sql::Tx& tx) -> Result<> {
     constexpr std::string_view kAdd =
         "INSERT INTO video_unwanted (user_id, kind, subject, reason, made) VALUES ($1, $2, $3, $4, $5) "

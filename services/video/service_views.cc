@@ -110,9 +110,10 @@ Result<> ViewBuffer::write(sql::Tx& tx, const Batch& batch) {
 
 Task<Result<>> VideoRules::flush_views() { co_return co_await views_.flush(); }
 
-Task<Result<>> VideoRules::record_view(const Ctx&, const RecordViewReq& req) {
+Task<Result<>> VideoRules::record_view(const Ctx& ctx, const RecordViewReq& req) {
   SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
   if (!row || row->status != Status::ready || !row->visible_to(req.user_id)) co_return fail(Errc::not_found, "video_not_found");
+  if ((co_await people_.look_up_one(ctx, req.user_id, row->author)).hidden()) co_return fail(Errc::not_found, "video_not_found");
   if (req.watched_ms < 0) co_return invalid("watched_ms", "out_of_range");
   bool qualified = req.watched_ms >= 3000 || (row->duration_ms > 0 && req.watched_ms * 2 >= row->duration_ms);
   std::string viewer;

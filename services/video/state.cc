@@ -1,5 +1,7 @@
 #include "services/video/state.h"
 
+#include <algorithm>
+#include <limits>
 #include <map>
 
 #include <fmt/format.h>
@@ -17,6 +19,8 @@ constexpr std::string_view kInsert =
 constexpr std::string_view kUpdate =
     "UPDATE video_videos SET title = $2, description = $3, tags = $4, visibility = $5, status = $6, listed = $7, publish_time = $8, "
     "revision = $9, media_rev = $10, asset_id = $11, cover = $12 WHERE id = $1 AND revision = $9 - 1";
+
+constexpr std::string_view kCounts = "SELECT author_id, owned, listed FROM video_authors WHERE author_id = any($1)";  // primary key
 
 void derive(VideoRow& row, std::int64_t now) {
   bool visible = row.status == Status::ready && row.visibility != Visibility::owner;
@@ -83,8 +87,10 @@ Result<> VideoState::announce(sql::Tx& tx, const VideoRow& row, bool listing) {
                                     .revision = row.revision,
                                     .payload = fmt::format(R"({{"id":{},"authorId":{},"status":"{}"}})", row.id, row.author, status_name(row.status)),
                                     .time_ms = now()}));
-  tx.on_commit([this, id = row.id, listing] {
+  tx.on_commit([this, id = row.id, author = row.author, listing] {
     rows.erase(id);
+    authors.erase(author);
+    authors.erase(UserId{});
     if (!listing) return;
     head.clear();
     ++ranked;
@@ -129,6 +135,49 @@ Task<Result<std::vector<VideoPtr>>> VideoState::load_committed(std::vector<Video
       if (ids[i] == row->id) out[i] = row;
   }
   co_return out;
+}
+
+Task<Result<std::map<UserId, VideoState::AuthorCounts>>> VideoState::counts_of(const std::vector<UserId>& ids) {
+  std::map<UserId, AuthorCounts> out;
+  std::vector<std::int64_t> missing;
+  for (UserId id : ids) {
+    const auto known = authors.find(id);
+    out[id] = known.value_or(AuthorCounts{});
+    if (!known) missing.push_back(id.value);
+  }
+  if (missing.empty()) co_return out;
+  const auto stamp = authors.stamp();
+  SV_CO_TRY(const auto found, co_await deps.db.query(kCounts, {missing}));
+  for (std::size_t i = 0; i < found.size(); ++i) out[UserId(found.i64(i, 0))] = {.owned = found.i64(i, 1), .listed = found.i64(i, 2)};
+  for (std::int64_t id : missing) authors.put(stamp, UserId(id), out[UserId(id)]);
+  co_return out;
+}
+
+Task<Result<std::vector<FeedHead::Entry>>> VideoState::entries_in(std::string name, std::string_view sql, sql::Value key, FeedHead::Entry after,
+                                                                  std::size_t count) {
+  constexpr std::size_t kListHead = 200;
+  constexpr auto kFarFuture = std::numeric_limits<std::int64_t>::max();
+  auto read = [&](FeedHead::Entry from, std::size_t limit) -> Task<Result<std::vector<FeedHead::Entry>>> {
+    SV_CO_TRY(const auto found, co_await deps.db.query(sql, {key, from.publish_time, from.id, limit}));
+    std::vector<FeedHead::Entry> out;
+    for (std::size_t i = 0; i < found.size(); ++i) out.push_back({.publish_time = found.i64(i, 1), .id = VideoId(found.i64(i, 0))});
+    co_return out;
+  };
+  auto known = lists.find(name);
+  if (!known || known->stamp != head.stamp()) {
+    const auto stamp = lists.stamp();
+    known = ListHead{.stamp = head.stamp(), .page = nullptr};
+    SV_CO_TRY(auto newest, co_await read({.publish_time = kFarFuture, .id = VideoId(kFarFuture)}, kListHead));
+    const bool complete = newest.size() < kListHead;
+    known->page = std::make_shared<const FeedHead::Page>(FeedHead::Page{.entries = std::move(newest), .complete = complete});
+    lists.put(stamp, name, *known);
+  }
+  const auto& kept = known->page->entries;
+  const auto from = std::ranges::partition_point(
+      kept, [&](const FeedHead::Entry& e) { return std::pair(e.publish_time, e.id) >= std::pair(after.publish_time, after.id); });
+  const auto left = static_cast<std::size_t>(kept.end() - from);
+  if (left < count && !known->page->complete) co_return co_await read(after, count);
+  co_return std::vector(from, from + static_cast<std::ptrdiff_t>(std::min(left, count)));
 }
 
 Task<Result<VideoPtr>> VideoState::load_one(VideoId id) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,6 +15,10 @@ namespace sv::video {
 
 // What the rules, the job slots and fsck share. Thread-safe.
 struct VideoState {
+  struct AuthorCounts {
+    std::int64_t owned = 0, listed = 0;
+  };
+
   VideoState(VideoDeps d, VideoOptions o) : deps(std::move(d)), options(std::move(o)) {}
 
   std::int64_t now() const { return deps.clock.now_ms(); }
@@ -31,13 +36,21 @@ struct VideoState {
   // then never hears of the change again.
   Task<Result<std::vector<VideoPtr>>> load_committed(std::vector<VideoId> ids);
   Task<Result<VideoPtr>> load_one(VideoId id);
+  // An entry for each of `ids`, which are distinct; UserId 0 counts everyone's.
+  Task<Result<std::map<UserId, AuthorCounts>>> counts_of(const std::vector<UserId>& ids);
+  // At most `count` entries of a list after `after`, newest first: from memory as far as its newest kListHead reach, else from `sql`, which takes
+  // ($1 key, $2 publish time, $3 id, $4 limit). `name` is unique among lists and keys.
+  Task<Result<std::vector<FeedHead::Entry>>> entries_in(std::string name, std::string_view sql, sql::Value key, FeedHead::Entry after,
+                                                        std::size_t count);
 
   VideoDeps deps;
   VideoOptions options;
   ObjectCache<VideoId, VideoPtr> rows;
   FeedHead head;
-  std::atomic<std::uint64_t> ranked{0};  // commits that may change the order of the hot list
-  std::function<void()> wake = [] {};    // set before anything is queued
+  ObjectCache<std::string, ListHead> lists{16'384};  // by name: see entries_in
+  ObjectCache<UserId, AuthorCounts> authors;  // 0: everyone
+  std::atomic<std::uint64_t> ranked{0};       // commits that may change the order of the hot list
+  std::function<void()> wake = [] {};         // set before anything is queued
 
  private:
   Result<> announce(sql::Tx& tx, const VideoRow& row, bool listing);
