@@ -15,6 +15,8 @@ struct FollowActionResp {
   101: optional bool requested
 }
 
+// Newest first. The lists of a private account are unknown to those who do not follow it, as a blocked one's are. totalCount is the counter:
+// who is left out of the pages is in it. `cursor` wins over `page`, which is for old clients.
 struct FollowListReq {
   1: common.UserId userId
   2: common.UserId currentUserId (json = "-")
@@ -45,6 +47,7 @@ struct FollowerListResp {
   101: optional string nextCursor
 }
 
+// userId's own: those who follow and are followed back.
 struct FriendListReq {
   1: common.UserId userId (json = "-")
   2: i32 page = 1 (range = "1..")
@@ -143,6 +146,7 @@ struct RequestListResp {
   4: i64 total
 }
 
+// Accepting needs a request that waits; rejecting what is not there is a success.
 struct AnswerRequestReq {
   1: common.UserId userId (json = "-")
   2: common.UserId fromUserId (json = "user_id", must = "1")

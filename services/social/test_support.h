@@ -67,7 +67,6 @@ class FakeUsers final : public user::UserAbsent {
 
   Task<Result<user::BatchUserInfoResp>> batch_get_user_info(const Ctx& ctx, const user::BatchUserInfoReq& req) override {
     if (down) co_return fail(Errc::unavailable, "user_unavailable");
-    ++batches;
     if (req.user_ids.size() > 200) co_return invalid("user_ids", "too_long");
     const SocialPartsReq ask{.user_id = req.current_user_id, .user_ids = req.user_ids, .with_counts = true};
     SV_CO_TRY(auto parts, co_await services_.social->get_social_parts(ctx, ask));
@@ -88,7 +87,6 @@ class FakeUsers final : public user::UserAbsent {
 
   std::set<UserId> gone, secluded;  // secluded: the account is private
   bool down = false;
-  int batches = 0;
 
  private:
   const Services& services_;
