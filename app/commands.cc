@@ -11,7 +11,12 @@
 #include "app/wiring.h"
 #include "platform/adapters/local_events.h"
 #include "platform/core/log.h"
+#include "services/interaction/drift.h"
+#include "services/interaction/fsck.h"
+#include "services/message/fsck.h"
+#include "services/social/fsck.h"
 #include "services/user/admin.h"
+#include "services/user/fsck.h"
 #include "services/video/fsck.h"
 
 namespace sv::commands {
@@ -41,6 +46,24 @@ std::string password_from_input() {
   std::string line;
   std::getline(std::cin, line);
   return line;
+}
+
+// What no service can tell alone: data of people without an account, and counters that are not what they count. A line a finding.
+Task<Result<std::vector<std::string>>> check_people(Storage& storage) {
+  std::vector<std::string> out;
+  const std::pair<std::string, Task<Result<std::vector<UserId>>> (*)(sql::Database&)> owners[] = {
+      {"interaction", &interaction::users_in}, {"message", &message::users_in}, {"social", &social::users_in}, {"video", &video::users_in}};
+  for (const auto& [service, users_in] : owners) {
+    SV_CO_TRY(auto users, co_await users_in(storage.of(service)));
+    SV_CO_TRY(const auto gone, co_await user::without_account(storage.of("user"), storage.clock, std::move(users)));
+    for (UserId id : gone) out.push_back(fmt::format("user_remains {}: of user {}, who has no account", service, id));
+  }
+  SV_CO_TRY(const auto counters, co_await interaction::find_drift(storage.of("interaction")));
+  for (const auto& d : counters) out.push_back(fmt::format("counter_drift {}: {} is stored, there are {}", d.counter, d.stored, d.counted));
+  SV_CO_TRY(const auto ties, co_await social::find_drift(storage.of("social")));
+  for (const auto& d : ties)
+    out.push_back(fmt::format("counter_drift {} of user {}: {} is stored, there are {}", d.counter, d.user, d.stored, d.counted));
+  co_return out;
 }
 
 int told(const Result<>& done, std::string_view success) {
@@ -81,9 +104,12 @@ int fsck(const Config& config, bool repair) {
     fmt::print("{} {}: {}{}\n", finding.kind, finding.key, finding.detail, finding.repaired ? " (repaired)" : "");
     clean = clean && finding.repaired;
   }
+  auto others = block_on(check_people(**storage));
+  if (!others) return cannot(others.error());
+  for (const auto& line : *others) fmt::print("{}\n", line);
   for (const auto& [owner, bytes] : report->bytes_by_user) fmt::print("user {}: {} bytes\n", owner, bytes);
-  fmt::print("{} objects, {} bytes, {} findings\n", report->objects, report->bytes, report->findings.size());
-  return clean ? 0 : kFindings;
+  fmt::print("{} objects, {} bytes, {} findings\n", report->objects, report->bytes, report->findings.size() + others->size());
+  return clean && others->empty() ? 0 : kFindings;
 }
 
 int backup(const Config& config, const std::string& out) {

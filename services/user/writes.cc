@@ -17,6 +17,7 @@ Result<bool> Writes::update_account(sql::Tx& tx, std::string_view statement, Use
 Result<bool> Writes::delete_account(sql::Tx& tx, UserId id, std::string_view password_hash) const {
   SV_TRY(const std::int64_t deleted, tx.execute(store::kDeleteAccount, {id, password_hash}));
   if (deleted == 0) return false;
+  SV_CHECK(tx.execute(store::kNoteDeleted, {id, clock_.now_ms()}));
   SV_CHECK(tx.execute(store::kDeleteAvatar, {id}));
   SV_CHECK(end_sessions_but(tx, id, 0));
   SV_CHECK(tx.execute(store::kForgetUserRefresh, {id}));

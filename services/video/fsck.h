@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "platform/core/ids.h"
 #include "platform/core/task.h"
 #include "platform/ports/clock.h"
 #include "platform/ports/object_store.h"
@@ -41,5 +42,8 @@ struct NeededObject {
   std::optional<std::int64_t> bytes;  // unset: the ledger does not say yet
 };
 Task<Result<std::vector<NeededObject>>> needed_objects(sql::Database& db);
+
+// Everyone whose data are in this service's tables: of them `shortvideo fsck` asks whether their accounts exist.
+Task<Result<std::vector<UserId>>> users_in(sql::Database& db);
 
 }  // namespace sv::video

@@ -1,6 +1,7 @@
 """What a person sees of others: avatars, private accounts, deleted ones, the following feed, tags, not_interested."""
 
 import io
+import sqlite3
 import time
 
 import pytest
@@ -126,3 +127,33 @@ def test_tags_related_and_not_interested(server, clip):
     assert bob.get("/api/video/detail", id=two["id"])["title"] == "two"
     refused(bob.raw("POST", "/api/auth/video/not_interested", json={}), 400, field="video_id")
     refused(bob.raw("POST", "/api/auth/video/not_interested", json={"video_id": 12345}), 404, "video_not_found")
+
+
+def test_fsck_proves_that_a_deleted_account_left_nothing(make_server, clip):
+    server = make_server().start()
+    ann, bob = register(server), register(server)
+    video, other = ann.publish(clip, title="hers"), bob.publish(clip, title="his")
+    for one, two, theirs in ((ann, bob, other), (bob, ann, video)):
+        one.post("/api/auth/social/follow", target_user_id=two.user["id"])
+        one.post("/api/auth/interaction/like", video_id=theirs["id"])
+        one.post("/api/auth/interaction/comment", video_id=theirs["id"], content="hello")
+        one.post("/api/auth/message/send", receiver_id=two.user["id"], content="hello")
+        one.get("/api/auth/video/following")
+    eventually(lambda: bob.get("/api/auth/notification/list")["notifications"])
+    ann.ok("DELETE", "/api/auth/user/account", json={"password": PASSWORD})
+
+    def forget_the_grace():
+        """As if the deletion were long ago."""
+        with sqlite3.connect(server.data / "shortvideo.db", timeout=30) as db:
+            db.execute("UPDATE user_deleted SET deleted_ms = 0")
+
+    forget_the_grace()
+    eventually(lambda: server.fsck()[0] == 0)
+    assert bob.get("/api/video/detail", id=other["id"])["likeCount"] == 0
+    assert bob.get("/api/auth/user/profile")["followerCount"] == 0
+    assert server.stop() == 0
+    with sqlite3.connect(server.data / "shortvideo.db") as db:
+        db.execute("INSERT INTO social_edges (user_id, kind, target_id, created_ms) VALUES (?, 1, ?, 1)", (ann.user["id"], bob.user["id"]))
+    code, text = server.fsck()
+    assert code == 1 and f"user_remains social: of user {ann.user['id']}" in text, text
+    assert f"counter_drift followers of user {bob.user['id']}: 0 is stored, there are 1" in text, text

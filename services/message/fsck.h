@@ -1,0 +1,14 @@
+#pragma once
+
+#include <vector>
+
+#include "platform/core/ids.h"
+#include "platform/core/task.h"
+#include "platform/ports/sql.h"
+
+namespace sv::message {
+
+// Everyone whose data are in this service's tables: of them `shortvideo fsck` asks whether their accounts exist.
+Task<Result<std::vector<UserId>>> users_in(sql::Database& db);
+
+}  // namespace sv::message
