@@ -63,9 +63,7 @@ class ObjectCopier {
         ::unlink((backup_ / key).c_str());
         continue;
       }
-      if (file.sha256.empty()) {
-        SV_TRY(file, hash_file(backup_ / key));
-      }
+      if (file.sha256.empty()) { SV_TRY(file, hash_file(backup_ / key)); }
       file.path = "objects/" + key;
       files.push_back(std::move(file));
     }
@@ -211,7 +209,8 @@ Result<std::string> database_place(const Config& config, const BackupDatabase& d
     const std::string key = own == config.databases.end() ? "database" : "databases." + service;
     SV_TRY(std::string here, below_data(config, key, own == config.databases.end() ? config.database : own->second));
     if (!place.empty() && place != here)
-      return fail(Errc::invalid_argument, {}, fmt::format("{}: the backup has {} in one database; name one file for them", key, fmt::join(database.services, ", ")));
+      return fail(Errc::invalid_argument, {},
+                  fmt::format("{}: the backup has {} in one database; name one file for them", key, fmt::join(database.services, ", ")));
     place = std::move(here);
   }
   return place;
@@ -225,8 +224,9 @@ Result<std::map<std::string, std::string>> places_of(const Config& config, const
   for (const BackupDatabase& d : manifest.databases) {
     SV_TRY(places[d.path], database_place(config, d));
     if (!used.insert(places[d.path]).second)
-      return fail(Errc::invalid_argument, {},
-                  fmt::format("databases.{}: the backup has a database of its own for it; name a file of its own", fmt::join(d.services, ", databases.")));
+      return fail(
+          Errc::invalid_argument, {},
+          fmt::format("databases.{}: the backup has a database of its own for it; name a file of its own", fmt::join(d.services, ", databases.")));
   }
   for (const BackupFile& f : manifest.files) {
     if (f.path.starts_with("objects/")) places[f.path] = objects + f.path.substr(7);
@@ -264,13 +264,15 @@ Result<BackupReport> restore_backup(const Config& config, const fs::path& in) {
   SV_TRY(PartialFolder folder, PartialFolder::make(config.data));
   for (const BackupFile& file : manifest.files) {
     const auto place = places.find(file.path);
-    if (place == places.end()) return fail(Errc::rejected, "backup_damaged", fmt::format("the manifest names {}, which is no part of a backup", file.path));
+    if (place == places.end())
+      return fail(Errc::rejected, "backup_damaged", fmt::format("the manifest names {}, which is no part of a backup", file.path));
     const unsigned mode = file.path.starts_with("objects/") ? 0644 : kSecret;
     auto copied = copy_hashed(in / file.path, folder.path() / place->second, mode);
     if (!copied && copied.error().code == Errc::not_found) copied.error().token = "backup_damaged";
     if (!copied) return std::unexpected(std::move(copied.error()));
     if (copied->size != file.size || copied->sha256 != file.sha256)
-      return fail(Errc::rejected, "backup_damaged", fmt::format("{} is not what was backed up: its bytes do not match the manifest", (in / file.path).string()));
+      return fail(Errc::rejected, "backup_damaged",
+                  fmt::format("{} is not what was backed up: its bytes do not match the manifest", (in / file.path).string()));
   }
   SV_CHECK(folder.finish());
   return report_of(manifest);

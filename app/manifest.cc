@@ -86,8 +86,9 @@ Manifest manifest_of(const json::object& o) {
   for (const json::value& d : o.at("databases").as_array())
     out.databases.push_back({.path = std::string(d.at("path").as_string()), .services = texts(d.at("services"))});
   for (const json::value& f : o.at("files").as_array())
-    out.files.push_back(
-        {.path = std::string(f.at("path").as_string()), .size = f.at("size").to_number<std::uint64_t>(), .sha256 = std::string(f.at("sha256").as_string())});
+    out.files.push_back({.path = std::string(f.at("path").as_string()),
+                         .size = f.at("size").to_number<std::uint64_t>(),
+                         .sha256 = std::string(f.at("sha256").as_string())});
   return out;
 }
 
@@ -101,7 +102,8 @@ Result<> write_manifest(const fs::path& folder, const Manifest& manifest) {
       << ", \"time\": " << json::serialize(json::value(manifest.time)) << ",\n\"databases\": [";
   const char* comma = "\n";
   for (const BackupDatabase& d : manifest.databases) {
-    out << std::exchange(comma, ",\n") << json::serialize(json::object{{"path", d.path}, {"services", json::array(d.services.begin(), d.services.end())}});
+    out << std::exchange(comma, ",\n")
+        << json::serialize(json::object{{"path", d.path}, {"services", json::array(d.services.begin(), d.services.end())}});
   }
   out << "],\n\"missing\": " << json::serialize(json::array(manifest.missing.begin(), manifest.missing.end())) << ",\n\"files\": [";
   comma = "\n";
@@ -128,9 +130,7 @@ Result<Manifest> read_manifest(const fs::path& folder) {
     if (const auto format = root.at("format").to_number<int>(); format != kFormat)
       return fail(Errc::rejected, {}, fmt::format("{} has format {}; this program reads format {}", path.string(), format, kFormat));
     out = manifest_of(root.as_object());
-  } catch (const std::exception& e) {
-    return fail(Errc::rejected, "backup_damaged", fmt::format("{} is damaged: {}", path.string(), e.what()));
-  }
+  } catch (const std::exception& e) { return fail(Errc::rejected, "backup_damaged", fmt::format("{} is damaged: {}", path.string(), e.what())); }
   for (const BackupFile& f : out.files)
     if (!inside(f.path)) return fail(Errc::rejected, "backup_damaged", fmt::format("{} names {}, which is not in its folder", path.string(), f.path));
   return out;

@@ -5,8 +5,8 @@
 namespace sv::gateway {
 
 Router::Router() {
-  for (auto part : {user_routes(), video_routes(), social_routes(), interaction_routes(), message_routes(), upload_routes(), avatar_routes(), media_routes(),
-                    platform_routes(), web_routes()})
+  for (auto part : {user_routes(), video_routes(), social_routes(), interaction_routes(), message_routes(), upload_routes(), avatar_routes(),
+                    media_routes(), platform_routes(), web_routes()})
     routes_.insert(routes_.end(), part.begin(), part.end());
   std::unordered_map<std::string_view, Path> prefixes;
   for (std::size_t i = 0; i < routes_.size(); ++i) {

@@ -48,9 +48,9 @@ struct VideoState {
   ObjectCache<VideoId, VideoPtr> rows;
   FeedHead head;
   ObjectCache<std::string, ListHead> lists{16'384};  // by name: see entries_in
-  ObjectCache<UserId, AuthorCounts> authors;  // 0: everyone
-  std::atomic<std::uint64_t> ranked{0};       // commits that may change the order of the hot list
-  std::function<void()> wake = [] {};         // set before anything is queued
+  ObjectCache<UserId, AuthorCounts> authors;         // 0: everyone
+  std::atomic<std::uint64_t> ranked{0};              // commits that may change the order of the hot list
+  std::function<void()> wake = [] {};                // set before anything is queued
 
  private:
   Result<> announce(sql::Tx& tx, const VideoRow& row, bool listing);
