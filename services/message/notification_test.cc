@@ -197,7 +197,7 @@ TEST_P(NotificationTest, AMuteTakesEffectAtTheNextRequest) {
 }
 
 TEST_P(NotificationTest, ABlockRemovesTheActsOfBoth) {
-  likes({kBob, kCy, kDan, kEve}, kFilm, kAnn);
+  likes({kCy, kDan, kEve, kBob}, kFilm, kAnn);
   follows(kBob, kAnn);
   likes({kAnn}, kSong, kBob);
   likes({kAnn}, kSong, kCy);
@@ -231,6 +231,21 @@ TEST_P(NotificationTest, SomeoneWhoLikedEverythingIsForgottenInPieces) {
   happen(event("user.deleted", kBob, R"({"id":2})"));
   EXPECT_EQ(rows("message_facts"), 0);
   EXPECT_EQ(rows("message_notifications"), 0);
+}
+
+TEST_P(NotificationTest, ManyCommentsOfADeletedUserAreOnePersonOfTheGroup) {
+  for (int i = 0; i < 250; ++i) comments(5000 + i, kBob, kFilm, kAnn);
+  comments(6000, kCy, kFilm, kAnn);
+  EXPECT_EQ(notices(kAnn)->notifications[0].count, 2);
+  happen(event("user.deleted", kBob, R"({"id":2})"));
+  ASSERT_EQ(contents(kAnn), Texts{"cy commented on your video “film”"});
+  EXPECT_EQ(notices(kAnn)->notifications[0].count, 1);
+}
+
+TEST_P(NotificationTest, NothingIsKeptForThoseWhoAreGone) {
+  users.gone = {kAnn};
+  likes({kBob}, kFilm, kAnn);
+  EXPECT_EQ(rows("message_facts"), 0);
 }
 
 TEST_P(NotificationTest, ADeletedVideoTakesItsNewsAlong) {

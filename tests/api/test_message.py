@@ -201,6 +201,29 @@ def test_followers_are_news(server):
     assert notices(zh)["notifications"][0]["title"] == "2人关注了你"
 
 
+def test_a_video_makes_news(server, tiny):
+    ann, bob, cy = register(server), register(server), register(server)
+    video = ann.publish(tiny, title="my film")
+    ready = told(ann, lambda d: d["notifications"], type="upload")["notifications"][0]
+    assert ready["videoId"] == video["id"] and "my film" in ready["content"]
+    bob.post("/api/auth/interaction/like", video_id=video["id"])
+    cy.post("/api/auth/interaction/like", video_id=video["id"])
+    liked = told(ann, lambda d: d["notifications"] and d["notifications"][0]["count"] == 2, type="like")["notifications"]
+    assert len(liked) == 1 and liked[0]["title"] == "2 people liked your video" and liked[0]["relatedId"] == video["id"]
+    comment = bob.post("/api/auth/interaction/comment", video_id=video["id"], content="nice")
+    told(ann, lambda d: len(d["notifications"]) == 1, type="comment")
+    cy.post("/api/auth/interaction/comment", video_id=video["id"], content="yes", reply_to_id=comment["id"])
+    reply = told(bob, lambda d: len(d["notifications"]) == 1, type="reply")["notifications"][0]
+    assert reply["actors"][0]["id"] == cy.user["id"] and reply["videoId"] == video["id"]
+    ann.post("/api/auth/social/mute", target_user_id=cy.user["id"])
+    assert notices(ann, type="like")["notifications"][0]["count"] == 1
+    assert notices(ann)["unread"] == 3
+    ann.post("/api/auth/notification/read", all=True)
+    assert notices(ann)["unread"] == 0
+    ann.delete("/api/auth/video", id=video["id"])
+    assert notices(ann)["notifications"] == [] and notices(bob)["notifications"] == []
+
+
 def test_settings_switch_kinds_off(server):
     ann, bob, cy = register(server), register(server), register(server)
     kinds = ["like", "comment", "reply", "follow", "live", "upload", "message"]
