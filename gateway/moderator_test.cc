@@ -80,5 +80,17 @@ TEST_F(Moderation, WithoutTheUserServiceNobodyIsLetIn) {
   EXPECT_EQ(reports.calls, 0);
 }
 
+TEST_F(Moderation, MetricsAreForModeratorsWhereverTheyAre) {
+  auto status = [&] {
+    FakeExchange x("GET", "/metrics");
+    x.with("authorization", w.bearer(7));
+    w.serve(x);
+    return x.answered_status;
+  };
+  EXPECT_EQ(status(), 404);
+  sessions.moderator = true;
+  EXPECT_EQ(status(), 200);
+}
+
 }  // namespace
 }  // namespace sv::gateway::testing

@@ -1,3 +1,4 @@
+#include "gateway/auth.h"
 #include "gateway/edge.h"
 #include "gateway/route.h"
 
@@ -28,10 +29,10 @@ Task<Result<>> ready(Call& call) {
   co_return co_await send_plain(call, out.status == "ready" ? 200 : 503, out);
 }
 
-// Only for who is on this machine; not for clients of a proxy on this machine.
+// For who is on this machine (not for clients of a proxy on this machine), and for moderators.
 Task<Result<>> metrics(Call& call) {
   const bool local = is_loopback(call.ctx.address) && (call.x.header("X-Forwarded-For").empty() || call.ctx.address != call.x.peer_address());
-  if (!local) co_return fail(Errc::not_found, "unknown_route");
+  if (!local && !co_await require_moderator(call)) co_return fail(Errc::not_found, "unknown_route");
   const std::string text = call.edge.deps.metrics.text();
   call.headers += "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\nCache-Control: no-store\r\n";
   (void)co_await call.x.send(200, call.headers, text);
@@ -83,7 +84,7 @@ constexpr Route kRoutes[] = {
     plain("/health", &health, "The process answers", "application/json", &schema_of<http::HealthResp>),
     plain("/health/ready", &ready, "Each dependency, and the mode; 503 while one is missing or the process is stopping", "application/json",
           &schema_of<http::ReadyResp>),
-    plain("/metrics", &metrics, "Prometheus text, for clients on this machine", "text/plain"),
+    plain("/metrics", &metrics, "Prometheus text, for clients on this machine and moderators", "text/plain"),
     plain("/openapi.json", &openapi, "This document", "application/json"),
     plain("/docs", &docs, "The operations as a page", "text/html"),
 };
