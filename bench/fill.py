@@ -55,8 +55,6 @@ def check_schema(db):
     for (table,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'"):
         if table.split("_")[0] in SERVICES and table not in FILLED and table not in EMPTY and not table.endswith("_migrations"):
             sys.exit(f"fill.py does not know the table {table}: does it need rows?")
-    if db.execute("SELECT count(*) FROM video_videos").fetchone()[0]:
-        sys.exit("there are videos already: give a new folder")
 
 
 def migrate(options):
@@ -166,6 +164,7 @@ class Filler:
         """The newest video has ten pages, so that there is a page to measure; every fifth comment answers the first one of its video."""
         shares = self.shares(self.options.comments, 5000)
         shares[-1] = max(shares[-1], 200)
+        self.options.comments = sum(shares)
         users, count = self.users, len(self.users)
         times = (self.video_ms[i] + k for i in range(self.options.videos) for k in range(shares[i]))
         ids = iter(self.ids([t + 1 for t in times]))
@@ -237,6 +236,9 @@ def main():
     options.comments = 2 * options.videos if options.comments is None else options.comments
     if options.videos < 1 or options.users < 100 or options.likes > options.videos * options.users:
         sys.exit("at least 1 video and 100 users, and no more likes than users × videos")
+
+    if os.path.exists(os.path.join(options.folder, "shortvideo.db")):
+        sys.exit(f"{options.folder} has a database already: give a new folder")
 
     start = time.monotonic()
     migrate(options)

@@ -6,6 +6,7 @@ import collections
 import itertools
 import os
 import random
+import shutil
 import sqlite3
 import statistics
 import struct
@@ -152,7 +153,8 @@ def main():
     folders = {size: os.path.join(options.folder, f"{size}-videos") for size in wanted}
     for size, folder in folders.items():
         if not os.path.exists(folder):
-            # Only whole folders bear the name.
+            # Only whole folders bear the name; what an earlier run broke off goes.
+            shutil.rmtree(folder + ".part", ignore_errors=True)
             fill(programs["shortvideo"], folder + ".part", "--videos", size)
             os.rename(folder + ".part", folder)
     figures = {}
