@@ -4,7 +4,7 @@ import os
 import random
 import re
 
-ID_NAME = re.compile(r"^(id|.*_id|.*_user_id1?)$")
+ID_NAME, LARGEST_ID = re.compile(r"^(.*_)?id$"), 2**53 - 1
 # All that the document uses; a schema with another word fails the check instead of passing it.
 KNOWN = {"type", "format", "properties", "required", "items", "enum", "const", "minimum", "maximum", "minLength", "maxLength", "maxItems", "minItems",
          "pattern", "additionalProperties", "allOf", "$ref", "description", "default", "contentMediaType"}
@@ -39,7 +39,10 @@ class Operation:
                 yield "body", name, schema, name in self.body.get("required", ())
 
     def ids(self):
-        return [name for _, name, schema, _ in self.inputs() if ID_NAME.match(name) or name == "path" and "{path}" in self.path]
+        """Inputs that name a thing: by their name, by their bounds, or as a path below /media."""
+        return {name for where, name, schema, _ in self.inputs() if ID_NAME.match(name) or schema.get("maximum") == LARGEST_ID or (where,
+                                                                                                                                   name) == ("path",
+                                                                                                                                             "path")}
 
     def answer(self, status, content_type):
         """The schema of an answer; None when the document leaves its form open."""

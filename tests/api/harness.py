@@ -154,6 +154,13 @@ def register(server, name=None, lang="en"):
     return person
 
 
+def grant_admin(server, person):
+    """Makes somebody an administrator the way an operator does, while the server runs."""
+    command = [BINARY, "user", "grant-admin", person.user["username"], "--data", server.data]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def refused(answer, status, token=None, field=None):
     """The answer is a failure as the contract wants it."""
     assert answer.status_code == status, f"{answer.status_code} {answer.text[:400]}"

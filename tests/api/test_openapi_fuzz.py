@@ -1,45 +1,27 @@
 """Every operation of /openapi.json with every input spoilt, one at a time: nothing is the server's fault, every failure has its form and names the
 spoilt field, every answer is as the document says. SV_SEED repeats a run, SV_FUZZ_SECONDS bounds it."""
 
-import functools
 import http.client
-import io
-import itertools
 import json
 import os
 import random
 import socket
-import subprocess
 import time
 import urllib.parse
-import uuid
 
 import pytest
 
 from apidoc import Document, seeded
-from harness import BINARY, PASSWORD, Api, Server, ffmpeg, make_clip, register
+from fuzz_world import NUMBERS, QUERY, RAW_TEXTS, SHAPES, TEXTS, World
+from harness import Server, ffmpeg, make_clip
 
 SECONDS = float(os.environ.get("SV_FUZZ_SECONDS", 90))
 GOOD = object()
-# What no field may do to the others' cases: these run with a person made for the one request.
-ALONE = {"POST /api/auth/user/logout", "DELETE /api/auth/user/account", "PUT /api/auth/user/update", "PUT /api/auth/user/privacy", "DELETE /api/auth/user/session",
-         "POST /api/user/refresh"}
 # Operations whose success needs what no request can bring about: a file that failed once and may not the next time.
 NEVER_200 = {"POST /api/auth/video/retry"}
 # Public files do not look at the signature that others need.
 UNREAD = {"GET /media/{path}"}
 
-LONG = "长" * 5000
-TEXTS = ["", " ", "x", "-1", "0", "1", "null", "true", "\u202eabc\u202c", "\u200b", "\u200b\u200d\ufeff", "a\u0301" * 40, "👩‍👩‍👧‍👦🏳️‍🌈", "😀",
-         "<script>alert(1)</script>", "'; DROP TABLE user_account; --", "../../etc/passwd", "%00", "\r\nX: y", "\t", "\x7f", "\uffff", "\U0010ffff", "İıſ", LONG, "x" * 101]
-RAW_TEXTS = [b'"a\\u0000b"', b'"\x00"', b'"\xff"', b'"\xc0\x80"', b'"\xed\xa0\x80"', b'"\\ud800"', b'"\\udc00\\ud800"', b'"\xf4\x90\x80\x80"', b'"\\x"', b'"', b'"a\nb"', b"'x'"]
-NUMBERS = ["-1", "0", "1", "-0", "1.0", "1e2", "1.5", "2147483647", "2147483648", "-2147483649", "9007199254740991", "9007199254740992", "9007199254740993",
-           "9223372036854775807", "9223372036854775808", "-9223372036854775808", "-9223372036854775809", "18446744073709551616", "1e308", "1e999", "-1e999", "1e-400",
-           "9" * 400, "0" * 50 + "1", "0x10", "1_000", "NaN", "Infinity", "+1", ".5"]
-SHAPES = ["null", "true", "false", "{}", "[]", "[1]", '["x"]', "[null]", "[[[]]]", '{"id":1}', '{"a":{"b":{"c":[{}]}}}', "[" * 20 + "]" * 20, "[" * 2000, "[" * 2000 + "]" * 2000,
-          json.dumps(["t"] * 300), json.dumps(["y" * 3000]), "[1,", "", "undefined"]
-QUERY = [*(urllib.parse.quote(t, safe="").encode() for t in TEXTS), *(n.encode() for n in NUMBERS if len(n) < 60), b"9" * 400, b"%00", b"%ff", b"%c0%80", b"%ed%a0%80", b"\xff\xfe", b"%", b"%zz",
-         b"%e8%a7", b"+1", b"1+", b"%201", b"[]", b"{}", b"1&1", b"x" * 4000, b"%", b";", b"a=b=c", b"1,2,3", b"," * 300]
 
 
 class Wire:
@@ -84,105 +66,6 @@ class Wire:
         self.socket = None
 
 
-class World:
-    """People and things that good requests are about. `good` gives an operation's caller and the values with which it succeeds."""
-
-    def __init__(self, server, clip, picture):
-        self.server, self.clip_path, self.clip, self.picture = server, clip, clip.read_bytes(), picture
-        self.me, self.other, self.third = (register(server) for _ in range(3))
-        for who, whom in itertools.permutations((self.me, self.other, self.third), 2):
-            self.follow(who, whom)
-        self.mine = self.me.publish(clip, title="mine", tags="one,two")
-        self.theirs = self.other.publish(clip, title="theirs", tags="one")
-        self.kept = self.me.upload(clip, title="changed all the time")
-        self.blockee, self.mutee = register(server), register(server)
-        answer = self.other.raw("POST", "/api/auth/user/avatar", files={"avatar": ("a.png", io.BytesIO(picture), "image/png")})
-        assert answer.status_code == 200, answer.text
-        self.avatar = answer.json()["data"]["avatar"]
-        self.write(self.other, self.me)
-        self.admin = register(server)
-        self.grant_admin(self.admin)
-
-    def grant_admin(self, person):
-        done = subprocess.run([BINARY, "user", "grant-admin", person.user["username"], "--data", self.server.data], capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 0, done.stderr
-        data = Api(self.server).post("/api/user/login", username=person.user["username"], password=PASSWORD)
-        person.token = data["token"]
-
-    def follow(self, who, whom):
-        who.post("/api/auth/social/follow", target_user_id=whom.user["id"])
-
-    def write(self, who, whom):
-        return who.post("/api/auth/message/send", receiver_id=whom.user["id"], content="hello")["message_id"]
-
-    @functools.cached_property
-    def comment_id(self):
-        return self.comment()
-
-    def comment(self):
-        return self.me.post("/api/auth/interaction/comment", video_id=self.theirs["id"], content="well")["id"]
-
-    def asked(self):
-        """A private person and who wants to follow it."""
-        star, fan = register(self.server), register(self.server)
-        star.put("/api/auth/user/privacy", private=True)
-        self.follow(fan, star)
-        return star, fan
-
-    def stranger_wrote(self):
-        one, stranger = register(self.server), register(self.server)
-        self.write(stranger, one)
-        return one, stranger
-
-    def good(self, op):
-        """The caller, and a value for every required input and what else must be there."""
-        key, other = op.name, self.other.user["id"]
-        who = register(self.server) if key in ALONE else self.admin if "/api/admin/" in op.path else self.me
-        special = {
-            "POST /api/user/register": lambda: {"username": "f" + uuid.uuid4().hex[:12], "password": PASSWORD},
-            "POST /api/user/login": lambda: {"username": self.other.user["username"], "password": PASSWORD},
-            "POST /api/user/refresh": lambda: {"refresh_token": who.refresh_token},
-            "DELETE /api/auth/user/session": lambda: {"id": who.get("/api/auth/user/sessions")["sessions"][0]["id"]},
-            "DELETE /api/auth/user/account": lambda: {"password": PASSWORD},
-            "GET /api/user/check": lambda: {"username": "nobody-has-this-one"},
-            "GET /api/search": lambda: {"keyword": "mine"},
-            "GET /api/tag/videos": lambda: {"tag": "one"},
-            "PUT /api/auth/video": lambda: {"id": self.kept["id"]},
-            "DELETE /api/auth/video": lambda: {"id": self.me.upload_raw(self.clip_path, title="soon gone").json()["data"]["id"]},
-            "POST /api/auth/video/not_interested": lambda: {"video_id": self.kept["id"]},
-            "POST /api/auth/social/block": lambda: {"target_user_id": self.blockee.user["id"]},
-            "POST /api/auth/social/mute": lambda: {"target_user_id": self.mutee.user["id"]},
-            "POST /api/auth/social/unfollow": lambda: {"target_user_id": self.blockee.user["id"]},
-            "GET /api/social/check": lambda: {"user_id": self.me.user["id"], "target_user_id": other},
-            "POST /api/auth/message/send": lambda: {"receiver_id": other, "content": "hi"},
-            "DELETE /api/auth/message": lambda: {"id": self.write(self.me, self.other)},
-            "POST /api/auth/message/read": lambda: {"other_user_id": other, "seq": 1},
-            "POST /api/auth/notification/read": lambda: {"all": True},
-            "DELETE /api/auth/interaction/comment": lambda: {"id": self.comment()},
-            "POST /api/auth/interaction/comment": lambda: {"video_id": self.theirs["id"], "content": "so so"},
-            "POST /api/auth/report": lambda: {"kind": "video", "id": self.theirs["id"], "reason": "spam"},
-            "POST /api/auth/video/upload": lambda: {"title": "by form", "video": self.clip},
-            "POST /api/auth/user/avatar": lambda: {"avatar": self.picture},
-            "GET /media/avatars/{path}": lambda: {"path": self.avatar.removeprefix("/media/avatars/")},
-            "GET /media/{path}": lambda: {"path": self.mine["url"].split("?")[0].removeprefix("/media/")},
-            "GET /web/{file}": lambda: {"file": "app.js"},
-        }
-        if key == "POST /api/auth/social/request/accept" or key == "POST /api/auth/social/request/reject":
-            who, fan = self.asked()
-            return who, {"user_id": fan.user["id"]}
-        if key == "POST /api/auth/message/request/accept":
-            who, stranger = self.stranger_wrote()
-            return who, {"user_id": stranger.user["id"]}
-        if key in special:
-            return who, special[key]()
-        names = {"id": self.mine["id"], "video_id": self.theirs["id"], "user_id": other, "target_user_id": other, "other_user_id": other}
-        values = {}
-        for _, name, schema, required in op.inputs():
-            if required:
-                values[name] = self.comment_id if name == "comment_id" else names.get(name, schema.get("enum", ["x"])[0])
-        return who, values
-
-
 class Fuzz:
     def __init__(self, world, document, rng):
         self.world, self.document, self.rng = world, document, rng
@@ -223,8 +106,7 @@ class Fuzz:
                 body = b"{" + b",".join(members + ([unknown] if unknown else [])) + b"}"
             elif op.body_type:
                 headers.append((b"Content-Type", b"multipart/form-data; boundary=fuzz"))
-                body = b"".join(b'--fuzz\r\nContent-Disposition: form-data; name="' + n.encode() + b'"' + (b'; filename="x"' if isinstance(v, bytes) and n in ("video", "cover", "avatar") else b"")
-                                + b"\r\n\r\n" + (v if isinstance(v, bytes) else str(v).encode()) + b"\r\n" for n, v in parts) + b"--fuzz--\r\n"
+                body = b"".join(self.part(*part) for part in parts) + b"--fuzz--\r\n"
         self.requests += 1
         shown = f"{op.method} {target[:300]!r} {'guest' if who is None else 'person'} {(body or b'')[:300]!r}"
         try:
@@ -237,6 +119,12 @@ class Fuzz:
         if problem:
             self.failures.append(f"{shown}: {problem}")
         return status, content, shown
+
+    @staticmethod
+    def part(name, value):
+        file = b'; filename="x"' if isinstance(value, bytes) and name in ("video", "cover", "avatar") else b""
+        content = value if isinstance(value, bytes) else str(value).encode()
+        return b'--fuzz\r\nContent-Disposition: form-data; name="' + name.encode() + b'"' + file + b"\r\n\r\n" + content + b"\r\n"
 
     def judge(self, op, status, head, content):
         """What is wrong with any answer, whatever was asked."""
@@ -327,28 +215,36 @@ class Fuzz:
         """Closures, each one request and what is to be said about its answer."""
         for where, name, schema, required in op.inputs():
             if where == "body" and op.body_type == "application/json":
-                raws = [None, *(json.dumps(t, ensure_ascii=False).encode() for t in TEXTS), *RAW_TEXTS, *(n.encode() for n in NUMBERS), *(s.encode() for s in SHAPES)]
+                raws = [None, *(json.dumps(t, ensure_ascii=False).encode() for t in TEXTS), *RAW_TEXTS, *(n.encode() for n in NUMBERS),
+                        *(s.encode() for s in SHAPES)]
             elif where == "body":
-                raws = [None, b"", *(t.encode() for t in TEXTS), b"\0", b"\xff\xfe", b"a\0b", b"x" * 20000, b"a," * 400, b"\r\n--fuzz\r\n", b"--fuzz--"]
+                raws = [None, b"", *(t.encode() for t in TEXTS), b"\0", b"\xff\xfe", b"a\0b", b"x" * 20000, b"a," * 400, b"\r\n--fuzz\r\n",
+                        b"--fuzz--"]
             elif where == "header":
                 raws = [None, b"", b"k", b"k" * 255, b"k" * 256, b"\xff\xfe", b"\t", "键".encode(), b"a, b", b"x" * 5000]
             elif where == "path":
-                raws = [r for r in QUERY if b" " not in r] + [b"/", b"//", b"..", b"../..", b"%2e%2e%2f", b"1/2/3", b"1/1/source.mp4", b"?", b"#", b"-1/1/x.mp4", b"9" * 19 + b"/1/x.mp4"]
+                raws = [r for r in QUERY if b" " not in r] + [b"/", b"//", b"..", b"../..", b"%2e%2e%2f", b"1/2/3", b"1/1/source.mp4", b"?", b"#",
+                                                              b"-1/1/x.mp4", b"9" * 19 + b"/1/x.mp4"]
             else:
                 raws = [None, *QUERY]
             for raw in raws:
                 yield lambda where=where, name=name, schema=schema, required=required, raw=raw: self.spoil(op, where, name, schema, required, raw)
-        for unknown in (b'"zz":1', b'"zz":{"a":[1,{"b":null}]}', b'"zz":"\xff"', b'"zz":' + b"[" * 100 + b"]" * 100, b'"":0', b'"\\u0000":1', b'"user_id":1', b'"__proto__":{}', b'"zz":"' + b"x" * 100_000 + b'"'):
+        for unknown in (b'"zz":1', b'"zz":{"a":[1,{"b":null}]}', b'"zz":"\xff"', b'"zz":' + b"[" * 100 + b"]" * 100, b'"":0', b'"\\u0000":1',
+                        b'"user_id":1', b'"__proto__":{}', b'"zz":"' + b"x" * 100_000 + b'"'):
             if op.body_type == "application/json":
                 yield lambda unknown=unknown: self.spread(op, unknown=unknown)
-        for unknown in (b"zz=1", b"zz", b"=", b"==", b"&&&", b"%00=1", b"zz=%ff", b"zz[]=1", b"user_id[]=1", b"a" * 3000, b"current_user_id=1", b"\x80=1"):
+        for unknown in (b"zz=1", b"zz", b"=", b"==", b"&&&", b"%00=1", b"zz=%ff", b"zz[]=1", b"user_id[]=1", b"a" * 3000, b"current_user_id=1",
+                        b"\x80=1"):
             if not op.body:
                 yield lambda unknown=unknown: self.spread(op, unknown=unknown)
         yield from self.double(op)
         yield from self.bodies(op)
-        for headers in ([(b"Authorization", b"Bearer x")], [(b"Authorization", b"Basic eDp4")], [(b"Authorization", b"")], [(b"Authorization", b"Bearer " + b"\xff" * 50)],
-                        [(b"Accept-Language", b"\xff;q=x,,")], [(b"If-None-Match", b'"')], [(b"Range", b"bytes=9-1,-,x")], [(b"X-Forwarded-For", b"x, 999.1.1.1, ::g")],
-                        [(b"traceparent", b"00-" + b"z" * 60)], [(b"X-Request-Id", b"\x80" * 300)], [(b"Origin", b"null\xff")], [(b"If-Range", b"x")], [(b"User-Agent", b"\xff" * 2000)]):
+        for headers in ([(b"Authorization", b"Bearer x")], [(b"Authorization", b"Basic eDp4")], [(b"Authorization", b"")],
+                        [(b"Authorization", b"Bearer " + b"\xff" * 50)],
+                        [(b"Accept-Language", b"\xff;q=x,,")], [(b"If-None-Match", b'"')], [(b"Range", b"bytes=9-1,-,x")],
+                        [(b"X-Forwarded-For", b"x, 999.1.1.1, ::g")],
+                        [(b"traceparent", b"00-" + b"z" * 60)], [(b"X-Request-Id", b"\x80" * 300)], [(b"Origin", b"null\xff")], [(b"If-Range", b"x")],
+                        [(b"User-Agent", b"\xff" * 2000)]):
             yield lambda headers=headers: self.headers(op, headers)
         for kind in range(6) if op.signed_in else ():
             yield lambda kind=kind: self.as_guest(op, kind)
@@ -380,17 +276,21 @@ class Fuzz:
     def bodies(self, op):
         """Bodies that are broken, of another kind, or too much; operations that take none must not mind one."""
         if op.body_type != "multipart/form-data":
-            broken = [b"", b" ", b"{", b"}", b"[]", b"null", b"1", b'"x"', b"{}{}", b"{}x", b"\xef\xbb\xbf{}", b"\xff\xfe{\0}\0", b'{"a"}', b"{'a':1}", b'{"a":1,}', b"/**/{}", b"[" * 100_000, b'{"a":' * 5000,
+            broken = [b"", b" ", b"{", b"}", b"[]", b"null", b"1", b'"x"', b"{}{}", b"{}x", b"\xef\xbb\xbf{}", b"\xff\xfe{\0}\0", b'{"a"}',
+                      b"{'a':1}", b'{"a":1,}', b"/**/{}", b"[" * 100_000, b'{"a":' * 5000,
                       b"\0" * 1000, b"<xml/>", b"a=b&c=d", b'{"a":"' + b"x" * (1 << 20) + b'"}']
             for body in broken:
                 yield lambda body=body: self.json_body(op, body)
         else:
-            for body in (b"", b"--fuzz", b"--fuzz--\r\n", b"--fuzz\r\n\r\n\r\n--fuzz--\r\n", b"--fuzz\r\nContent-Disposition: x\r\n\r\nx\r\n--fuzz--\r\n", b"x" * 100_000,
-                         b'--fuzz\r\nContent-Disposition: form-data; name="\xff"\r\n\r\nx\r\n--fuzz--\r\n', b"--fuzz\r\n" + b"A: b\r\n" * 5000 + b"\r\n\r\n--fuzz--\r\n",
+            for body in (b"", b"--fuzz", b"--fuzz--\r\n", b"--fuzz\r\n\r\n\r\n--fuzz--\r\n",
+                         b"--fuzz\r\nContent-Disposition: x\r\n\r\nx\r\n--fuzz--\r\n", b"x" * 100_000,
+                         b'--fuzz\r\nContent-Disposition: form-data; name="\xff"\r\n\r\nx\r\n--fuzz--\r\n',
+                         b"--fuzz\r\n" + b"A: b\r\n" * 5000 + b"\r\n\r\n--fuzz--\r\n",
                          b'--fuzz\r\nContent-Disposition: form-data; name="title"\r\n\r\nx\r\n' * 300 + b"--fuzz--\r\n"):
                 yield lambda body=body: self.json_body(op, body, b"multipart/form-data; boundary=fuzz")
                 yield lambda body=body: self.json_body(op, body, b"multipart/form-data")
-        for kind in (None, b"", b"text/plain", b"application/xml", b"multipart/form-data", b"multipart/form-data; boundary=", b"multipart/form-data; boundary=" + b"b" * 300, b"application/json; charset=utf-16",
+        for kind in (None, b"", b"text/plain", b"application/xml", b"multipart/form-data", b"multipart/form-data; boundary=",
+                     b"multipart/form-data; boundary=" + b"b" * 300, b"application/json; charset=utf-16",
                      b"\xff/\xff", b"application/x-www-form-urlencoded", b"application/JSON ; a=b"):
             yield lambda kind=kind: self.json_body(op, b"{}", kind)
         yield lambda: self.json_body(op, b"{}", extra=[(b"Content-Encoding", b"gzip")])
@@ -460,7 +360,8 @@ def test_every_input_of_every_operation(world):
 
 def test_the_judge_sees_what_is_wrong():
     """Answers that no server should give, each with what must be said about it."""
-    integer, failure = {"type": "integer", "format": "int32", "minimum": 1}, {"type": "object", "required": ["code", "message", "error", "request_id"]}
+    integer, failure = {"type": "integer", "format": "int32", "minimum": 1}, {"type": "object",
+                                                                              "required": ["code", "message", "error", "request_id"]}
     spec = {"security": [], "parameters": [{"name": "page", "in": "query", "required": True, "schema": integer}], "responses": {
         "200": {"content": {"application/json": {"schema": {"type": "object", "properties": {"data": integer}, "required": ["data"]}}}},
         "400": {"content": {"application/json": {"schema": failure}}}}}
@@ -474,8 +375,10 @@ def test_the_judge_sees_what_is_wrong():
         return fuzz.judge(op, status, {"Content-Type": kind}, value if isinstance(value, bytes) else json.dumps(value).encode())
 
     assert judged(200, {"data": 1}) is None and judged(400, form) is None
-    for status, value in ((200, {"data": "1"}), (200, {"data": 0}), (200, {"data": 2**31}), (200, {}), (200, {"data": 1, "more": 2}), (200, b"{"), (500, form), (503, form), (507, form),
-                          (404, {**form, "code": 404}), (400, {**form, "code": 401}), (400, {**form, "error": ""}), (400, {**form, "request_id": ""}), (400, {**form, "data": None}),
+    for status, value in ((200, {"data": "1"}), (200, {"data": 0}), (200, {"data": 2**31}), (200, {}), (200, {"data": 1, "more": 2}), (200, b"{"),
+                          (500, form), (503, form), (507, form),
+                          (404, {**form, "code": 404}), (400, {**form, "code": 401}), (400, {**form, "error": ""}), (400, {**form, "request_id": ""}),
+                          (400, {**form, "data": None}),
                           (400, {k: v for k, v in form.items() if k != "message"}), (400, b"<html>")):
         assert judged(status, value), (status, value)
     assert judged(400, b"oops", "text/plain") and judged(200, b"oops", "text/html")
