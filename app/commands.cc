@@ -8,6 +8,7 @@
 
 #include "app/backup.h"
 #include "app/block_on.h"
+#include "app/tls.h"
 #include "app/wiring.h"
 #include "platform/adapters/local_events.h"
 #include "platform/core/log.h"
@@ -84,6 +85,14 @@ int serve(const Config& config) {
   auto done = run_server(config);
   log::shutdown();
   return done ? 0 : cannot(done.error());
+}
+
+int check(const Config& config) {
+  auto tls = load_tls(config);
+  if (!tls) return cannot(tls.error());
+  if (const std::string warning = *tls ? (*tls)->warning() : ""; !warning.empty()) fmt::print("warning: tls.cert: {}\n", warning);
+  fmt::print("the configuration is valid\n");
+  return 0;
 }
 
 int migrate(const Config& config) {

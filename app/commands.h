@@ -11,6 +11,7 @@ inline constexpr int kFindings = 1;   // something is damaged or missing
 inline constexpr int kCannotRun = 2;  // wrong input, or a part that cannot be had
 
 int serve(const Config& config);
+int check(const Config& config);  // what load_config cannot know: the files that keys name
 int migrate(const Config& config);
 int fsck(const Config& config, bool repair);
 int backup(const Config& config, const std::string& out);         // kFindings: made, but objects were missing

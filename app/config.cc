@@ -335,8 +335,9 @@ PartUrl parse_part_url(const Config& config, std::string_view url) {
 
 Result<> check_config(const Config& c) {
   SV_TRY([[maybe_unused]] auto address, parse_host_port("listen", c.listen));
-  if (!c.tls_cert.empty() || !c.tls_key.empty())
-    return bad("tls.cert: this build does not serve TLS itself; leave it empty and put a TLS proxy in front (trusted_proxies)");
+  if (c.tls_cert.empty() != c.tls_key.empty())
+    return bad(c.tls_cert.empty() ? "tls.cert: it is empty, but tls.key is not; name both files or neither"
+                                  : "tls.key: it is empty, but tls.cert is not; name both files or neither");
   if (!c.public_url.empty() && !c.public_url.starts_with("http://") && !c.public_url.starts_with("https://"))
     return bad(fmt::format("public_url: {} does not start with http:// or https://", c.public_url));
   if (c.services != "all") return bad(fmt::format("services: {} cannot run alone yet, this build has no RPC server; use services=all", c.services));

@@ -53,6 +53,12 @@ TEST(Config, AWrongTypeNamesTheKeyAndWhatItExpects) {
   EXPECT_NE(sentence({"auth.keys=[{kid: a, secret: short}]"}).find("at least 32"), std::string::npos);
 }
 
+TEST(Config, ACertificateNeedsItsKey) {
+  EXPECT_EQ(sentence({"tls.cert=/c.pem"}), "tls.key: it is empty, but tls.cert is not; name both files or neither");
+  EXPECT_EQ(sentence({"tls.key=/k.pem"}), "tls.cert: it is empty, but tls.key is not; name both files or neither");
+  EXPECT_EQ(sentence({"tls.cert=/c.pem", "tls.key=/k.pem"}), "");
+}
+
 TEST(Config, APartWithoutAnAdapterIsRefusedByName) {
   EXPECT_EQ(sentence({"database=postgres://h/d"}), "database: this build has no adapter for \"postgres://h/d\"; it has sqlite");
   EXPECT_NE(sentence({"services=user"}).find("services:"), std::string::npos);

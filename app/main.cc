@@ -94,11 +94,7 @@ int main(int argc, char** argv) {
     fmt::print("shortvideo {}\n", SV_VERSION);
     return 0;
   }
-  if (*check)
-    return with_config(options, [](const Config&) {
-      fmt::print("the configuration is valid\n");
-      return 0;
-    });
+  if (*check) return with_config(options, [](const Config& c) { return sv::commands::check(c); });
   if (*serve) return with_config(options, [](const Config& c) { return sv::commands::serve(c); });
   if (*migrate) return with_config(options, [](const Config& c) { return sv::commands::migrate(c); });
   if (*fsck) return with_config(options, [&](const Config& c) { return sv::commands::fsck(c, repair); });

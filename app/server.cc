@@ -7,6 +7,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 
 #include "app/block_on.h"
+#include "app/tls.h"
 #include "app/wiring.h"
 #include "gateway/gateway.h"
 #include "idl/services.h"
@@ -28,6 +29,7 @@
 namespace sv {
 namespace {
 
+constexpr std::chrono::seconds kCertificateLook{60};
 constexpr std::chrono::hours kLinkLife{6};  // of a signed media URL: longer than the longest video plays
 
 // Event loops, one thread each. The last one is for background work, so that no request waits behind it.
@@ -117,6 +119,7 @@ class Server {
   }
 
   std::uint16_t port() const { return http_->port(); }
+  net::TlsIdentity* tls() { return tls_.get(); }  // null: plain HTTP
 
   void stop(std::chrono::milliseconds grace) {
     gateway_->drain();
@@ -190,8 +193,9 @@ class Server {
   Result<> listen(const Config& config) {
     SV_CHECK(block_on(user::load_revoked_sessions(storage_->of("user"), revoked_)));
     SV_TRY(HostPort address, parse_host_port("listen", config.listen));
-    http_ =
-        net::make_http_server({.host = address.host, .port = address.port, .limits = {}}, loops_.edge(), gateway_->handler(), gateway_->error_body());
+    SV_TRY(tls_, load_tls(config));
+    http_ = net::make_http_server({.host = address.host, .port = address.port, .limits = {}, .tls = tls_}, loops_.edge(), gateway_->handler(),
+                                  gateway_->error_body());
     if (auto bound = http_->start(); !bound) return fail(Errc::unavailable, "listen_failed", fmt::format("listen: {}", bound.error().detail));
     video_->start();
     events_->start();
@@ -231,8 +235,34 @@ class Server {
   std::unique_ptr<gateway::Gateway> gateway_;
   Loops loops_;
   std::unique_ptr<EventBus> events_;
+  std::shared_ptr<net::TlsIdentity> tls_;
   std::unique_ptr<net::HttpServer> http_;
 };
+
+// A certificate that cannot be used leaves the one before in place, and is told once.
+void renew_certificate(net::TlsIdentity& tls, bool asked) {
+  Result<bool> renewed = false;
+  if (asked) {
+    auto done = tls.reload();
+    renewed = done ? Result<bool>(true) : std::unexpected(std::move(done.error()));
+  } else {
+    renewed = tls.reload_if_changed();
+  }
+  if (!renewed) return log::error("app", "the new certificate cannot be used, the old one stays", {{"error", tls_sentence(renewed.error())}});
+  if (!*renewed) return;
+  log::info("app", "certificate loaded", {});
+  if (const std::string warning = tls.warning(); !warning.empty()) log::warn("app", "tls.cert", {{"warning", warning}});
+}
+
+// Until SIGINT or SIGTERM comes. Meanwhile SIGHUP, or a change of its files, renews the certificate.
+int wait_for_stop(const sigset_t& signals, net::TlsIdentity* tls) {
+  for (;;) {
+    const timespec look{.tv_sec = kCertificateLook.count(), .tv_nsec = 0};
+    const int signal = ::sigtimedwait(&signals, nullptr, &look);
+    if (signal == SIGINT || signal == SIGTERM) return signal;
+    if (tls && (signal == SIGHUP || errno == EAGAIN)) renew_certificate(*tls, signal == SIGHUP);
+  }
+}
 
 }  // namespace
 
@@ -242,6 +272,7 @@ Result<> run_server(const Config& config) {
   sigemptyset(&stop_signals);
   sigaddset(&stop_signals, SIGINT);
   sigaddset(&stop_signals, SIGTERM);
+  if (!config.tls_cert.empty()) sigaddset(&stop_signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   raise_file_limit();
@@ -249,12 +280,14 @@ Result<> run_server(const Config& config) {
   SV_TRY(HostPort address, parse_host_port("listen", config.listen));
   SV_TRY(auto server, Server::start(config));
   const std::string host = address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]";
-  fmt::print("listening on http://{}:{}\n", host, server->port());
+  fmt::print("listening on {}://{}:{}\n", server->tls() ? "https" : "http", host, server->port());
   std::fflush(stdout);
   log::info("app", "started", {{"version", SV_VERSION}, {"listen", config.listen}, {"port", server->port()}, {"data", config.data}});
 
-  int signal = 0;
-  sigwait(&stop_signals, &signal);
+  if (const std::string warning = server->tls() ? server->tls()->warning() : ""; !warning.empty())
+    log::warn("app", "tls.cert", {{"warning", warning}});
+
+  const int signal = wait_for_stop(stop_signals, server->tls());
   pthread_sigmask(SIG_UNBLOCK, &stop_signals, nullptr);  // a second one ends the process at once
   log::info("app", "stopping", {{"signal", signal}});
   server->stop(config.stop_grace);

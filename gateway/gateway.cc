@@ -107,6 +107,7 @@ Task<> WebGateway::serve(net::Exchange& x) {
   call.headers.reserve(512);
   call.header("X-Request-Id", call.ctx.request_id);
   call.header("X-Content-Type-Options", "nosniff");
+  if (edge_.options.public_url.starts_with("https://")) call.header("Strict-Transport-Security", "max-age=31536000");
 
   std::optional<Error> escaped;
   std::exception_ptr cancelled;

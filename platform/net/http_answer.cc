@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <charconv>
+#include <cstring>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
@@ -67,6 +68,17 @@ iovec part_of(std::string_view s) { return {const_cast<char*>(s.data()), s.size(
 
 bool bodiless(int status) { return status == 204 || status == 304; }
 
+void drop_sent(std::span<iovec>& parts, std::size_t sent) {
+  while (!parts.empty() && sent >= parts.front().iov_len) {
+    sent -= parts.front().iov_len;
+    parts = parts.subspan(1);
+  }
+  if (sent > 0) {
+    parts.front().iov_base = static_cast<char*>(parts.front().iov_base) + sent;
+    parts.front().iov_len -= sent;
+  }
+}
+
 }  // namespace
 
 // `length` empty: the body is chunked, or ends with the connection for HTTP/1.0.
@@ -106,6 +118,7 @@ void HttpSession::build_head(int status, std::string_view headers, std::optional
 }
 
 std::size_t HttpSession::send_now(std::span<iovec>& parts, int flags) {
+  if (tls_) return send_now_tls(parts);
   std::size_t total = 0;
   while (!parts.empty()) {
     if (parts.front().iov_len == 0) {
@@ -123,16 +136,37 @@ std::size_t HttpSession::send_now(std::span<iovec>& parts, int flags) {
     }
     auto sent = static_cast<std::size_t>(n);
     total += sent;
-    while (!parts.empty() && sent >= parts.front().iov_len) {
-      sent -= parts.front().iov_len;
-      parts = parts.subspan(1);
-    }
-    if (sent > 0) {
-      parts.front().iov_base = static_cast<char*>(parts.front().iov_base) + sent;
-      parts.front().iov_len -= sent;
-    }
+    drop_sent(parts, sent);
   }
   return total;
+}
+
+// Head and a small body leave as one record. What could not be sent is gathered again from the same parts, so the next try brings the same bytes.
+std::size_t HttpSession::send_now_tls(std::span<iovec>& parts) {
+  std::size_t total = 0;
+  for (;;) {
+    drop_sent(parts, 0);
+    if (parts.empty()) return total;
+    std::string_view bytes(static_cast<const char*>(parts.front().iov_base), parts.front().iov_len);
+    if (parts.size() > 1 && bytes.size() < TlsConnection::kRecord) {
+      char* const record = worker_.record();
+      std::size_t size = 0;
+      for (const iovec& part : parts) {
+        const std::size_t n = std::min(part.iov_len, TlsConnection::kRecord - size);
+        if (n == 0) continue;
+        std::memcpy(record + size, part.iov_base, n);
+        size += n;
+      }
+      bytes = {record, size};
+    }
+    std::size_t sent = 0;
+    const auto step = tls_->write(bytes, sent);
+    // Without renegotiation writing never has to read first.
+    if (step == TlsConnection::Step::failed || step == TlsConnection::Step::wants_read) broken_ = true;
+    if (step != TlsConnection::Step::done) return total;
+    total += sent;
+    drop_sent(parts, sent);
+  }
 }
 
 Task<Result<>> HttpSession::wait_writable() {
@@ -241,7 +275,7 @@ Task<Result<>> HttpSession::finish() {
 
 Task<Result<>> HttpSession::send_object(int status, std::string_view headers, ObjectReader& object, std::uint64_t offset, std::uint64_t length) {
   SV_CO_CHECK(co_await send_head(status, headers, length, length > 0 ? MSG_MORE : 0));
-  int file = object.native_handle();
+  int file = tls_ ? -1 : object.native_handle();  // the kernel cannot encrypt for us
   while (file >= 0 && !skips_body_ && *remaining_ > 0) {
     auto position = static_cast<off_t>(offset);
     ssize_t n = ::sendfile(socket_.native_handle(), file, &position, std::min<std::uint64_t>(*remaining_, kSendfile));

@@ -31,7 +31,7 @@ struct Listener {
   HttpWorker worker;
   tcp::acceptor acceptor;
   Listener(asio::any_io_executor executor, const HttpServerOptions& options, const Handler& handler, const ErrorBody& error_body)
-      : worker(executor, options.limits, handler, error_body), acceptor(executor) {}
+      : worker(executor, options.limits, handler, error_body, options.tls.get()), acceptor(executor) {}
 };
 
 class BeastServer final : public HttpServer {

@@ -70,6 +70,8 @@ using Handler = std::function<Task<>(Exchange&)>;
 // Body (JSON) for an error the server finds itself: 400 bad framing, 408, 413, 431, 500 (a handler threw), 503 (too many connections).
 using ErrorBody = std::function<std::string(int status)>;
 
+class TlsIdentity;
+
 // HTTP/1.1 on `threads` io_contexts, SO_REUSEPORT listeners, a connection stays on its thread. Port 0 picks one (port()).
 class HttpServer {
  public:
@@ -87,6 +89,7 @@ struct HttpServerOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 8080;
   HttpLimits limits;
+  std::shared_ptr<const TlsIdentity> tls{};  // null: plain HTTP
 };
 
 // `executors`: one single-threaded io_context's executor per thread (app/ owns them and runs them).

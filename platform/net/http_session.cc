@@ -19,6 +19,8 @@ constexpr std::size_t kDrain = 256 * 1024;  // of a body that the handler left u
 constexpr auto kLinger = std::chrono::seconds(2);
 constexpr auto kQuiet = std::chrono::seconds(1);  // a connection that says nothing for so long is closed while draining
 constexpr std::size_t kSpareBuffers = 16;
+constexpr std::uint64_t kReadTurn = 1024 * 1024;  // bytes from one client before other connections get a turn
+constexpr std::string_view kSpeaksTls = "This port speaks TLS: use https://\n";
 constexpr int kPipelined = 32;  // requests served before other connections get a turn
 
 constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
@@ -46,6 +48,11 @@ std::string_view HttpWorker::date_line() {
   return date_line_;
 }
 
+char* HttpWorker::record() {
+  if (!record_) record_.reset(new char[TlsConnection::kRecord]);
+  return record_.get();
+}
+
 void HttpWorker::tick() {
   auto now = std::chrono::steady_clock::now();
   for (std::size_t i = 0; i < sessions.size(); ++i) sessions[i]->tick(now);
@@ -60,9 +67,11 @@ HttpSession::HttpSession(HttpWorker& worker, asio::ip::tcp::socket socket)
   worker_.sessions.push_back(this);
   boost::system::error_code ec;
   socket_.native_non_blocking(true, ec);
+  if (worker.tls) tls_ = worker.tls->accept(socket_.native_handle());
 }
 
 HttpSession::~HttpSession() {
+  if (tls_ && !broken_) tls_->close();
   worker_.give_buffer(std::move(body_));
   HttpSession* last = worker_.sessions.back();
   worker_.sessions[index_] = last;
@@ -96,6 +105,7 @@ bool HttpSession::has_body() const { return parser_.head().chunked || parser_.he
 
 Task<> HttpSession::run() {
   peer_address();  // while the peer is surely there
+  if (tls_ && !co_await secure()) co_return;
   for (int served = 1; co_await read_head(); ++served) {
     co_await handle();
     if (!keep_alive_ || broken_ || worker_.cut) break;
@@ -105,11 +115,55 @@ Task<> HttpSession::run() {
 }
 
 Task<> HttpSession::refuse() {
+  if (tls_ && !co_await secure()) co_return;
   co_await answer_error(503);
   co_await linger();
 }
 
+// The handshake, in the time that a request's head has. False: there is nobody to talk to.
+Task<bool> HttpSession::secure() {
+  const auto deadline = Clock::now() + worker_.limits.header_timeout;
+  for (;;) {
+    const auto step = tls_->handshake();
+    if (step == TlsConnection::Step::done) co_return true;
+    if (step == TlsConnection::Step::plain_http) {
+      tls_.reset();
+      keep_alive_ = false;
+      if (co_await send(400, "Content-Type: text/plain; charset=utf-8\r\n", kSpeaksTls)) co_await linger();
+      co_return false;
+    }
+    if (step == TlsConnection::Step::failed || !co_await wait_for(step, deadline)) co_return false;
+  }
+}
+
+Task<Result<std::size_t>> HttpSession::receive_tls(char* into, std::size_t size, Clock::time_point deadline) {
+  for (;;) {
+    std::size_t got = 0;
+    const auto step = tls_->read(into, size, got);
+    if (step == TlsConnection::Step::failed) co_return fail(Errc::rejected, "connection_closed");
+    if (step == TlsConnection::Step::done) {
+      unyielded_ += got;
+      if (unyielded_ > kReadTurn) co_await yield();
+      co_return got;
+    }
+    SV_CO_CHECK(co_await wait_for(step, deadline));
+  }
+}
+
+Task<Result<>> HttpSession::wait_for(TlsConnection::Step step, Clock::time_point deadline) {
+  using Socket = asio::ip::tcp::socket;
+  timed_out_ = false;
+  deadline_ = deadline;
+  auto [ec] = co_await socket_.async_wait(step == TlsConnection::Step::wants_read ? Socket::wait_read : Socket::wait_write, kNoThrow);
+  deadline_ = Clock::time_point::max();
+  unyielded_ = 0;
+  if (!ec) co_return Result<>{};
+  if (timed_out_ && ec == asio::error::operation_aborted) co_return fail(Errc::deadline_exceeded, "request_timeout");
+  co_return fail(Errc::rejected, "connection_closed", ec.message());
+}
+
 Task<Result<std::size_t>> HttpSession::receive(char* into, std::size_t size, Clock::time_point deadline) {
+  if (tls_) co_return co_await receive_tls(into, size, deadline);
   timed_out_ = false;
   deadline_ = deadline;
   auto [ec, n] = co_await socket_.async_read_some(asio::buffer(into, size), kNoThrow);
@@ -156,8 +210,10 @@ Task<bool> HttpSession::read_head() {
     auto got = co_await receive(in_.data() + in_end_, in_.size() - in_end_, deadline);
     if (!got && got.error().code == Errc::deadline_exceeded && quiet_) {
       // The request may have come while the deadline passed.
-      ssize_t n = ::recv(socket_.native_handle(), in_.data(), in_.size(), MSG_DONTWAIT);
-      if (n > 0) got = static_cast<std::size_t>(n);
+      std::size_t n = 0;
+      if (tls_) (void)tls_->read(in_.data(), in_.size(), n);
+      else n = static_cast<std::size_t>(std::max<ssize_t>(0, ::recv(socket_.native_handle(), in_.data(), in_.size(), MSG_DONTWAIT)));
+      if (n > 0) got = n;
     }
     bool was_quiet = std::exchange(quiet_, false);
     if (!got) {
@@ -295,6 +351,7 @@ Task<> HttpSession::linger() {
   lingers_ = false;
   if (broken_) co_return;
   boost::system::error_code ec;
+  if (tls_) tls_->close();
   socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ec);
   auto buffer = worker_.take_buffer();
   auto deadline = Clock::now() + kLinger;

@@ -17,6 +17,7 @@
 
 #include "platform/net/http_request.h"
 #include "platform/net/http_server.h"
+#include "platform/net/tls.h"
 
 namespace sv::net {
 
@@ -24,13 +25,14 @@ class HttpSession;
 
 // What the connections of one thread share. Touched on that thread only, except in_flight.
 struct HttpWorker {
-  HttpWorker(asio::any_io_executor e, const HttpLimits& l, const Handler& h, const ErrorBody& b)
-      : executor(std::move(e)), limits(l), handler(h), error_body(b) {}
+  HttpWorker(asio::any_io_executor e, const HttpLimits& l, const Handler& h, const ErrorBody& b, const TlsIdentity* t)
+      : executor(std::move(e)), limits(l), handler(h), error_body(b), tls(t) {}
 
   asio::any_io_executor executor;
   const HttpLimits& limits;
   const Handler& handler;
   const ErrorBody& error_body;
+  const TlsIdentity* const tls;  // null: connections are plain
 
   std::vector<HttpSession*> sessions;
   std::atomic<std::size_t> in_flight{0};
@@ -41,10 +43,12 @@ struct HttpWorker {
   std::unique_ptr<char[]> take_buffer();
   void give_buffer(std::unique_ptr<char[]> buffer);
   std::string_view date_line();  // "Date: …\r\n", made once a second
+  char* record();                // a TLS record's worth of bytes, for one call
   void tick();                   // closes what is overdue
 
  private:
   std::vector<std::unique_ptr<char[]>> spare_buffers_;
+  std::unique_ptr<char[]> record_;
   std::string date_line_;
   std::int64_t date_second_ = -1;
 };
@@ -89,7 +93,10 @@ class HttpSession final : public Exchange {
   Task<bool> read_head();
   Task<> handle();
   Task<bool> drain_body();
+  Task<bool> secure();
   Task<Result<std::size_t>> receive(char* into, std::size_t size, Clock::time_point deadline);
+  Task<Result<std::size_t>> receive_tls(char* into, std::size_t size, Clock::time_point deadline);
+  Task<Result<>> wait_for(TlsConnection::Step step, Clock::time_point deadline);
   Task<Result<>> fill_body();
   Task<Result<std::span<const std::byte>>> break_off(int status, Error error);
   Task<> answer_error(int status);
@@ -98,6 +105,7 @@ class HttpSession final : public Exchange {
 
   void build_head(int status, std::string_view headers, std::optional<std::uint64_t> length);
   std::size_t send_now(std::span<iovec>& parts, int flags);  // drops what was sent from `parts`
+  std::size_t send_now_tls(std::span<iovec>& parts);
   Task<Result<>> send_parts(std::span<iovec> parts, int flags = 0);
   Task<Result<>> wait_writable();
   Task<Result<>> send_head(int status, std::string_view headers, std::optional<std::uint64_t> length, int flags);
@@ -105,7 +113,8 @@ class HttpSession final : public Exchange {
 
   HttpWorker& worker_;
   asio::ip::tcp::socket socket_;
-  std::size_t index_;  // in worker_.sessions
+  std::unique_ptr<TlsConnection> tls_;  // null: plain
+  std::size_t index_;                   // in worker_.sessions
   mutable std::string peer_;
 
   // Received bytes: the head stays in in_ while the handler runs; window_ is what follows it, in in_ or in body_.

@@ -104,14 +104,14 @@ class RawClient {
 // A server on port 0 with its threads.
 class TestServer {
  public:
-  explicit TestServer(Handler handler, HttpLimits limits = {}, std::size_t threads = 2) {
+  explicit TestServer(Handler handler, HttpLimits limits = {}, std::size_t threads = 2, std::shared_ptr<const TlsIdentity> tls = {}) {
     std::vector<asio::any_io_executor> executors;
     for (std::size_t i = 0; i < threads; ++i) {
       contexts_.push_back(std::make_unique<asio::io_context>(1));
       executors.push_back(contexts_.back()->get_executor());
       guards_.push_back(asio::make_work_guard(*contexts_.back()));
     }
-    server_ = make_http_server({.host = "127.0.0.1", .port = 0, .limits = limits}, executors, std::move(handler),
+    server_ = make_http_server({.host = "127.0.0.1", .port = 0, .limits = limits, .tls = std::move(tls)}, executors, std::move(handler),
                                [](int status) { return "{\"code\":" + std::to_string(status) + "}"; });
     started_ = server_->start().has_value();
     for (auto& context : contexts_) threads_.emplace_back([c = context.get()] { c->run(); });

@@ -24,6 +24,7 @@ class Server:
         self.data, self.sets, self.wrapper, self.env = pathlib.Path(data), sets, wrapper, env or {}
         self.limits = limits
         self.process, self.url = None, None
+        self.ca = True  # whom clients trust: a file with the server's own certificate
         self.log = self.data.parent / (self.data.name + ".log")
 
     def start(self, timeout=30):
@@ -48,7 +49,7 @@ class Server:
 
     @property
     def address(self):
-        host, port = self.url.removeprefix("http://").rsplit(":", 1)
+        host, port = self.url.split("//")[1].rsplit(":", 1)
         return host, int(port)
 
     def stop(self, timeout=60):
@@ -80,6 +81,7 @@ class Api:
         self.server, self.token, self.user, self.lang = server, token, user, lang
         self.session = requests.Session()
         self.session.trust_env = False
+        self.session.verify = server.ca
 
     def raw(self, method, path, **kwargs):
         headers = {"Accept-Language": self.lang, **kwargs.pop("headers", {})}
