@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """What a storm of logins does to readers, and how many logins the machine gives beside them. See README.md."""
+import collections
 import os
 import subprocess
 import sys
@@ -94,7 +95,8 @@ def main():
         print(f"{name:24} {r['rate']:8.0f} pages/s  p50 {r['p50']:.2f}  p95 {r['p95']:.2f}  p99 {r['p99']:.2f}  max {r['max']:.2f} ms, {r['errors']} errors")
     print(f"\nfeed p99 in the storm: {middle['storm']['p99'] / middle['idle']['p99']:.2f} × idle")
     print(f"logins: {middle['logins']:.1f}/s; bcrypt alone on core {options.client_core}: {middle['alone']:.1f}/s, beside the same readers: {middle['allowed']:.1f}/s "
-          f"({middle['logins'] / middle['allowed']:.0%} of that); {len(failures)} failed{': ' + failures[0] if failures else ''}")
+          f"({middle['logins'] / middle['allowed']:.0%} of that); failed: "
+          f"{', '.join(f'{n} × {text}' for text, n in collections.Counter(failures).items()) or 'none'}")
     write_json(options, {"rounds": rounds, "failures": failures})
     return 1 if failures or any(r[k]["errors"] for r in rounds for k in ("idle", "beside", "storm")) else 0
 
