@@ -45,8 +45,6 @@ Task<Result<FollowActionResp>> Relations::follow_action(const Ctx& ctx, const Fo
 Task<Result<>> Relations::answer_request(const Ctx& ctx, const AnswerRequestReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   if (!req.from_user_id) co_return invalid("user_id", "required");
-  if (req.accept)
-    if (auto known = co_await private_among(ctx, {req.from_user_id}); !known) co_return std::unexpected(std::move(known.error()));
   co_return co_await deps_.db.write(ctx, [this, user = req.from_user_id, target = req.user_id, accept = req.accept](sql::Tx& tx) -> Result<> {
     if (!accept) {
       SV_CHECK(graph_.remove(tx, Kind::request, user, target));

@@ -15,9 +15,9 @@ std::int64_t preload_bytes(const VideoRow& row) {
 
 }  // namespace
 
-// One signature for all files of a video; none for public ones.
-std::string VideoRules::url_query(const VideoRow& row) const {
-  if (row.listed || !state_.deps.sign) return {};
+// One signature for all files of a video; none for those that anyone may fetch.
+std::string VideoRules::url_query(const VideoRow& row, bool open) const {
+  if (open || !state_.deps.sign) return {};
   return "?" + state_.deps.sign(media_prefix(row));
 }
 
@@ -48,7 +48,7 @@ Task<std::vector<Video>> VideoRules::compose(const Ctx& ctx, UserId viewer, std:
     if (author.hidden()) continue;
     if (kind == Kind::feed && (author.muted || (unwanted && unwanted->has(*row)))) continue;
     Video& v = out.emplace_back();
-    auto query = url_query(*row);
+    auto query = url_query(*row, row->listed && !author.is_private);
     auto link = [&](bool there, std::string_view file) { return there ? url(*row, file, query) : std::string(); };
     v.id = row->id;
     v.author_id = row->author;

@@ -60,14 +60,18 @@ std::string_view content_type(std::string_view file) {
   return "application/octet-stream";
 }
 
-Task<Result<AuthorizeMediaResp>> VideoRules::authorize_media(const Ctx&, const AuthorizeMediaReq& req) {
+Task<bool> VideoRules::open_to_all(const Ctx& ctx, const VideoRow& row) {
+  co_return row.listed && !(co_await people_.look_up_one(ctx, {}, row.author)).is_private;
+}
+
+Task<Result<AuthorizeMediaResp>> VideoRules::authorize_media(const Ctx& ctx, const AuthorizeMediaReq& req) {
   auto path = parse_media_path(req.path);
   if (!path) co_return fail(Errc::not_found, "media_not_found");
   SV_CO_TRY(auto row, co_await state_.load_one(path->video));
   if (!row || row->media_rev != path->rev) co_return fail(Errc::not_found, "media_not_found");
   AuthorizeMediaResp out;
   out.object_key = object_key(*row, path->file);
-  out.is_public = row->listed;
+  out.is_public = co_await open_to_all(ctx, *row);
   out.content_type = content_type(path->file);
   out.signed_prefix = media_prefix(*row);
   co_return out;

@@ -84,7 +84,9 @@ class VideoRules final : public VideoService {
   enum class Kind : unsigned char { opened, feed };
   Task<std::vector<Video>> compose(const Ctx& ctx, UserId viewer, std::vector<VideoPtr> rows, Kind kind = Kind::opened);
   std::string url(const VideoRow& row, std::string_view file, const std::string& query) const;
-  std::string url_query(const VideoRow& row) const;
+  std::string url_query(const VideoRow& row, bool open) const;
+  // Listed, by someone whose account is not private.
+  Task<bool> open_to_all(const Ctx& ctx, const VideoRow& row);
 
   // What a user said not_interested to, the latest. Null when it cannot be read: a feed is shown all the same.
   struct Unwanted {

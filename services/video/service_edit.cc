@@ -126,7 +126,7 @@ Task<Result<VideoStatusResp>> VideoRules::get_video_status(const Ctx& ctx, const
     out.message = message_text({.code = Errc::unprocessable, .token = ladder_error, .field = {}, .detail = {}}, ctx.lang);
     out.retryable = true;
   }
-  auto query = url_query(*row);
+  auto query = url_query(*row, co_await open_to_all(ctx, *row));
   for (std::size_t i = 0; i < renditions.size(); ++i) {
     constexpr std::string_view kStates[] = {"queued", "ready", "failed"};
     const auto& file = renditions.text(i, 6);

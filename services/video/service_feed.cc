@@ -182,7 +182,8 @@ Task<Result<VideoBriefsResp>> VideoRules::get_video_briefs(const Ctx&, const Vid
   VideoBriefsResp out;
   for (const auto& row : rows) {
     if (!row || row->status != Status::ready || !row->visible_to(req.current_user_id)) continue;
-    auto cover = row->cover || row->poster ? url(*row, row->cover ? kCoverFile : kPosterFile, url_query(*row)) : std::string();
+    // Signed in any case: a part asks nobody whether the author's account is private.
+    auto cover = row->cover || row->poster ? url(*row, row->cover ? kCoverFile : kPosterFile, url_query(*row, false)) : std::string();
     out.briefs[row->id] = {
         .id = row->id, .author_id = row->author, .title = row->title, .cover_url = std::move(cover), .duration_ms = row->duration_ms};
   }

@@ -157,8 +157,8 @@ TABLE = {
     "GET /media/{path}": [Case("public", lambda w, _: {"path": w.path(w.public)}, ALL),
                           Case("unlisted, unsigned", lambda w, _: {"path": w.path(w.unlisted)}, NOBODY),
                           Case("private, unsigned", lambda w, _: {"path": w.path(w.private)}, NOBODY),
-                          # Whoever is shown a video of a private account gets addresses that are good for anyone: only visibility signs them.
-                          Case("of a private account", lambda w, _: {"path": w.path(w.hermits)}, ALL, of="hermit"),
+                          Case("of a private account, unsigned", lambda w, _: {"path": w.path(w.hermits)}, NOBODY, of="hermit"),
+                          Case("of a private account, signed", lambda w, _: {"path": w.path(w.hermits), **w.signature(w.hermits)}, ALL, of="hermit"),
                           Case("private, signed for another", lambda w, _: {"path": w.path(w.private), **w.signature(w.unlisted)}, NOBODY),
                           Case("private, signed", lambda w, _: {"path": w.path(w.private), **w.signature(w.private)}, ALL),
                           Case("private, original", lambda w, _: {"path": w.path(w.private).rsplit("/", 1)[0] + "/source.mp4",
