@@ -31,7 +31,6 @@ class BatchWriter {
   struct Limits {
     std::size_t rows = 512;        // of one write
     std::size_t waiting = 32'768;  // rows; more are `unavailable`
-    int writes = 2;                // under way at a time: the next is made ready while the one before is on its way to the disk
   };
 
   BatchWriter(std::string name, Write write) : BatchWriter(std::move(name), std::move(write), Limits()) {}
@@ -77,8 +76,7 @@ class BatchWriter {
       std::lock_guard lock(mutex_);
       if (!stopped_ && waiting_.size() < limits_.waiting) {
         waiting_.push_back(std::move(waiter));
-        if (under_way_ == limits_.writes) return;
-        ++under_way_;
+        if (std::exchange(writing_, true)) return;
         group_.spawn(executor, [this] { return drain(); });  // under the lock: stop() waits for it, or it was refused
         return;
       }
@@ -90,7 +88,7 @@ class BatchWriter {
   std::vector<Waiter> take() {
     std::lock_guard lock(mutex_);
     const std::size_t n = std::min(waiting_.size(), limits_.rows);
-    if (n == 0) --under_way_;
+    if (n == 0) writing_ = false;
     const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(n);
     std::vector<Waiter> out(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(end));
     waiting_.erase(waiting_.begin(), end);
@@ -116,7 +114,7 @@ class BatchWriter {
   const Limits limits_;
   std::mutex mutex_;
   std::vector<Waiter> waiting_;
-  int under_way_ = 0;
+  bool writing_ = false;
   bool stopped_ = false;
   TaskGroup group_;
 };

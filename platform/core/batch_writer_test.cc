@@ -64,7 +64,7 @@ struct BatchWriterTest : ::testing::Test {
 };
 
 TEST_F(BatchWriterTest, WhatComesDuringAWriteGoesIntoTheNext) {
-  Writer writer("test", disk.write(), {.writes = 1});
+  Writer writer("test", disk.write());
   disk.hold = true;
   add(writer, 1);
   poll();
@@ -97,7 +97,7 @@ TEST_F(BatchWriterTest, EachRowHasItsOwnOutcome) {
 }
 
 TEST_F(BatchWriterTest, AWriteThatFailsFailsForAllOfItsRowsAndTheNextGoesOn) {
-  Writer writer("test", disk.write(), {.writes = 1});
+  Writer writer("test", disk.write());
   for (int row : {1, 99}) add(writer, row);
   poll();
   EXPECT_EQ(outcomes[99].error().code, Errc::storage_full);
@@ -111,7 +111,7 @@ TEST_F(BatchWriterTest, AWriteThatFailsFailsForAllOfItsRowsAndTheNextGoesOn) {
 }
 
 TEST_F(BatchWriterTest, BoundsOfAWriteAndOfTheQueueHold) {
-  Writer writer("test", disk.write(), {.rows = 3, .waiting = 4, .writes = 1});
+  Writer writer("test", disk.write(), {.rows = 3, .waiting = 4});
   disk.hold = true;
   add(writer, 0);
   poll();
@@ -127,7 +127,7 @@ TEST_F(BatchWriterTest, BoundsOfAWriteAndOfTheQueueHold) {
 }
 
 TEST_F(BatchWriterTest, StopWritesWhatWaitsAndRefusesTheRest) {
-  Writer writer("test", disk.write(), {.writes = 1});
+  Writer writer("test", disk.write());
   disk.hold = true;
   add(writer, 1);
   poll();

@@ -212,11 +212,15 @@ TEST_P(Comments, TheHotOrderStandsStillForWhoPagesThroughIt) {
 }
 
 TEST_P(Comments, ANewCommentIsInEveryOrderAtTheNextRequest) {
-  comment(kBob, kFilm, "one");
+  const Comment one = comment(kBob, kFilm, "one");
   EXPECT_EQ(comments({.sort = "hot"}).comments.size(), 1u);
+  EXPECT_EQ(comments({}).comments.size(), 1u);
+  EXPECT_TRUE(replies(one.id).replies.empty());
   const Comment two = comment(kBob, kFilm, "two");
+  comment(kBob, kFilm, "below", one.id);
   EXPECT_EQ(comments({.sort = "hot"}).comments.size(), 2u);
   EXPECT_EQ(comments({}).comments.size(), 2u);
+  EXPECT_EQ(replies(one.id).replies.size(), 1u);
   ASSERT_TRUE(succeeded(remove_comment(kBob, two.id)));
   EXPECT_EQ(comments({.sort = "hot"}).comments.size(), 1u);
   EXPECT_EQ(comments({}).comments.size(), 1u);

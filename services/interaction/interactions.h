@@ -11,6 +11,9 @@
 
 namespace sv::interaction {
 
+// A comment as callers see it.
+Comment shown(const CommentRow& row, UserBrief author, bool is_like);
+
 // The service itself; others see InteractionService (service.h). A topic is a file.
 class Interactions final : public InteractionService {
  public:
@@ -83,8 +86,8 @@ class Interactions final : public InteractionService {
   Task<Result<VideoPage>> videos_of(const Ctx& ctx, VideoPageReq req);
 
   // service_comments.cc
-  Task<Result<std::vector<Result<CommentId>>>> write_comments(std::vector<NewComment> rows);
-  Result<std::vector<Result<CommentId>>> write_comments_tx(sql::Tx& tx, const std::vector<NewComment>& rows);
+  Task<Result<std::vector<Result<CommentPtr>>>> write_comments(std::vector<NewComment> rows);
+  Result<std::vector<Result<CommentPtr>>> write_comments_tx(sql::Tx& tx, const std::vector<NewComment>& rows);
   // False: it is deleted already. Counts follow; replies below a deleted comment are in no list any more.
   Result<bool> delete_comment_tx(sql::Tx& tx, CommentId id);
 
@@ -114,7 +117,7 @@ class Interactions final : public InteractionService {
   const PeopleParts people_;
   const RequestKeys request_keys_;
   BatchWriter<EdgeChange, void> edge_writer_;
-  BatchWriter<NewComment, CommentId> comment_writer_;
+  BatchWriter<NewComment, CommentPtr> comment_writer_;
 };
 
 }  // namespace sv::interaction

@@ -37,19 +37,18 @@ Task<Result<CommentActionResp>> Interactions::comment_action(const Ctx& ctx, con
                  .author = author,
                  .reply_to = reply_to,
                  .content = std::move(content)};
-  SV_CO_TRY(const CommentId id, co_await comment_writer_.add(std::move(row)));
-  SV_CO_TRY(CommentPtr made, co_await state_.living_comment(id));
-  if (!made) co_return fail(Errc::not_found, "comment_not_found");  // deleted since the first answer to this idempotency key
-  const People self = co_await people_.look_up(ctx, req.user_id, {req.user_id});
-  SV_CO_TRY(auto composed, co_await compose(ctx, req.user_id, {std::move(made)}, self));
-  co_return CommentActionResp{.comment = std::move(composed.front())};
+  SV_CO_TRY(const CommentPtr made, co_await comment_writer_.add(std::move(row)));
+  if (made->deleted) co_return fail(Errc::not_found, "comment_not_found");  // since the first answer to this idempotency key
+  const Person self = co_await people_.look_up_one(ctx, req.user_id, req.user_id);
+  SV_CO_TRY(const bool liked, made->likes == 0 ? Result<bool>(false) : co_await has_edge({Edge::comment_like, req.user_id, made->id.value}));
+  co_return CommentActionResp{.comment = shown(*made, self.brief, liked)};
 }
 
-Task<Result<std::vector<Result<CommentId>>>> Interactions::write_comments(std::vector<NewComment> rows) {
+Task<Result<std::vector<Result<CommentPtr>>>> Interactions::write_comments(std::vector<NewComment> rows) {
   co_return co_await state_.deps.db.write(Ctx{}, [this, rows = std::move(rows)](sql::Tx& tx) { return write_comments_tx(tx, rows); });
 }
 
-Result<std::vector<Result<CommentId>>> Interactions::write_comments_tx(sql::Tx& tx, const std::vector<NewComment>& rows) {
+Result<std::vector<Result<CommentPtr>>> Interactions::write_comments_tx(sql::Tx& tx, const std::vector<NewComment>& rows) {
   const std::int64_t now = state_.now();
   std::vector<std::int64_t> users, videos, targets;
   for (const NewComment& row : rows) {
@@ -73,7 +72,7 @@ Result<std::vector<Result<CommentId>>> Interactions::write_comments_tx(sql::Tx& 
     return at != above.end() && !at->second->deleted;
   };
 
-  std::vector<Result<CommentId>> outcomes;
+  std::vector<Result<CommentPtr>> outcomes;
   std::vector<sql::Params> inserts;
   std::vector<Event> events;
   Changes changes;
@@ -81,8 +80,14 @@ Result<std::vector<Result<CommentId>>> Interactions::write_comments_tx(sql::Tx& 
     const std::string body = body_of(row.video, row.reply_to, row.content);
     auto before = request_keys_.find(tx, row.ctx, row.user, "comment", body);
     if (!before && before.error().code != Errc::unprocessable) return std::unexpected(std::move(before.error()));
-    if (!before || *before) {
-      outcomes.push_back(before ? Result<CommentId>(CommentId(**before)) : std::unexpected(std::move(before.error())));
+    if (!before) {
+      outcomes.push_back(std::unexpected(std::move(before.error())));
+      continue;
+    }
+    if (*before) {
+      SV_TRY(const auto found, state_.comments_now(tx, {**before}));
+      if (found.empty()) outcomes.push_back(fail(Errc::not_found, "comment_not_found"));
+      else outcomes.push_back(found.begin()->second);
       continue;
     }
     if (gone.contains(row.user)) {
@@ -93,7 +98,7 @@ Result<std::vector<Result<CommentId>>> Interactions::write_comments_tx(sql::Tx& 
       outcomes.push_back(fail(Errc::not_found, "video_not_found"));
       continue;
     }
-    CommentRow made{.id = row.id, .video = row.video, .user = row.user, .reply_to = row.reply_to, .content = {}, .created_ms = now};
+    CommentRow made{.id = row.id, .video = row.video, .user = row.user, .reply_to = row.reply_to, .content = row.content, .created_ms = now};
     UserId reply_to_user{};
     if (row.reply_to) {
       const CommentPtr target = alive(row.reply_to) ? above.at(row.reply_to) : nullptr;
@@ -114,7 +119,7 @@ Result<std::vector<Result<CommentId>>> Interactions::write_comments_tx(sql::Tx& 
     changes.threads.insert({.video = row.video, .root = made.root});
     changes.rankings.insert(row.video);
     events.push_back(commented_event(made, row.author, reply_to_user, now));
-    outcomes.push_back(made.id);
+    outcomes.push_back(std::make_shared<const CommentRow>(std::move(made)));
   }
   SV_CHECK(tx.execute_many(store::kInsertComment, inserts));
   for (Event& event : events) SV_CHECK(state_.deps.events.publish(tx, std::move(event)));

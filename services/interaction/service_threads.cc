@@ -18,6 +18,19 @@ Entry entry_of(const std::optional<Cursor>& cursor, Entry otherwise) { return cu
 
 }  // namespace
 
+Comment shown(const CommentRow& row, UserBrief author, bool is_like) {
+  return {.id = row.id,
+          .user_id = row.user,
+          .video_id = row.video,
+          .content = row.content,
+          .create_time = format_text_time(row.created_ms),
+          .reply_to_id = row.reply_to,
+          .user = std::move(author),
+          .like_count = row.likes,
+          .is_like = is_like,
+          .reply_count = row.replies};
+}
+
 // In a ranking an entry is {ranking, position}, so that its cursor finds the same ranking again; in a thread {time, id}.
 Task<Result<std::vector<Entry>>> Interactions::entries(const Listing& list, Entry after, std::size_t count) {
   if (!list.ranking) co_return co_await state_.thread(list.thread, after, count);
@@ -72,17 +85,7 @@ Task<Result<std::vector<Comment>>> Interactions::compose(const Ctx&, UserId view
   SV_CO_TRY(const auto mine, co_await state_.edges_of(viewer, {Edge::comment_like}, std::move(ids)));
   std::vector<Comment> out;
   out.reserve(rows.size());
-  for (const CommentPtr& row : rows)
-    out.push_back({.id = row->id,
-                   .user_id = row->user,
-                   .video_id = row->video,
-                   .content = row->content,
-                   .create_time = format_text_time(row->created_ms),
-                   .reply_to_id = row->reply_to,
-                   .user = people.at(row->user).brief,
-                   .like_count = row->likes,
-                   .is_like = mine.contains({Edge::comment_like, row->id.value}),
-                   .reply_count = row->replies});
+  for (const CommentPtr& row : rows) out.push_back(shown(*row, people.at(row->user).brief, mine.contains({Edge::comment_like, row->id.value})));
   co_return out;
 }
 

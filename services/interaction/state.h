@@ -120,7 +120,12 @@ class State {
  private:
   Task<Result<std::vector<Entry>>> read_thread(ThreadKey key, Entry after, std::size_t limit);
   Task<Result<HeadPtr>> recent_head(UserId user, Edge kind);
-  Result<std::map<UserId, PersonCounts>> add_to_people(sql::Tx& tx, const std::map<UserId, PersonCounts>& sums);
+  struct Received {
+    std::int64_t likes = 0, comments = 0;
+  };
+  // What the counters are now, of those that changed.
+  Result<std::vector<PersonCounts>> add_to_people(sql::Tx& tx, const std::map<UserId, Received>& sums);
+  Result<std::vector<VideoCounts>> add_to_videos(sql::Tx& tx, const std::map<VideoId, Changes::OfVideo>& sums);
   Result<> add_to_comments(sql::Tx& tx, const std::map<CommentId, Changes::OfComment>& sums);
   void remember(const VideoCounts& counts);
   void remember(const PersonCounts& counts);

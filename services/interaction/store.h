@@ -77,18 +77,17 @@ inline constexpr std::string_view kAddToVideo =
     ") VALUES ($1, $2, $3, $4, $5, $6, 0, 1) ON CONFLICT (video_id) DO UPDATE SET "
     "likes = interaction_videos.likes + excluded.likes, comments = interaction_videos.comments + excluded.comments, "
     "stars = interaction_videos.stars + excluded.stars, shares = interaction_videos.shares + excluded.shares, "
-    "revision = interaction_videos.revision + 1 WHERE interaction_videos.gone = 0 RETURNING " SV_VIDEO_COLUMNS;
-inline constexpr std::string_view kEndVideo =
-    "INSERT INTO interaction_videos (" SV_VIDEO_COLUMNS
-    ") VALUES ($1, $2, 0, 0, 0, 0, 1, 1) ON CONFLICT (video_id) DO UPDATE SET "
-    "likes = 0, comments = 0, stars = 0, shares = 0, gone = 1, revision = interaction_videos.revision + 1 RETURNING " SV_VIDEO_COLUMNS;
+    "revision = interaction_videos.revision + 1 WHERE interaction_videos.gone = 0";
+inline constexpr std::string_view kEndVideo = "INSERT INTO interaction_videos (" SV_VIDEO_COLUMNS
+                                              ") VALUES ($1, $2, 0, 0, 0, 0, 1, 1) ON CONFLICT (video_id) DO UPDATE SET "
+                                              "likes = 0, comments = 0, stars = 0, shares = 0, gone = 1, revision = interaction_videos.revision + 1";
 #undef SV_VIDEO_COLUMNS
 inline constexpr std::string_view kPeople = "SELECT user_id, likes, comments, revision FROM interaction_people WHERE user_id = any($1)";
 inline constexpr std::string_view kGonePeople = "SELECT user_id FROM interaction_people WHERE user_id = any($1) AND gone = 1";
 inline constexpr std::string_view kAddToPerson =
     "INSERT INTO interaction_people (user_id, likes, comments, gone, revision) VALUES ($1, $2, $3, 0, 1) ON CONFLICT (user_id) DO UPDATE SET "
     "likes = interaction_people.likes + excluded.likes, comments = interaction_people.comments + excluded.comments, "
-    "revision = interaction_people.revision + 1 RETURNING user_id, likes, comments, revision";
+    "revision = interaction_people.revision + 1";
 inline constexpr std::string_view kEndPerson =
     "INSERT INTO interaction_people (user_id, likes, comments, gone, revision) VALUES ($1, 0, 0, 1, 1) "
     "ON CONFLICT (user_id) DO UPDATE SET gone = 1, revision = interaction_people.revision + 1";
