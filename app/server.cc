@@ -30,6 +30,7 @@ namespace sv {
 namespace {
 
 constexpr std::chrono::seconds kCertificateLook{60};
+constexpr std::size_t kLoginsWaiting = 64;  // for one thread: some 6 s of bcrypt, less than a request's time
 constexpr std::chrono::hours kLinkLife{6};  // of a signed media URL: longer than the longest video plays
 
 // Event loops, one thread each. The last one is for background work, so that no request waits behind it.
@@ -137,7 +138,7 @@ class Server {
         revoked_(storage_->clock),
         signer_(keys_, storage_->clock),
         cores_(std::max(1u, std::thread::hardware_concurrency())),
-        bcrypt_pool_("bcrypt", std::max(1u, cores_ - 1), 256),
+        bcrypt_pool_("bcrypt", bcrypt_threads(), kLoginsWaiting * bcrypt_threads()),
         tools_(std::move(tools)),
         search_(std::move(search)),
         cache_(make_memory_cache({.bytes = cache_bytes(c)})),
@@ -207,6 +208,9 @@ class Server {
     for (auto& [path, db] : storage_->files) out.push_back(db.get());
     return out;
   }
+
+  // All cores but one, which the feed keeps.
+  std::size_t bcrypt_threads() const { return std::max(1u, cores_ - 1); }
 
   static std::size_t cache_bytes(const Config& config) {
     PartUrl url = parse_part_url(config, config.cache);

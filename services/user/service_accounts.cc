@@ -7,24 +7,34 @@ namespace sv::user {
 namespace {
 
 std::unexpected<Error> busy() {
-  return std::unexpected(
-      Error{.code = Errc::unavailable, .token = "busy", .field = {}, .detail = "the bcrypt queue is full", .retry_after = std::chrono::seconds(1)});
+  return std::unexpected(Error{.code = Errc::unavailable,
+                               .token = "busy",
+                               .field = {},
+                               .detail = "bcrypt has more to do than it can",
+                               .retry_after = std::chrono::seconds(1)});
 }
 
 }  // namespace
 
-Task<Result<std::string>> Users::hash_password(std::string password) {
-  auto hash = co_await offload(deps_.bcrypt_pool,
-                               [password = std::move(password), cost = options_.bcrypt_cost] { return auth::hash_password(password, cost); });
-  if (!hash) co_return busy();
-  co_return std::move(*hash);
+// Whose caller has been told that it takes too long is not worth 100 ms of a core: a crowd would keep the pool busy for nobody.
+Task<Result<std::string>> Users::hash_password(const Ctx& ctx, std::string password) {
+  auto hash = co_await offload(
+      deps_.bcrypt_pool, [password = std::move(password), cost = options_.bcrypt_cost, deadline = ctx.deadline]() -> std::optional<std::string> {
+        if (std::chrono::steady_clock::now() >= deadline) return std::nullopt;
+        return auth::hash_password(password, cost);
+      });
+  if (!hash || !*hash) co_return busy();
+  co_return std::move(**hash);
 }
 
-Task<Result<bool>> Users::verify_password(std::string password, std::string hash) {
+Task<Result<bool>> Users::verify_password(const Ctx& ctx, std::string password, std::string hash) {
   const auto same =
-      co_await offload(deps_.bcrypt_pool, [password = std::move(password), hash = std::move(hash)] { return auth::verify_password(password, hash); });
-  if (!same) co_return busy();
-  co_return *same;
+      co_await offload(deps_.bcrypt_pool, [password = std::move(password), hash = std::move(hash), deadline = ctx.deadline]() -> std::optional<bool> {
+        if (std::chrono::steady_clock::now() >= deadline) return std::nullopt;
+        return auth::verify_password(password, hash);
+      });
+  if (!same || !*same) co_return busy();
+  co_return **same;
 }
 
 Task<Result<LoginRegisterResp>> Users::register_(const Ctx& ctx, const RegisterReq& req) {
@@ -34,7 +44,7 @@ Task<Result<LoginRegisterResp>> Users::register_(const Ctx& ctx, const RegisterR
   // Before the costly hash; who comes first among those who pass here is decided by the unique index.
   SV_CO_TRY(const sql::Rows taken, co_await deps_.db.query(store::kAccountByKey, {key}));
   if (!taken.empty()) co_return fail(Errc::rejected, "username_taken");
-  SV_CO_TRY(std::string hash, co_await hash_password(req.password));
+  SV_CO_TRY(std::string hash, co_await hash_password(ctx, req.password));
 
   const NewAccount account{.id = UserId(deps_.ids.next()),
                            .username = req.username,
@@ -63,7 +73,7 @@ Task<Result<LoginRegisterResp>> Users::login(const Ctx& ctx, const LoginReq& req
     user = UserId(rows.i64(0, 0));
     hash = rows.text(0, 1);
   }
-  SV_CO_TRY(const bool right, co_await verify_password(req.password, hash));
+  SV_CO_TRY(const bool right, co_await verify_password(ctx, req.password, hash));
   if (!right || !user) co_return fail(Errc::rejected, "wrong_credentials");
 
   Opened session = make_session(ctx, user);
@@ -85,9 +95,9 @@ Task<Result<>> Users::update_user(const Ctx& ctx, const UpdateUserReq& req) {
     SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kPasswordById, {req.user_id}));
     if (rows.empty()) co_return fail(Errc::not_found, "user_not_found");
     old_hash = rows.text(0, 0);
-    SV_CO_TRY(const bool right, co_await verify_password(*req.old_password, old_hash));
+    SV_CO_TRY(const bool right, co_await verify_password(ctx, *req.old_password, old_hash));
     if (!right) co_return fail(Errc::rejected, "wrong_old_password");
-    SV_CO_TRY(new_hash, co_await hash_password(*req.new_password));
+    SV_CO_TRY(new_hash, co_await hash_password(ctx, *req.new_password));
   }
   const std::int64_t kept = session_id(ctx.session);
   co_return co_await deps_.db.write(
@@ -137,7 +147,7 @@ Task<Result<>> Users::delete_account(const Ctx& ctx, const DeleteAccountReq& req
   SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kPasswordById, {req.user_id}));
   if (rows.empty()) co_return fail(Errc::not_found, "user_not_found");
   const std::string hash = rows.text(0, 0);
-  SV_CO_TRY(const bool right, co_await verify_password(req.password, hash));
+  SV_CO_TRY(const bool right, co_await verify_password(ctx, req.password, hash));
   if (!right) co_return fail(Errc::rejected, "wrong_old_password");
   co_return co_await deps_.db.write(ctx, [this, id = req.user_id, hash](sql::Tx& tx) -> Result<> {
     SV_TRY(const bool deleted, writes_.delete_account(tx, id, hash));

@@ -280,5 +280,13 @@ TEST_F(UserTest, AnAvatarIsDrawnAgainAndEachHasItsOwnPath) {
   EXPECT_TRUE(std::filesystem::is_empty(options.scratch));
 }
 
+TEST_F(UserTest, ALoginWhoseTimeIsUpCostsNoHash) {
+  sign_up("ann");
+  Ctx late = guest;
+  late.deadline = std::chrono::steady_clock::now() - std::chrono::seconds(1);
+  EXPECT_EQ(run_task(service->login(late, {.username = "ann", .password = "a fine password"})).error().token, "busy");
+  EXPECT_TRUE(login("ann"));
+}
+
 }  // namespace
 }  // namespace sv::user

@@ -46,8 +46,8 @@ class Users final : public UserApi {
 
  private:
   // service_accounts.cc
-  Task<Result<std::string>> hash_password(std::string password);
-  Task<Result<bool>> verify_password(std::string password, std::string hash);
+  Task<Result<std::string>> hash_password(const Ctx& ctx, std::string password);
+  Task<Result<bool>> verify_password(const Ctx& ctx, std::string password, std::string hash);
   Task<Result<>> change_account(const Ctx& ctx, std::string_view statement, UserId id, sql::Params params);
 
   // service_sessions.cc: the session's row, and the answer that hands it out once the row is committed.
