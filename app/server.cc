@@ -38,15 +38,20 @@ class Loops {
  public:
   explicit Loops(std::size_t count) {
     for (std::size_t i = 0; i <= count; ++i) {
-      loops_.push_back(std::make_unique<asio::io_context>(1));
+      loops_.push_back(std::make_unique<Loop>(1));
       guards_.push_back(asio::make_work_guard(*loops_.back()));
     }
     for (auto& loop : loops_) threads_.emplace_back([l = loop.get()] { l->run(); });
   }
-  ~Loops() {
+  ~Loops() { end(); }
+
+  // The threads are gone, and with them every frame that still waited: what frames refer to may go now. Strands and timers of objects that go
+  // later stay valid until the loops themselves go.
+  void end() {
     guards_.clear();
     for (auto& loop : loops_) loop->stop();
-    for (auto& thread : threads_) thread.join();
+    for (auto& thread : std::exchange(threads_, {})) thread.join();
+    for (auto& loop : loops_) loop->shutdown();
   }
 
   std::vector<asio::any_io_executor> edge() {
@@ -57,7 +62,11 @@ class Loops {
   asio::any_io_executor background() { return loops_.back()->get_executor(); }
 
  private:
-  std::vector<std::unique_ptr<asio::io_context>> loops_;
+  struct Loop : asio::io_context {
+    using io_context::io_context;
+    using io_context::shutdown;
+  };
+  std::vector<std::unique_ptr<Loop>> loops_;
   std::vector<asio::executor_work_guard<asio::io_context::executor_type>> guards_;
   std::vector<std::thread> threads_;
 };
@@ -117,6 +126,13 @@ class Server {
     auto server = std::unique_ptr<Server>(new Server(config, std::move(storage), std::move(keys), std::move(tools), std::move(*search)));
     SV_CHECK(server->listen(config));
     return server;
+  }
+
+  // The loops end after what only runs on them, and before what their frames use.
+  ~Server() {
+    http_.reset();
+    events_.reset();
+    loops_.end();
   }
 
   std::uint16_t port() const { return http_->port(); }
@@ -229,15 +245,14 @@ class Server {
   std::unique_ptr<media::MediaTools> tools_;
   std::unique_ptr<SearchIndex> search_;
   std::unique_ptr<Cache> cache_;
+  Loops loops_;
   Services services_;
-  // The loops end after everything that runs on them, and before what that used.
   std::unique_ptr<user::UserApi> user_;
   std::unique_ptr<video::VideoService> video_;
   std::unique_ptr<interaction::InteractionService> interaction_;
   std::unique_ptr<message::MessageApi> message_;
   std::unique_ptr<social::SocialApi> social_;
   std::unique_ptr<gateway::Gateway> gateway_;
-  Loops loops_;
   std::unique_ptr<EventBus> events_;
   std::shared_ptr<net::TlsIdentity> tls_;
   std::unique_ptr<net::HttpServer> http_;
