@@ -36,7 +36,7 @@ struct Edge {
   PageCache pages;
   FreshCache<MediaFile> media;  // by path
   AccessLog log;
-  const std::string openapi;  // the document
+  const Page openapi;  // the document
   std::atomic<bool> draining{false};
 };
 

@@ -1,5 +1,6 @@
 """Writes the files of web/ as C++ data: embed_web.py OUT FILE…"""
 
+import gzip
 import hashlib
 import pathlib
 import sys
@@ -34,10 +35,11 @@ def main():
     rows = []
     for i, file in enumerate(files):
         data = file.read_bytes()
-        code += [f"constexpr char kData{i}[] =", literal(data) + ";"]
+        small = gzip.compress(data, 9, mtime=0)
+        code += [f"constexpr char kData{i}[] =", literal(data) + ";", f"constexpr char kGzip{i}[] =", literal(small) + ";"]
         etag = hashlib.sha256(data).hexdigest()[:16]
         kind = TYPES.get(file.suffix, "application/octet-stream")
-        rows.append(f'    {{"{file.name}", "{kind}", "\\"{etag}\\"", {{kData{i}, {len(data)}}}}},')
+        rows.append(f'    {{"{file.name}", "{kind}", "\\"{etag}\\"", {{kData{i}, {len(data)}}}, {{kGzip{i}, {len(small)}}}}},')
     code += [f"constexpr WebFile kFiles[] = {{", *rows, "};", "", "}  // namespace", "",
              "std::span<const WebFile> web_files() { return kFiles; }", "", "}  // namespace sv::gateway", ""]
     out.parent.mkdir(parents=True, exist_ok=True)

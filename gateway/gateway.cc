@@ -4,15 +4,24 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "gateway/auth.h"
+#include "gateway/content.h"
 #include "gateway/cors.h"
 #include "gateway/edge.h"
 #include "gateway/envelope.h"
 #include "gateway/openapi.h"
 #include "gateway/request_id.h"
 #include "platform/core/log.h"
-#include "platform/net/range.h"
 
 namespace sv::gateway {
+
+namespace {
+
+Page document_page(std::string body) {
+  std::string etag = etag_of(body);
+  return {.headers = {}, .body = std::move(body), .etag = std::move(etag)};
+}
+
+}  // namespace
 
 Edge::Edge(GatewayDeps d, GatewayOptions o)
     : deps(std::move(d)),
@@ -24,7 +33,7 @@ Edge::Edge(GatewayDeps d, GatewayOptions o)
       pages(deps.revision, options.page_cache_bytes),
       media(deps.revision, 4u << 20),
       log(deps.metrics, router.routes()),
-      openapi(openapi_document(router.routes(), options.version)) {}
+      openapi(document_page(openapi_document(router.routes(), options.version))) {}
 
 namespace {
 
@@ -171,22 +180,25 @@ Task<Result<>> WebGateway::send_page(Call& call) {
     Page made{.headers = call.headers.substr(before), .body = std::move(call.body), .etag = {}};
     call.headers.resize(before);
     made.etag = etag_of(made.body);
-    const std::size_t size = made.headers.size() + made.body.size();
+    const std::size_t size = made.headers.size() + 2 * made.body.size();  // with room for the compressed form
     page = edge_.pages.put(call.route->path, call.x.query(), revision, now, std::move(made), size);
   }
   call.headers += page->headers;
   call.headers += "Content-Type: application/json; charset=utf-8\r\nCache-Control: no-cache\r\nVary: Authorization\r\n";
-  call.header("ETag", page->etag);
-  if (net::etag_matches(call.x.header("If-None-Match"), page->etag)) (void)co_await call.x.send(304, call.headers, std::string_view{});
-  else (void)co_await call.x.send(200, call.headers, page->body);
-  co_return Result<>{};
+  co_return co_await send_content(
+      call,
+      {.body = page->body, .gzip = wants_gzip(call, page->body.size()) ? page->zipped->of(page->body) : std::string_view(), .etag = page->etag});
 }
 
 Task<Result<>> WebGateway::send_own(Call& call) {
   SV_CO_CHECK(co_await run_in_time(call));
-  call.headers += "Content-Type: application/json; charset=utf-8\r\nCache-Control: private, no-store\r\nVary: Authorization\r\n";
-  (void)co_await call.x.send(200, call.headers, call.body);
-  co_return Result<>{};
+  // What guests get of a public route may be kept, and asked for again by its tag; everything else is its caller's alone.
+  const bool shared = !call.token_given && !needs_token(call.route->access) && call.route->method == "GET";
+  const std::string etag = shared ? etag_of(call.body) : std::string();
+  const std::string zipped = wants_gzip(call, call.body.size()) ? gzip(call.body) : std::string();
+  call.headers += "Content-Type: application/json; charset=utf-8\r\nVary: Authorization\r\n";
+  call.header("Cache-Control", shared ? "no-cache" : "private, no-store");
+  co_return co_await send_content(call, {.body = call.body, .gzip = zipped, .etag = etag});
 }
 
 // Every failure ends here: the answer, and the log line when the fault is ours.

@@ -91,6 +91,17 @@ std::string responses(const Route& route) {
   return out;
 }
 
+// What groups operations on the page: the segment that names the thing.
+std::string_view area_of(const Route& route) {
+  if (route.content_type == "text/html" || route.path.starts_with("/web/")) return "pages";
+  if (route.access == Access::moderator) return "moderation";
+  if (route.path.starts_with("/media/")) return "media";
+  std::string_view path = route.path;
+  for (std::string_view prefix : {"/api/", "auth/"})
+    if (path.starts_with(prefix)) path.remove_prefix(prefix.size());
+  return path.starts_with('/') ? "platform" : path.substr(0, path.find('/'));
+}
+
 std::string operation(const Route& route) {
   std::string method(route.method);
   std::ranges::transform(method, method.begin(), [](char c) { return static_cast<char>(c | 0x20); });
@@ -99,8 +110,9 @@ std::string operation(const Route& route) {
   const std::string_view security = needs_token(route.access)          ? R"([{"bearer":[]}])"
                                     : route.access == Access::optional ? R"([{},{"bearer":[]}])"
                                                                        : "[]";
-  return fmt::format(R"("{}":{{"operationId":{},"summary":{},"security":{},"parameters":[{}],{}"responses":{{{}}}}})", method, json_text(id),
-                     json_text(route.summary), security, parameters(route), request_body(route), responses(route));
+  return fmt::format(R"("{}":{{"tags":[{}],"operationId":{},"summary":{},"security":{},"parameters":[{}],{}"responses":{{{}}}}})", method,
+                     json_text(area_of(route)), json_text(id), json_text(route.summary), security, parameters(route), request_body(route),
+                     responses(route));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "gateway/content.h"
 #include "platform/core/revision.h"
 
 namespace sv::gateway {
@@ -87,6 +88,7 @@ struct Page {
   std::string headers;  // the handler's own lines
   std::string body;
   std::string etag;  // quoted
+  std::shared_ptr<Zipped> zipped = std::make_shared<Zipped>();
 };
 using PageCache = FreshCache<Page>;
 

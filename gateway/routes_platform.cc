@@ -1,4 +1,5 @@
 #include "gateway/auth.h"
+#include "gateway/content.h"
 #include "gateway/edge.h"
 #include "gateway/route.h"
 
@@ -40,31 +41,11 @@ Task<Result<>> metrics(Call& call) {
 }
 
 Task<Result<>> openapi(Call& call) {
+  const Page& document = call.edge.openapi;
   call.headers += "Content-Type: application/json; charset=utf-8\r\nCache-Control: no-cache\r\n";
-  (void)co_await call.x.send(200, call.headers, call.edge.openapi);
-  co_return Result<>{};
-}
-
-// A row per operation; the whole truth is in /openapi.json.
-Task<Result<>> docs(Call& call) {
-  std::string html =
-      "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>shortvideo API</title><h1>shortvideo API</h1>"
-      "<p>Schemas: <a href=\"/openapi.json\">openapi.json</a></p><table><tr><th>method<th>path<th>token<th>what</tr>";
-  for (const Route& route : call.edge.router.routes()) {
-    if (route.content_type == "text/html") continue;
-    const std::string_view token = route.access == Access::moderator  ? "moderator"
-                                   : route.access == Access::required ? "required"
-                                   : route.access == Access::optional ? "optional"
-                                                                      : "";
-    for (std::string_view part : {std::string_view("<tr><td>"), route.method, std::string_view("<td><code>"), route.path,
-                                  std::string_view("</code><td>"), token, std::string_view("<td>"), route.summary, std::string_view("</tr>")})
-      html += part;
-  }
-  html += "</table></html>";
-  call.headers +=
-      "Content-Type: text/html; charset=utf-8\r\nCache-Control: no-cache\r\nContent-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n";
-  (void)co_await call.x.send(200, call.headers, html);
-  co_return Result<>{};
+  co_return co_await send_content(call, {.body = document.body,
+                                         .gzip = wants_gzip(call, document.body.size()) ? document.zipped->of(document.body) : std::string_view(),
+                                         .etag = document.etag});
 }
 
 constexpr Route plain(std::string_view path, Task<Result<>> (*handle)(Call&), std::string_view summary, std::string_view content_type,
@@ -86,7 +67,6 @@ constexpr Route kRoutes[] = {
           &schema_of<http::ReadyResp>),
     plain("/metrics", &metrics, "Prometheus text, for clients on this machine and moderators", "text/plain"),
     plain("/openapi.json", &openapi, "This document", "application/json"),
-    plain("/docs", &docs, "The operations as a page", "text/html"),
 };
 
 }  // namespace

@@ -1,10 +1,9 @@
-#include <array>
 #include <charconv>
 
+#include "gateway/content.h"
 #include "gateway/edge.h"
 #include "gateway/route.h"
 #include "gateway/web_files.h"
-#include "platform/net/range.h"
 
 namespace sv::gateway {
 namespace {
@@ -15,15 +14,29 @@ const WebFile* find_file(std::string_view name) {
   return nullptr;
 }
 
+Task<Result<>> send_file(Call& call, const WebFile& file) {
+  co_return co_await send_content(
+      call, {.body = file.body, .gzip = wants_gzip(call, file.body.size()) ? file.gzip : std::string_view(), .etag = file.etag});
+}
+
 Task<Result<>> web_file(Call& call) {
   const WebFile* file = find_file(call.tail);
   if (!file) co_return fail(Errc::not_found, "unknown_route");
   call.header("Content-Type", file->content_type);
   call.header("Cache-Control", "no-cache");
-  call.header("ETag", file->etag);
-  if (net::etag_matches(call.x.header("If-None-Match"), file->etag)) (void)co_await call.x.send(304, call.headers, std::string_view{});
-  else (void)co_await call.x.send(200, call.headers, file->body);
-  co_return Result<>{};
+  co_return co_await send_file(call, *file);
+}
+
+// The API as a page: it reads /openapi.json, and tries operations on this server.
+Task<Result<>> docs(Call& call) {
+  const WebFile* file = find_file("docs.html");
+  if (!file) co_return fail(Errc::not_found, "unknown_route");
+  call.header("Content-Type", file->content_type);
+  call.header("Cache-Control", "no-cache");
+  call.header("Content-Security-Policy",
+              "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+              "frame-ancestors 'none'");
+  co_return co_await send_file(call, *file);
 }
 
 void append_meta(std::string& out, std::string_view property, std::string_view content) {
@@ -64,13 +77,11 @@ Task<Result<>> send_index(Call& call, std::string_view in_head) {
                                              "; connect-src 'self' " + media +
                                              "; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'");
   const auto head_end = index->body.find("</head>");
-  if (in_head.empty() || head_end == std::string_view::npos) {
-    (void)co_await call.x.send(200, call.headers, index->body);
-    co_return Result<>{};
-  }
-  const std::array<std::string_view, 3> pieces{index->body.substr(0, head_end), in_head, index->body.substr(head_end)};
-  (void)co_await call.x.send(200, call.headers, pieces);
-  co_return Result<>{};
+  if (in_head.empty() || head_end == std::string_view::npos) co_return co_await send_file(call, *index);
+  std::string page(index->body);
+  page.insert(head_end, in_head);
+  const std::string etag = etag_of(page);
+  co_return co_await send_content(call, {.body = page, .gzip = {}, .etag = etag});
 }
 
 Task<Result<>> page(Call& call) { co_return co_await send_index(call, {}); }
@@ -113,6 +124,7 @@ constexpr Route kRoutes[] = {
     web("/admin", &page, "The web client"),
     web("/login", &page, "The web client"),
     web("/register", &page, "The web client"),
+    web("/docs", &docs, "The API as a page to read and to try"),
     web("/web/{file}", &web_file, "A file of the web client", "*/*"),
 };
 

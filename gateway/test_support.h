@@ -108,6 +108,7 @@ class FakeSocial final : public social::SocialAbsent {
  public:
   Task<Result<social::FollowActionResp>> follow_action(const Ctx&, const social::FollowActionReq&) override;
   Task<Result<social::FollowListResp>> get_follow_list(const Ctx&, const social::FollowListReq&) override;
+  Task<Result<social::CheckFollowResp>> check_follow(const Ctx&, const social::CheckFollowReq&) override { co_return social::CheckFollowResp{}; }
 
   bool private_target = false;
   social::FollowListReq asked;

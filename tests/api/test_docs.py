@@ -1,12 +1,14 @@
 """The documents say what is true: the walk-through runs, and the files they name exist."""
 
+import importlib.machinery
+import importlib.util
 import os
 import re
 import subprocess
 
 import pytest
 
-from harness import ROOT
+from harness import ROOT, Api
 
 PAGES = ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "docs/README.md", "docs/architecture.md", "docs/backup.md", "docs/life-of-a-request.md"]
 
@@ -31,3 +33,16 @@ def test_the_files_that_a_page_names_exist(page):
         assert (ROOT / name).exists() or list(ROOT.glob("build/*/gen/" + name)), name
     for link in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (ROOT / page).parent.joinpath(link).exists(), link
+
+
+def test_the_table_of_routes_is_what_the_program_serves(server):
+    loader = importlib.machinery.SourceFileLoader("route_table", str(ROOT / "tools/route_table"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    loader.exec_module(module)
+    document = Api(server).raw("GET", "/openapi.json").json()
+    text = (ROOT / "README.md").read_text()
+    assert module.with_table(text, document) == text, "README.md is stale: run tools/route_table --write"
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            if operation["tags"] != ["pages"]:
+                assert f"| {method.upper()} | `{path}` |" in text

@@ -1,5 +1,6 @@
 """What every request gets: framing, limits, request ids, CORS, metrics, the API's description."""
 
+import gzip
 import json
 import re
 import socket
@@ -7,6 +8,7 @@ import time
 import threading
 
 import pytest
+import requests
 
 from harness import PASSWORD, Api, exchange, refused, register
 
@@ -186,6 +188,42 @@ def test_openapi_describes_every_route_completely(guest):
                 at = at[step]
     video = document["components"]["schemas"]["Video"]["properties"]
     assert {"id", "url", "hlsUrl", "publishTime"} <= set(video)
+
+
+def test_json_is_compressed_for_those_who_take_it(server):
+    def get(path, **headers):
+        with requests.get(server.url + path, headers={"Accept-Encoding": "identity", **headers}, stream=True, timeout=20) as answer:
+            return answer, answer.raw.read()
+
+    plain, body = get("/openapi.json")
+    zipped, small = get("/openapi.json", **{"Accept-Encoding": "br;q=1, gzip;q=0.5"})
+    assert zipped.headers["Content-Encoding"] == "gzip" and "Content-Encoding" not in plain.headers
+    assert len(small) < len(body) / 5 and gzip.decompress(small) == body and "Accept-Encoding" in plain.headers["Vary"]
+    assert len({plain.headers["ETag"], zipped.headers["ETag"]}) == 2
+    for tag in (plain.headers["ETag"], zipped.headers["ETag"]):
+        for coding in ("gzip", "identity"):
+            answer, nothing = get("/openapi.json", **{"If-None-Match": tag, "Accept-Encoding": coding})
+            assert answer.status_code == 304 and answer.headers["ETag"] == tag and not nothing
+    assert "Content-Encoding" not in get("/openapi.json", **{"Accept-Encoding": "gzip;q=0"})[0].headers
+
+
+@pytest.mark.parametrize("path", ["/api/video/feed", "/api/video/hot", "/api/search?keyword=zz", "/api/user/check?username=nobody-yet", "/api/tag/hot", "/", "/docs", "/openapi.json",
+                                  "/web/app.js", "/web/docs.js"])
+def test_public_answers_have_a_tag_and_304(server, path):
+    first = requests.get(server.url + path, timeout=20)
+    assert first.status_code == 200 and "no-store" not in first.headers["Cache-Control"]
+    again = requests.get(server.url + path, headers={"If-None-Match": first.headers["ETag"]}, timeout=20)
+    assert again.status_code == 304 and not again.content, path
+
+
+def test_the_api_page_needs_nothing_from_elsewhere(guest):
+    page = guest.raw("GET", "/docs")
+    assert page.headers["Content-Type"].startswith("text/html") and "script-src 'self'" in page.headers["Content-Security-Policy"]
+    for name in re.findall(r'(?:src|href)="([^"]+)"', page.text):
+        assert name.startswith(("/", "#", "data:")), name
+        if name.startswith("/"):
+            assert guest.raw("GET", name).status_code == 200, name
+    assert "innerHTML" not in guest.raw("GET", "/web/docs.js").text
 
 
 def test_the_page_and_its_files_are_served(guest):
