@@ -22,6 +22,14 @@ constexpr std::string_view kUpdate =
 
 constexpr std::string_view kCounts = "SELECT author_id, owned, listed FROM video_authors WHERE author_id = any($1)";  // primary key
 
+Task<Result<std::vector<FeedHead::Entry>>> read_entries(sql::Database& db, std::string_view sql, sql::Value key, FeedHead::Entry from,
+                                                        std::size_t limit) {
+  SV_CO_TRY(const auto found, co_await db.query(sql, {key, from.publish_time, from.id, limit}));
+  std::vector<FeedHead::Entry> out;
+  for (std::size_t i = 0; i < found.size(); ++i) out.push_back({.publish_time = found.i64(i, 1), .id = VideoId(found.i64(i, 0))});
+  co_return out;
+}
+
 void derive(VideoRow& row, std::int64_t now) {
   bool visible = row.status == Status::ready && row.visibility != Visibility::owner;
   if (visible && row.publish_time == 0) row.publish_time = now;
@@ -157,17 +165,11 @@ Task<Result<std::vector<FeedHead::Entry>>> VideoState::entries_in(std::string na
                                                                   std::size_t count) {
   constexpr std::size_t kListHead = 200;
   constexpr auto kFarFuture = std::numeric_limits<std::int64_t>::max();
-  auto read = [&](FeedHead::Entry from, std::size_t limit) -> Task<Result<std::vector<FeedHead::Entry>>> {
-    SV_CO_TRY(const auto found, co_await deps.db.query(sql, {key, from.publish_time, from.id, limit}));
-    std::vector<FeedHead::Entry> out;
-    for (std::size_t i = 0; i < found.size(); ++i) out.push_back({.publish_time = found.i64(i, 1), .id = VideoId(found.i64(i, 0))});
-    co_return out;
-  };
   auto known = lists.find(name);
   if (!known || known->stamp != head.stamp()) {
     const auto stamp = lists.stamp();
     known = ListHead{.stamp = head.stamp(), .page = nullptr};
-    SV_CO_TRY(auto newest, co_await read({.publish_time = kFarFuture, .id = VideoId(kFarFuture)}, kListHead));
+    SV_CO_TRY(auto newest, co_await read_entries(deps.db, sql, key, {.publish_time = kFarFuture, .id = VideoId(kFarFuture)}, kListHead));
     const bool complete = newest.size() < kListHead;
     known->page = std::make_shared<const FeedHead::Page>(FeedHead::Page{.entries = std::move(newest), .complete = complete});
     lists.put(stamp, name, *known);
@@ -176,7 +178,7 @@ Task<Result<std::vector<FeedHead::Entry>>> VideoState::entries_in(std::string na
   const auto from = std::ranges::partition_point(
       kept, [&](const FeedHead::Entry& e) { return std::pair(e.publish_time, e.id) >= std::pair(after.publish_time, after.id); });
   const auto left = static_cast<std::size_t>(kept.end() - from);
-  if (left < count && !known->page->complete) co_return co_await read(after, count);
+  if (left < count && !known->page->complete) co_return co_await read_entries(deps.db, sql, key, after, count);
   co_return std::vector(from, from + static_cast<std::ptrdiff_t>(std::min(left, count)));
 }
 
