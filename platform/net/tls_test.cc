@@ -182,16 +182,16 @@ class FileObject final : public ObjectReader {
   std::uint64_t size_;
 };
 
+Task<> send_middle(Exchange& x, std::filesystem::path path) {
+  FileObject object(path);
+  (void)co_await x.send_object(206, "", object, 1000, 900'000);
+}
+
 TEST_F(TlsTest, ObjectsAreEncryptedToo) {
   std::string bytes(1 << 20, 'a');
   for (std::size_t i = 0; i < bytes.size(); i += 3) bytes[i] = static_cast<char>(i);
   std::ofstream(files.folder / "object", std::ios::binary) << bytes;
-  TestServer server(
-      [&](Exchange& x) -> Task<> {
-        FileObject object(files.folder / "object");
-        (void)co_await x.send_object(206, "", object, 1000, 900'000);
-      },
-      {}, 1, identity);
+  TestServer server([&](Exchange& x) { return send_middle(x, files.folder / "object"); }, {}, 1, identity);
   TlsClient client(server.port());
   ASSERT_TRUE(client.send(kLast));
   EXPECT_TRUE(body_of(client.rest()) == bytes.substr(1000, 900'000));
