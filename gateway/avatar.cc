@@ -49,16 +49,7 @@ Task<Result<User>> store_avatar(Call& call) {
 
 Task<Result<>> upload_avatar(Call& call) {
   const auto user = co_await store_avatar(call);
-  if (!user) {
-    call.x.close_after();  // what is left of the body is not read
-    co_return std::unexpected(user.error());
-  }
-  call.body = kSuccessWithData;
-  write_json(call.body, *user);
-  call.body += '}';
-  call.headers += "Content-Type: application/json; charset=utf-8\r\nCache-Control: private, no-store\r\nVary: Authorization\r\n";
-  (void)co_await call.x.send(200, call.headers, call.body);
-  co_return Result<>{};
+  co_return co_await send_answer(call, user);
 }
 
 // "<user>/<rev>.jpg": a new picture has a new path, so this one never changes.

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "platform/core/ctx.h"
 #include "platform/net/http_server.h"
@@ -24,5 +25,23 @@ struct Call {
 
   void header(std::string_view name, std::string_view value) { headers.append(name).append(": ").append(value).append("\r\n"); }
 };
+
+// The request as the caller's own, whoever it names. The second is for methods that do a thing and undo it.
+template <class Req>
+Req by_caller(const Call& call, Req req) {
+  req.user_id = call.ctx.caller;
+  return req;
+}
+template <class Req>
+Req by_caller(const Call& call, Req req, bool action) {
+  req.action = action;
+  return by_caller(call, std::move(req));
+}
+// The request for something that belongs to somebody else, as the caller may see it.
+template <class Req>
+Req seen_by_caller(const Call& call, Req req) {
+  req.current_user_id = call.ctx.caller;
+  return req;
+}
 
 }  // namespace sv::gateway

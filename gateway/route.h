@@ -117,6 +117,19 @@ void write_answer(Call& call, const ListPage<T>& page) {
   write_answer(call, page.items);
 }
 
+// Ends a handler of kind stream with what an api route would answer.
+template <class T>
+Task<Result<>> send_answer(Call& call, const Result<T>& data) {
+  if (!data) {
+    call.x.close_after();  // what is left of the body is not read
+    co_return std::unexpected(data.error());
+  }
+  write_answer(call, *data);
+  call.headers += "Content-Type: application/json; charset=utf-8\r\nCache-Control: private, no-store\r\nVary: Authorization\r\n";
+  (void)co_await call.x.send(200, call.headers, call.body);
+  co_return Result<>{};
+}
+
 template <auto Handler, Body Source>
 Task<Result<>> run(Call& call) {
   using In = typename Signature<decltype(Handler)>::In;

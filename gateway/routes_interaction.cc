@@ -8,19 +8,6 @@ namespace in = interaction;
 
 in::InteractionApi& interactions(Call& call) { return *call.edge.deps.services.interaction; }
 
-template <class Req>
-Req by_caller(Call& call, const Req& given) {
-  Req req = given;
-  req.user_id = call.ctx.caller;
-  return req;
-}
-template <class Req>
-Req by_caller(Call& call, const Req& given, bool action) {
-  Req req = by_caller(call, given);
-  req.action = action;
-  return req;
-}
-
 Task<Result<>> like(Call& call, const in::LikeActionReq& req) {
   co_return co_await interactions(call).like_action(call.ctx, by_caller(call, req, true));
 }
@@ -43,26 +30,20 @@ Task<Result<>> unlike_comment(Call& call, const in::CommentLikeActionReq& req) {
   co_return co_await interactions(call).comment_like_action(call.ctx, by_caller(call, req, false));
 }
 
-Task<Result<http::VideoListResp>> liked(Call& call, const in::LikeVideoListReq& given) {
-  in::LikeVideoListReq req = given;
-  req.current_user_id = call.ctx.caller;
-  SV_CO_TRY(auto reply, co_await interactions(call).get_like_video_list(call.ctx, req));
+Task<Result<http::VideoListResp>> liked(Call& call, const in::LikeVideoListReq& req) {
+  SV_CO_TRY(auto reply, co_await interactions(call).get_like_video_list(call.ctx, seen_by_caller(call, req)));
   co_return http::VideoListResp{
       .videos = std::move(reply.videos), .next_cursor = std::move(reply.next_cursor).value_or(""), .total = reply.total_count};
 }
 
-Task<Result<http::VideoListResp>> starred(Call& call, const in::StarVideoListReq& given) {
-  in::StarVideoListReq req = given;
-  req.current_user_id = call.ctx.caller;
-  SV_CO_TRY(auto reply, co_await interactions(call).get_star_video_list(call.ctx, req));
+Task<Result<http::VideoListResp>> starred(Call& call, const in::StarVideoListReq& req) {
+  SV_CO_TRY(auto reply, co_await interactions(call).get_star_video_list(call.ctx, seen_by_caller(call, req)));
   co_return http::VideoListResp{
       .videos = std::move(reply.videos), .next_cursor = std::move(reply.next_cursor).value_or(""), .total = reply.total_count};
 }
 
-Task<Result<in::CountResp>> counts(Call& call, const in::CountReq& given) {
-  in::CountReq req = given;
-  req.current_user_id = call.ctx.caller;
-  co_return co_await interactions(call).get_count(call.ctx, req);
+Task<Result<in::CountResp>> counts(Call& call, const in::CountReq& req) {
+  co_return co_await interactions(call).get_count(call.ctx, seen_by_caller(call, req));
 }
 
 Task<Result<Comment>> comment(Call& call, const in::CommentActionReq& req) {
@@ -74,18 +55,14 @@ Task<Result<>> remove_comment(Call& call, const in::DeleteCommentReq& req) {
   co_return co_await interactions(call).delete_comment(call.ctx, by_caller(call, req));
 }
 
-Task<Result<ListPage<Comment>>> comments(Call& call, const in::CommentListReq& given) {
-  in::CommentListReq req = given;
-  req.current_user_id = call.ctx.caller;
-  SV_CO_TRY(auto reply, co_await interactions(call).get_comment_list(call.ctx, req));
+Task<Result<ListPage<Comment>>> comments(Call& call, const in::CommentListReq& req) {
+  SV_CO_TRY(auto reply, co_await interactions(call).get_comment_list(call.ctx, seen_by_caller(call, req)));
   co_return ListPage<Comment>{
       .items = std::move(reply.comments), .next_cursor = std::move(reply.next_cursor).value_or(""), .total = reply.total_count};
 }
 
-Task<Result<in::ReplyListResp>> replies(Call& call, const in::ReplyListReq& given) {
-  in::ReplyListReq req = given;
-  req.current_user_id = call.ctx.caller;
-  co_return co_await interactions(call).get_reply_list(call.ctx, req);
+Task<Result<in::ReplyListResp>> replies(Call& call, const in::ReplyListReq& req) {
+  co_return co_await interactions(call).get_reply_list(call.ctx, seen_by_caller(call, req));
 }
 
 Task<Result<in::ReportResp>> report(Call& call, const in::ReportReq& req) {

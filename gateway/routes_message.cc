@@ -6,13 +6,6 @@ namespace {
 
 message::MessageApi& messages(Call& call) { return *call.edge.deps.services.message; }
 
-template <class Req>
-Req by_caller(Call& call, const Req& in) {
-  Req req = in;
-  req.user_id = call.ctx.caller;
-  return req;
-}
-
 Task<Result<message::SendMessageResp>> send(Call& call, const message::SendMessageReq& in) {
   message::SendMessageReq req = in;
   req.sender_id = call.ctx.caller;

@@ -6,19 +6,6 @@ namespace {
 
 social::SocialApi& social_of(Call& call) { return *call.edge.deps.services.social; }
 
-template <class Req>
-Req by_caller(Call& call, const Req& in) {
-  Req req = in;
-  req.user_id = call.ctx.caller;
-  return req;
-}
-template <class Req>
-Req by_caller(Call& call, const Req& in, bool action) {
-  Req req = by_caller(call, in);
-  req.action = action;
-  return req;
-}
-
 // Data only when there is something to tell: old clients know none.
 Task<Result<std::optional<social::FollowActionResp>>> follow(Call& call, const social::FollowActionReq& in) {
   SV_CO_TRY(auto reply, co_await social_of(call).follow_action(call.ctx, by_caller(call, in, true)));
@@ -93,9 +80,7 @@ Task<Result<social::RequestListResp>> requests(Call& call, const social::Relatio
 }
 
 Task<Result<social::CheckFollowResp>> check(Call& call, const social::CheckFollowReq& in) {
-  social::CheckFollowReq req = in;
-  req.current_user_id = call.ctx.caller;
-  co_return co_await social_of(call).check_follow(call.ctx, req);
+  co_return co_await social_of(call).check_follow(call.ctx, seen_by_caller(call, in));
 }
 
 constexpr Route kRoutes[] = {

@@ -25,9 +25,7 @@ Task<Result<http::SessionListResp>> sessions(Call& call) {
 }
 
 Task<Result<>> remove_session(Call& call, const user::RemoveSessionReq& in) {
-  user::RemoveSessionReq req = in;
-  req.user_id = call.ctx.caller;
-  co_return co_await users(call).remove_session(call.ctx, req);
+  co_return co_await users(call).remove_session(call.ctx, by_caller(call, in));
 }
 
 Task<Result<User>> user_by_id(Call& call, UserId id) {
@@ -41,11 +39,7 @@ Task<Result<User>> profile(Call& call, const user::UserInfoReq& in) {
 
 Task<Result<User>> detail(Call& call, const http::UserDetailReq& in) { co_return co_await user_by_id(call, in.user_id); }
 
-Task<Result<>> update(Call& call, const user::UpdateUserReq& in) {
-  user::UpdateUserReq req = in;
-  req.user_id = call.ctx.caller;
-  co_return co_await users(call).update_user(call.ctx, req);
-}
+Task<Result<>> update(Call& call, const user::UpdateUserReq& in) { co_return co_await users(call).update_user(call.ctx, by_caller(call, in)); }
 
 Task<Result<user::CheckUsernameResp>> check(Call& call, const user::CheckUsernameReq& in) {
   co_return co_await users(call).check_username(call.ctx, in);
@@ -56,16 +50,10 @@ Task<Result<user::UserStats>> stats(Call& call, const user::UserStatsReq& in) {
   co_return std::move(reply.stats);
 }
 
-Task<Result<>> privacy(Call& call, const user::UpdatePrivacyReq& in) {
-  user::UpdatePrivacyReq req = in;
-  req.user_id = call.ctx.caller;
-  co_return co_await users(call).update_privacy(call.ctx, req);
-}
+Task<Result<>> privacy(Call& call, const user::UpdatePrivacyReq& in) { co_return co_await users(call).update_privacy(call.ctx, by_caller(call, in)); }
 
 Task<Result<>> delete_account(Call& call, const user::DeleteAccountReq& in) {
-  user::DeleteAccountReq req = in;
-  req.user_id = call.ctx.caller;
-  co_return co_await users(call).delete_account(call.ctx, req);
+  co_return co_await users(call).delete_account(call.ctx, by_caller(call, in));
 }
 
 constexpr Route kRoutes[] = {

@@ -7,24 +7,18 @@ namespace {
 video::VideoApi& videos(Call& call) { return *call.edge.deps.services.video; }
 
 Task<Result<video::FeedResp>> feed(Call& call, const video::FeedReq& in) {
-  video::FeedReq req = in;
-  req.user_id = call.ctx.caller;
-  SV_CO_TRY(auto reply, co_await videos(call).get_feed(call.ctx, req));
+  SV_CO_TRY(auto reply, co_await videos(call).get_feed(call.ctx, by_caller(call, in)));
   if (!reply.next_cursor) reply.next_cursor.emplace();
   co_return reply;
 }
 
 Task<Result<Video>> detail(Call& call, const video::VideoDetailReq& in) {
-  video::VideoDetailReq req = in;
-  req.current_user_id = call.ctx.caller;
-  SV_CO_TRY(auto reply, co_await videos(call).get_video_detail(call.ctx, req));
+  SV_CO_TRY(auto reply, co_await videos(call).get_video_detail(call.ctx, seen_by_caller(call, in)));
   co_return std::move(reply.video);
 }
 
 Task<Result<http::VideoListResp>> hot(Call& call, const video::HotVideoReq& in) {
-  video::HotVideoReq req = in;
-  req.user_id = call.ctx.caller;
-  SV_CO_TRY(auto reply, co_await videos(call).get_hot_videos(call.ctx, req));
+  SV_CO_TRY(auto reply, co_await videos(call).get_hot_videos(call.ctx, by_caller(call, in)));
   co_return http::VideoListResp{.videos = std::move(reply.videos), .next_cursor = std::move(reply.next_cursor).value_or(""), .total = {}};
 }
 
@@ -37,9 +31,7 @@ Task<Result<http::VideoListResp>> videos_of(Call& call, const http::VideosOfReq&
 }
 
 Task<Result<video::ListMineResp>> mine(Call& call, const video::ListMineReq& in) {
-  video::ListMineReq req = in;
-  req.user_id = call.ctx.caller;
-  co_return co_await videos(call).list_mine(call.ctx, req);
+  co_return co_await videos(call).list_mine(call.ctx, by_caller(call, in));
 }
 
 Task<Result<http::SearchResp>> search(Call& call, const http::SearchReq& in) {
@@ -73,51 +65,33 @@ Task<Result<>> view(Call& call, const video::RecordViewReq& in) {
 }
 
 Task<Result<>> update(Call& call, const video::UpdateVideoInfoReq& in) {
-  video::UpdateVideoInfoReq req = in;
-  req.user_id = call.ctx.caller;
-  co_return co_await videos(call).update_video_info(call.ctx, req);
+  co_return co_await videos(call).update_video_info(call.ctx, by_caller(call, in));
 }
 
 Task<Result<>> remove_video(Call& call, const video::DeleteVideoReq& in) {
-  video::DeleteVideoReq req = in;
-  req.user_id = call.ctx.caller;
-  co_return co_await videos(call).delete_video(call.ctx, req);
+  co_return co_await videos(call).delete_video(call.ctx, by_caller(call, in));
 }
 
 Task<Result<video::VideoStatusResp>> status(Call& call, const video::VideoStatusReq& in) {
-  video::VideoStatusReq req = in;
-  req.current_user_id = call.ctx.caller;
-  co_return co_await videos(call).get_video_status(call.ctx, req);
+  co_return co_await videos(call).get_video_status(call.ctx, seen_by_caller(call, in));
 }
 
-Task<Result<>> retry(Call& call, const video::RetryVideoReq& in) {
-  video::RetryVideoReq req = in;
-  req.user_id = call.ctx.caller;
-  co_return co_await videos(call).retry_video(call.ctx, req);
-}
+Task<Result<>> retry(Call& call, const video::RetryVideoReq& in) { co_return co_await videos(call).retry_video(call.ctx, by_caller(call, in)); }
 
 Task<Result<video::VideoPageResp>> following(Call& call, const video::FollowingFeedReq& in) {
-  video::FollowingFeedReq req = in;
-  req.user_id = call.ctx.caller;
-  co_return co_await videos(call).get_following_feed(call.ctx, req);
+  co_return co_await videos(call).get_following_feed(call.ctx, by_caller(call, in));
 }
 
 Task<Result<video::VideoPageResp>> related(Call& call, const video::RelatedVideoReq& in) {
-  video::RelatedVideoReq req = in;
-  req.current_user_id = call.ctx.caller;
-  co_return co_await videos(call).get_related_videos(call.ctx, req);
+  co_return co_await videos(call).get_related_videos(call.ctx, seen_by_caller(call, in));
 }
 
 Task<Result<>> not_interested(Call& call, const video::NotInterestedReq& in) {
-  video::NotInterestedReq req = in;
-  req.user_id = call.ctx.caller;
-  co_return co_await videos(call).not_interested(call.ctx, req);
+  co_return co_await videos(call).not_interested(call.ctx, by_caller(call, in));
 }
 
 Task<Result<video::VideoPageResp>> tagged(Call& call, const video::TagVideoReq& in) {
-  video::TagVideoReq req = in;
-  req.current_user_id = call.ctx.caller;
-  co_return co_await videos(call).get_tag_videos(call.ctx, req);
+  co_return co_await videos(call).get_tag_videos(call.ctx, seen_by_caller(call, in));
 }
 
 Task<Result<video::HotTagResp>> hot_tags(Call& call, const video::HotTagReq& in) { co_return co_await videos(call).get_hot_tags(call.ctx, in); }

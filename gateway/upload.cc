@@ -159,17 +159,8 @@ Task<Result<Video>> received(Upload& upload) {
 Task<Result<>> upload_video(Call& call) {
   Upload upload(call);
   const auto video = co_await received(upload);
-  if (!video) {
-    co_await upload.abort();
-    call.x.close_after();  // what is left of the body is not read
-    co_return std::unexpected(video.error());
-  }
-  call.body = kSuccessWithData;
-  write_json(call.body, *video);
-  call.body += '}';
-  call.headers += "Content-Type: application/json; charset=utf-8\r\nCache-Control: private, no-store\r\nVary: Authorization\r\n";
-  (void)co_await call.x.send(200, call.headers, call.body);
-  co_return Result<>{};
+  if (!video) co_await upload.abort();
+  co_return co_await send_answer(call, video);
 }
 
 constexpr Route kRoutes[] = {
