@@ -17,7 +17,9 @@ BaseResp to_base_resp(const Error& error) {
 Result<> from_base_resp(const BaseResp& base) {
   if (base.status_code == 0) return {};
   if (!base.error) return fail(Errc::rejected, "peer_rejected", base.msg.value_or(std::string{}));
-  return std::unexpected(Error{.code = errc_from_status(base.status_code),
+  // Two codes share 400: bad input names its field, a rule's refusal has none.
+  const Errc code = base.status_code == http_status(Errc::rejected) && !base.field ? Errc::rejected : errc_from_status(base.status_code);
+  return std::unexpected(Error{.code = code,
                                .token = *base.error,
                                .field = base.field.value_or(std::string{}),
                                .detail = {},

@@ -162,6 +162,11 @@ TEST(Edge, ExceptionsOfHandlersAreInternalAndSayNothing) {
   EXPECT_EQ(run(client.verify_token(ctx, "x")).error().code, Errc::internal);
 }
 
+TEST(Edge, ARefusalIsNotBadInputThoughBothAre400) {
+  for (const Error& error : {fail(Errc::rejected, "username_taken").error(), invalid("username", "too_long").error()})
+    EXPECT_EQ(edge::from_base_resp(edge::to_base_resp(error)).error().code, error.code);
+}
+
 TEST(Edge, AGoPeersRefusalKeepsItsText) {
   auto r = edge::from_base_resp({.status_code = -1, .msg = "用户已存在", .error = {}, .field = {}, .retry_after_ms = {}});
   ASSERT_FALSE(r);
