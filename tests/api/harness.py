@@ -163,6 +163,12 @@ def grant_admin(server, person):
     assert done.returncode == 0, done.stderr
 
 
+def database(data, service):
+    """The file with a service's tables: its own where the run gives each one (script/test's step api-apart), else that of all."""
+    own = pathlib.Path(data) / f"{service}.db"
+    return own if own.exists() else pathlib.Path(data) / "shortvideo.db"
+
+
 def refused(answer, status, token=None, field=None):
     """The answer is a failure as the contract wants it."""
     assert answer.status_code == status, f"{answer.status_code} {answer.text[:400]}"

@@ -5,6 +5,7 @@ import concurrent.futures
 import contextlib
 import os
 import random
+import re
 import shutil
 import sqlite3
 import threading
@@ -13,7 +14,7 @@ import pytest
 import requests
 
 from apidoc import seeded
-from harness import Api, Server, make_clip, register
+from harness import Api, Server, database, make_clip, register
 
 RUNS = int(os.environ.get("SV_RUNS", 3))
 PEOPLE, VIDEOS = 6, 4
@@ -395,7 +396,8 @@ def test_the_checker_sees_damage(start, crashed, make_server, tmp_path, complain
     shutil.copytree(data, tmp_path / "data")
     _, user, video = next(edge for edge, states in history.edges.items() if edge[0] == "like" and states == {True})
     changed = 0
-    with contextlib.closing(sqlite3.connect(tmp_path / "data/shortvideo.db")) as db, db:
+    service = re.search(r"(interaction|message|social)_", DAMAGE[complaint][0]).group(1)
+    with contextlib.closing(sqlite3.connect(database(tmp_path / "data", service))) as db, db:
         for statement in DAMAGE[complaint]:
             changed += db.execute(statement.format(user=user, video=video)).rowcount
     assert changed, "the statements damage nothing"

@@ -1,12 +1,11 @@
 """Likes, stars, comments, shares and reports through the real binary."""
 
 import concurrent.futures
-import subprocess
 import time
 
 import pytest
 
-from harness import BINARY, PASSWORD, Api, refused, register
+from harness import PASSWORD, Api, grant_admin, refused, register
 
 
 @pytest.fixture(scope="module")
@@ -234,8 +233,7 @@ def test_reports(server, film, video):
     # The queue is not there for anyone but moderators.
     refused(guest.raw("GET", "/api/admin/reports"), 401)
     refused(one.raw("GET", "/api/admin/reports"), 404, "unknown_route")
-    done = subprocess.run([BINARY, "user", "grant-admin", moderator.user["username"], "--data", server.data], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    grant_admin(server, moderator)
     moderator = Api(server, Api(server).post("/api/user/login", username=moderator.user["username"], password=PASSWORD)["token"])
     deadline = time.monotonic() + 5  # the command is another process: the server hears of it by an event
     while moderator.raw("GET", "/api/admin/reports").status_code != 200 and time.monotonic() < deadline:

@@ -7,7 +7,7 @@ import time
 import pytest
 import requests
 
-from harness import PASSWORD, Api, ffmpeg, make_clip, refused, register
+from harness import PASSWORD, Api, database, ffmpeg, make_clip, refused, register
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def test_fsck_proves_that_a_deleted_account_left_nothing(make_server, clip):
 
     def forget_the_grace():
         """As if the deletion were long ago."""
-        with sqlite3.connect(server.data / "shortvideo.db", timeout=30) as db:
+        with sqlite3.connect(database(server.data, "user"), timeout=30) as db:
             db.execute("UPDATE user_deleted SET deleted_ms = 0")
 
     forget_the_grace()
@@ -152,7 +152,7 @@ def test_fsck_proves_that_a_deleted_account_left_nothing(make_server, clip):
     assert bob.get("/api/video/detail", id=other["id"])["likeCount"] == 0
     assert bob.get("/api/auth/user/profile")["followerCount"] == 0
     assert server.stop() == 0
-    with sqlite3.connect(server.data / "shortvideo.db") as db:
+    with sqlite3.connect(database(server.data, "social")) as db:
         db.execute("INSERT INTO social_edges (user_id, kind, target_id, created_ms) VALUES (?, 1, ?, 1)", (ann.user["id"], bob.user["id"]))
     code, text = server.fsck()
     assert code == 1 and f"user_remains social: of user {ann.user['id']}" in text, text
