@@ -12,7 +12,6 @@
 #include "app/wiring.h"
 #include "platform/adapters/local_events.h"
 #include "platform/core/log.h"
-#include "services/interaction/drift.h"
 #include "services/interaction/fsck.h"
 #include "services/message/fsck.h"
 #include "services/social/fsck.h"
@@ -59,11 +58,12 @@ Task<Result<std::vector<std::string>>> check_people(Storage& storage) {
     SV_CO_TRY(const auto gone, co_await user::without_account(storage.of("user"), storage.clock, std::move(users)));
     for (UserId id : gone) out.push_back(fmt::format("user_remains {}: of user {}, who has no account", service, id));
   }
-  SV_CO_TRY(const auto counters, co_await interaction::find_drift(storage.of("interaction")));
-  for (const auto& d : counters) out.push_back(fmt::format("counter_drift {}: {} is stored, there are {}", d.counter, d.stored, d.counted));
-  SV_CO_TRY(const auto ties, co_await social::find_drift(storage.of("social")));
-  for (const auto& d : ties)
-    out.push_back(fmt::format("counter_drift {} of user {}: {} is stored, there are {}", d.counter, d.user, d.stored, d.counted));
+  const std::pair<std::string, Task<Result<std::vector<Drift>>> (*)(sql::Database&)> counters[] = {
+      {"interaction", &interaction::find_drift}, {"message", &message::find_drift}, {"social", &social::find_drift}, {"video", &video::find_drift}};
+  for (const auto& [service, find_drift] : counters) {
+    SV_CO_TRY(const auto drift, co_await find_drift(storage.of(service)));
+    for (const Drift& d : drift) out.push_back(fmt::format("counter_drift {}: {} is stored, there are {}", d.counter, d.stored, d.counted));
+  }
   co_return out;
 }
 

@@ -8,7 +8,7 @@
 
 #include "platform/auth/key_ring.h"
 #include "platform/auth/random.h"
-#include "platform/auth/username.h"
+#include "platform/auth/text.h"
 
 namespace sv::auth {
 namespace {

@@ -1,20 +1,12 @@
 #include "platform/auth/username.h"
 
-#include <unicode/normalizer2.h>
-#include <unicode/stringpiece.h>
 #include <unicode/uchar.h>
-#include <unicode/unistr.h>
 #include <unicode/utf8.h>
+
+#include "platform/auth/text.h"
 
 namespace sv::auth {
 namespace {
-
-const icu::Normalizer2& folder() {
-  UErrorCode status = U_ZERO_ERROR;
-  const icu::Normalizer2* instance = icu::Normalizer2::getNFKCCasefoldInstance(status);
-  if (U_FAILURE(status)) throw std::runtime_error("ICU has no NFKC case folding data");
-  return *instance;
-}
 
 bool visible(UChar32 c) {
   switch (u_charType(c)) {
@@ -34,29 +26,6 @@ bool visible(UChar32 c) {
 }
 
 }  // namespace
-
-std::string fold_text(std::string_view text) {
-  UErrorCode status = U_ZERO_ERROR;
-  const auto source = icu::UnicodeString::fromUTF8(icu::StringPiece(text.data(), static_cast<int32_t>(text.size())));
-  const icu::UnicodeString folded = folder().normalize(source, status);
-  if (U_FAILURE(status)) throw std::runtime_error("ICU could not normalise a text");
-  std::string out;
-  folded.toUTF8String(out);
-  return out;
-}
-
-Result<> check_text(std::string_view field, std::string_view text, int max_characters) {
-  if (text.size() > 4 * static_cast<std::size_t>(max_characters)) return invalid(field, "too_long");
-  const auto size = static_cast<int32_t>(text.size());
-  int characters = 0;
-  for (int32_t i = 0; i < size; ++characters) {
-    UChar32 c = 0;
-    U8_NEXT(text.data(), i, size, c);
-    if (c <= 0) return invalid(field, "invalid", c == 0 ? "NUL" : "not UTF-8");
-  }
-  if (characters > max_characters) return invalid(field, "too_long");
-  return {};
-}
 
 Result<std::string> username_key(std::string_view username) {
   constexpr std::string_view kField = "username";

@@ -14,10 +14,4 @@ constexpr int kMaxUsernameCharacters = 32;
 // bidi, zero-width and other invisible, private-use or unassigned characters.
 Result<std::string> username_key(std::string_view username);
 
-// The same folding for any UTF-8 text, e.g. a search word. Empty when nothing visible is left.
-std::string fold_text(std::string_view text);
-
-// UTF-8 without NUL, at most `max_characters`; the error names `field`.
-Result<> check_text(std::string_view field, std::string_view text, int max_characters);
-
 }  // namespace sv::auth

@@ -42,15 +42,5 @@ TEST(Username, WhatCannotBeSeenIsRefused) {
   EXPECT_EQ(username_key(std::string(10'000, 'a')).error().token, "username_too_long");
 }
 
-TEST(Text, IsUtf8WithoutNulAndNotTooLong) {
-  using namespace std::string_literals;
-  EXPECT_TRUE(check_text("about", "", 3));
-  EXPECT_TRUE(check_text("about", "短视频", 3));
-  EXPECT_EQ(check_text("about", "短视频!", 3).error().token, "about_too_long");
-  for (const std::string& bad : {"a\0b"s, "\xff"s, "\xe7\x9f"s, "\xed\xa0\x80"s})
-    EXPECT_EQ(check_text("about", bad, 3).error().token, "about_invalid");
-  EXPECT_EQ(fold_text("ＡＢ c"), "ab c");
-}
-
 }  // namespace
 }  // namespace sv::auth

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <charconv>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -20,6 +21,13 @@ struct Event {
   std::int64_t revision = 0;
   std::string payload;  // JSON object, may be empty
   std::int64_t time_ms = 0;
+
+  // The key as the number it is for most entities; 0 for others.
+  std::int64_t key_id() const {
+    std::int64_t number = 0;
+    std::from_chars(key.data(), key.data() + key.size(), number);
+    return number;
+  }
 };
 
 // At least once; in order per key; an event that commits late with a lower number is still delivered. Consumers are idempotent.

@@ -45,6 +45,9 @@ template <class T>
   return ::testing::AssertionFailure() << describe(r.error());
 }
 
+// "" for success.
+std::string token_of(const auto& result) { return result ? std::string() : result.error().token; }
+
 }  // namespace sv::testing
 
 // CO_TEST(Suite, ASentence) { …co_await…; co_return; } — and CO_TEST_F with a fixture. ASSERT_… returns, which a coroutine cannot: use

@@ -21,10 +21,10 @@ TEST_P(Purge, ADeletedVideoLeavesNothingCounted) {
   for (int i = 0; i < 120; ++i) comment(kCid, kFilm, "reply", root.id);
   EXPECT_EQ(received(kAnn), (UserInteractionParts{.likes_received = 701, .comments_received = 121}));
 
-  EXPECT_TRUE(succeeded(events_.deliver("video.changed", R"({"id":100,"authorId":1,"status":"ready"})")));
+  EXPECT_TRUE(succeeded(deliver("video.changed", R"({"id":100,"authorId":1,"status":"ready"})")));
   EXPECT_EQ(counts(kFilm).like_count, 700);
   for (int i = 0; i < 2; ++i) {
-    EXPECT_TRUE(succeeded(events_.deliver("video.changed", kFilmDeleted)));
+    EXPECT_TRUE(succeeded(deliver("video.changed", kFilmDeleted)));
     EXPECT_EQ(received(kAnn), (UserInteractionParts{.likes_received = 1, .comments_received = 0}));
     EXPECT_EQ(parts(kFilm, kBob), VideoInteractionParts{});
     for (const char* table : {"interaction_edges WHERE object_id <> 101", "interaction_comments", "interaction_shares"})
@@ -56,7 +56,7 @@ TEST_P(Purge, ADeletedAccountTakesItsTracesAlong) {
   ASSERT_TRUE(succeeded(report));
 
   for (int i = 0; i < 2; ++i) {
-    EXPECT_TRUE(succeeded(events_.deliver("user.deleted", R"({"id":2})")));
+    EXPECT_TRUE(succeeded(deliver("user.deleted", R"({"id":2})")));
     EXPECT_EQ(received(kAnn), (UserInteractionParts{.likes_received = 0, .comments_received = 1}));
     EXPECT_EQ(counts(kFilm), (CountResp{.like_count = 0, .comment_count = 1, .star_count = 0, .share_count = 1}));
     const auto page = comments({});
@@ -77,8 +77,8 @@ TEST_P(Purge, ADeletedAccountTakesItsTracesAlong) {
 }
 
 TEST_P(Purge, AnEventThatSaysNothingIsRefused) {
-  EXPECT_EQ(token_of(events_.deliver("video.changed", "nonsense")), "event_invalid");
-  EXPECT_EQ(token_of(events_.deliver("user.deleted", "{}")), "event_invalid");
+  EXPECT_EQ(token_of(deliver("video.changed", "nonsense")), "event_invalid");
+  EXPECT_EQ(token_of(deliver("user.deleted", "{}")), "event_invalid");
 }
 
 TEST_P(Reports, TheSameReportIsMadeOnce) {

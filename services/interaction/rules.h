@@ -18,11 +18,6 @@ Result<std::string> clean_comment(std::string_view content);
 // `text` is given when `required`, UTF-8 without NUL and at most `max` characters.
 Result<> check_reason(std::string_view field, std::string_view text, int max, bool required);
 
-inline std::size_t page_size(std::int32_t asked) { return asked <= 0 ? 10 : static_cast<std::size_t>(std::min(asked, 100)); }
-
-// Entries before a page by number. Deep ones end somewhere, for what is before them has to be looked at; cursors do not.
-inline std::size_t page_offset(std::int32_t page, std::size_t size) { return static_cast<std::size_t>(std::clamp(page - 1, 0, 1000)) * size; }
-
 // How many entries a walk takes at a time: one more than is wanted tells whether there is a next page.
 inline std::size_t stride(std::size_t skip, std::size_t wanted) { return std::min(kMaxBatch, skip + wanted + 1); }
 

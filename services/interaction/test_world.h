@@ -8,58 +8,24 @@
 #include <gtest/gtest.h>
 
 #include "platform/adapters/sqlite.h"
-#include "platform/rpc/channel.h"
-#include "platform/rpc/message.h"
+#include "platform/testing/both_ways.h"
+#include "platform/testing/fakes.h"
 #include "platform/testing/manual_clock.h"
 #include "platform/testing/run.h"
 #include "platform/testing/temp_dir.h"
-#include "services/interaction/drift.h"
+#include "services/interaction/fsck.h"
 #include "services/interaction/migrations.h"
 #include "services/interaction/service.h"
 
 namespace sv::interaction {
 using testing::run_task;
 using testing::succeeded;
+using testing::token_of;
+using testing::Way;
 
 inline constexpr UserId kAnn{1}, kBob{2}, kCid{3}, kDan{4};
 inline constexpr VideoId kFilm{100}, kClip{101};  // Ann's
 inline constexpr VideoId kSong{200};              // Bob's
-
-class CountingIds final : public IdSource {
- public:
-  std::int64_t next() override { return ++last_; }
-
- private:
-  std::atomic<std::int64_t> last_{1000};
-};
-
-// Keeps what was committed, and hands the service what other services would have published.
-class RecordingEvents final : public EventBus {
- public:
-  Result<> publish(sql::Tx& tx, Event event) override {
-    tx.on_commit([this, event = std::move(event)] {
-      const std::lock_guard lock(mutex_);
-      events_.push_back(event);
-    });
-    return {};
-  }
-  void subscribe(std::string, std::vector<std::string>, Consumer consumer) override { consumer_ = std::move(consumer); }
-  void start() override {}
-  void stop() override {}
-
-  std::vector<Event> take() {
-    const std::lock_guard lock(mutex_);
-    return std::exchange(events_, {});
-  }
-  Result<> deliver(std::string topic, std::string payload) {
-    return run_task(consumer_({{.id = 1, .topic = std::move(topic), .key = "k", .revision = 1, .payload = std::move(payload), .time_ms = 0}}));
-  }
-
- private:
-  std::mutex mutex_;
-  std::vector<Event> events_;
-  Consumer consumer_;
-};
 
 struct FakeVideos final : video::VideoAbsent {
   std::map<VideoId, UserId> author{{kFilm, kAnn}, {kClip, kAnn}, {kSong, kBob}};
@@ -114,20 +80,6 @@ struct FakeSocial final : social::SocialAbsent {
   }
 };
 
-// The service's own dispatcher, reached as another process would reach it.
-class Loopback final : public rpc::Channel {
- public:
-  explicit Loopback(InteractionApi& api) : api_(api) {}
-  Task<Result<std::string>> call(const Ctx& ctx, std::string_view, std::string payload) override {
-    co_return (co_await dispatch_interaction(api_, ctx, payload, false)).payload;
-  }
-
- private:
-  InteractionApi& api_;
-};
-
-enum class Way { direct, rpc };
-
 // The service on SQLite in a temporary folder, called directly or through the generated codec.
 class InteractionTest : public ::testing::TestWithParam<Way> {
  protected:
@@ -144,11 +96,10 @@ class InteractionTest : public ::testing::TestWithParam<Way> {
     db_ = std::move(open_sqlite({.path = folder_ / "interaction.db"}).value());
     ASSERT_TRUE(succeeded(migrate_sqlite(*db_, migrations(), "interaction")));
     service_ = make_interaction_service({*db_, clock_, ids_, events_, revision_, services_, metrics_});
-    loopback_ = std::make_unique<Loopback>(*service_);
-    client_ = std::make_unique<InteractionClient>(*loopback_);
+    codec_.emplace(*service_);
   }
 
-  InteractionApi& api() { return GetParam() == Way::direct ? static_cast<InteractionApi&>(*service_) : *client_; }
+  InteractionApi& api() { return GetParam() == Way::direct ? static_cast<InteractionApi&>(*service_) : codec_->client(); }
 
   Result<> like(UserId user, VideoId video, bool on = true) {
     return run_task(api().like_action(ctx_, {.user_id = user, .video_id = video, .action = on}));
@@ -165,8 +116,7 @@ class InteractionTest : public ::testing::TestWithParam<Way> {
     ctx.idempotency_key = std::move(key);
     CommentActionReq req{.user_id = user, .video_id = video, .content = std::move(content), .reply_to_id = {}};
     if (reply_to) req.reply_to_id = reply_to;
-    // A key is not part of the message: a server takes it from the frame's head.
-    return run_task((ctx.idempotency_key.empty() ? api() : *service_).comment_action(ctx, req));
+    return run_task(api().comment_action(ctx, req));
   }
   Comment comment(UserId user, VideoId video, std::string content, CommentId reply_to = {}) {
     auto made = try_comment(user, video, std::move(content), reply_to);
@@ -204,6 +154,9 @@ class InteractionTest : public ::testing::TestWithParam<Way> {
     EXPECT_TRUE(succeeded(found));
     return found.value_or(ReplyListResp{});
   }
+  Result<> deliver(std::string topic, std::string payload) {
+    return events_.deliver({{.id = 1, .topic = std::move(topic), .key = "k", .revision = 1, .payload = std::move(payload), .time_ms = 0}});
+  }
   void expect_no_drift() {
     const auto found = run_task(find_drift(*db_));
     ASSERT_TRUE(succeeded(found));
@@ -212,8 +165,8 @@ class InteractionTest : public ::testing::TestWithParam<Way> {
 
   testing::TempDir folder_;
   testing::ManualClock clock_;
-  CountingIds ids_;
-  RecordingEvents events_;
+  testing::CountingIds ids_;
+  testing::RecordingEvents events_;
   ContentRevision revision_;
   metrics::Registry metrics_;
   FakeVideos videos_;
@@ -223,12 +176,8 @@ class InteractionTest : public ::testing::TestWithParam<Way> {
   Ctx ctx_;
   std::unique_ptr<sql::Database> db_;
   std::unique_ptr<InteractionService> service_;
-  std::unique_ptr<Loopback> loopback_;
-  std::unique_ptr<InteractionClient> client_;
+  std::optional<testing::Codec<InteractionApi, InteractionClient, dispatch_interaction>> codec_;
 };
-
-// "" for success.
-std::string token_of(const auto& result) { return result ? std::string() : result.error().token; }
 
 inline std::vector<std::string> contents(const std::vector<Comment>& comments) {
   std::vector<std::string> out;
@@ -237,8 +186,3 @@ inline std::vector<std::string> contents(const std::vector<Comment>& comments) {
 }
 
 }  // namespace sv::interaction
-
-// Every test of the suite through direct calls and through the codec.
-#define SV_BOTH_WAYS(suite)                                                              \
-  INSTANTIATE_TEST_SUITE_P(Interaction, suite, ::testing::Values(Way::direct, Way::rpc), \
-                           [](const ::testing::TestParamInfo<Way>& info) { return info.param == Way::direct ? "Direct" : "Rpc"; })

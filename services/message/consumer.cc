@@ -1,17 +1,9 @@
-#include <charconv>
-
 #include "platform/core/log.h"
 #include "services/message/messages.h"
 #include "services/message/store.h"
 
 namespace sv::message {
 namespace {
-
-UserId user_of(std::string_view key) {
-  std::int64_t id = 0;
-  std::from_chars(key.data(), key.data() + key.size(), id);
-  return UserId(id);
-}
 
 // What an event is worth telling, and to whom.
 void append_notices(const Event& event, const EventFacts& e, std::vector<Notice>& out) {
@@ -51,7 +43,7 @@ Task<Result<>> Messages::consume(const std::vector<Event>& events) {
   for (const Event& event : events) {
     if (event.topic == "user.deleted") {
       SV_CO_CHECK(co_await tell(std::exchange(notices, {})));
-      SV_CO_CHECK(co_await purge(user_of(event.key)));
+      SV_CO_CHECK(co_await purge(UserId(event.key_id())));
       continue;
     }
     const auto facts = read_json<EventFacts>(event.payload);

@@ -157,5 +157,32 @@ TEST_P(InboxTest, ManyConversationsOfADeletedUserAllGo) {
   EXPECT_EQ(rows("message_messages"), 250);
 }
 
+TEST_P(InboxTest, FsckSeesEveryCounterThatIsNotWhatItCounts) {
+  sent(kAnn, kBob, "one");
+  const MessageId two = sent(kAnn, kBob, "two");
+  const auto counters = [this] {
+    std::vector<std::string> out;
+    const auto found = run_task(find_drift(*db));
+    for (const Drift& d : found.value()) out.push_back(fmt::format("{}: {} {}", d.counter, d.stored, d.counted));
+    return out;
+  };
+  const auto change = [this](const std::string& sql) {
+    EXPECT_TRUE(succeeded(run_task(db->write({}, [&](sql::Tx& tx) -> Result<> {
+      SV_CHECK(tx.execute(sql));
+      return {};
+    }))));
+  };
+  using Lines = std::vector<std::string>;
+  EXPECT_EQ(counters(), Lines{});
+  change("UPDATE message_sides SET unread = unread + 1 WHERE user_id = 2");
+  EXPECT_EQ(counters(), (Lines{"unread of user 2 with 1: 3 2"}));
+  change("UPDATE message_sides SET unread = unread - 1, last_id = 7 WHERE user_id = 2");
+  EXPECT_EQ(counters(), (Lines{fmt::format("last message of user 2 with 1: 7 {}", two)}));
+  change(fmt::format("UPDATE message_sides SET last_id = {} WHERE user_id = 2", two));
+  change("UPDATE message_messages SET seq = 3 WHERE seq = 2");
+  EXPECT_EQ(counters(), (Lines{"messages of conversation 1 with 2: 2 1"}));
+  change("UPDATE message_messages SET seq = 2 WHERE seq = 3");
+}
+
 }  // namespace
 }  // namespace sv::message

@@ -5,36 +5,18 @@
 
 #include <fmt/format.h>
 
-#include "platform/auth/username.h"
+#include "platform/auth/text.h"
 
 namespace sv::message {
 namespace {
 
 constexpr int kMaxContent = 2000;
-constexpr std::int64_t kMaxPage = 100;
 
 constexpr std::array<std::string_view, 7> kKinds{"like", "comment", "reply", "follow", "follow_request", "live", "upload"};
 
-// Unicode's White_Space in UTF-8.
-constexpr std::string_view kSpaces[] = {" ",      "\t",     "\n",     "\v",     "\f",     "\r",     "\u0085", "\u00a0", "\u1680",
-                                        "\u2000", "\u2001", "\u2002", "\u2003", "\u2004", "\u2005", "\u2006", "\u2007", "\u2008",
-                                        "\u2009", "\u200a", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000"};
-
 }  // namespace
 
-Result<> check_content(std::string_view content) {
-  SV_CHECK(auth::check_text("content", content, kMaxContent));
-  std::string_view rest = content;
-  for (;;) {
-    const auto* space = std::ranges::find_if(kSpaces, [&](std::string_view s) { return rest.starts_with(s); });
-    if (space == std::end(kSpaces)) break;
-    rest.remove_prefix(space->size());
-  }
-  if (rest.empty()) return invalid("content", "required");
-  return {};
-}
-
-std::int64_t page_size(std::int32_t asked, std::int64_t otherwise) { return asked <= 0 ? otherwise : std::min<std::int64_t>(asked, kMaxPage); }
+Result<> check_content(std::string_view content) { return auth::check_visible_text("content", content, kMaxContent); }
 
 std::string_view kind_name(Kind kind) { return kKinds[static_cast<std::size_t>(kind) - 1]; }
 

@@ -19,8 +19,6 @@ constexpr std::size_t kShownActors = 3;        // of a group of notifications
 // Something visible, ≤ 2000 characters, UTF-8 without NUL.
 Result<> check_content(std::string_view content);
 
-std::int64_t page_size(std::int32_t asked, std::int64_t otherwise);
-
 // The two of a conversation, in the order of its row.
 struct Pair {
   UserId low, high;

@@ -1,5 +1,6 @@
 #include <limits>
 
+#include "platform/core/cursor.h"
 #include "platform/core/time.h"
 #include "services/message/messages.h"
 #include "services/message/store.h"
@@ -121,7 +122,7 @@ Task<Result<GetChatHistoryResp>> Messages::get_chat_history(const Ctx&, const Ge
   GetChatHistoryResp out;
   if (req.user_id1 == req.user_id2) co_return out;
   const Pair pair(req.user_id1, req.user_id2);
-  const std::int64_t size = page_size(req.page_size, 20);
+  const auto size = static_cast<std::int64_t>(page_size(req.page_size, 20));
   const PageKey key{static_cast<std::int64_t>(generations_.of(pair.low.value, pair.high.value)),
                     static_cast<std::int64_t>(List::history),
                     req.user_id1.value,

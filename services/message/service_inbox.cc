@@ -61,7 +61,7 @@ Task<Result<GetLatestMessagesResp>> Messages::get_latest_messages(const Ctx& ctx
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   const List list = req.requests.value_or(false) ? List::requests : List::inbox;
   const std::string_view route = list == List::requests ? "requests" : "inbox";
-  const auto size = static_cast<std::size_t>(page_size(req.limit, 20));
+  const auto size = page_size(req.limit, 20);
   SV_CO_TRY(const auto cursor, decode_cursor(route, req.cursor.value_or("")));
   Cursor at = cursor.value_or(Cursor{.key = kFar, .id = kFar});
 

@@ -107,7 +107,7 @@ Task<Result<GetNotificationsResp>> Messages::get_notifications(const Ctx& ctx, c
   const std::int64_t only = kind ? static_cast<std::int64_t>(*kind) : 0;
   const std::string route = fmt::format("notice{}", only);
   SV_CO_TRY(const auto cursor, decode_cursor(route, req.cursor.value_or("")));
-  const auto size = static_cast<std::size_t>(page_size(req.page_size, 10));
+  const auto size = page_size(req.page_size);
   Cursor at = cursor.value_or(Cursor{.key = kFar, .id = kFar});
   std::int64_t offset = cursor ? 0 : (std::clamp<std::int64_t>(req.page, 1, kMaxPage) - 1) * static_cast<std::int64_t>(size);
 

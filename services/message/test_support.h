@@ -3,46 +3,22 @@
 #include <gtest/gtest.h>
 
 #include "platform/adapters/sqlite.h"
-#include "platform/rpc/channel.h"
+#include "platform/testing/both_ways.h"
+#include "platform/testing/fakes.h"
 #include "platform/testing/manual_clock.h"
 #include "platform/testing/run.h"
 #include "platform/testing/temp_dir.h"
+#include "services/message/fsck.h"
 #include "services/message/migrations.h"
 #include "services/message/service.h"
 
 namespace sv::message {
 using testing::run_task;
 using testing::succeeded;
+using testing::token_of;
+using testing::Way;
 
 inline constexpr UserId kAnn{1}, kBob{2}, kCy{3}, kDan{4}, kEve{5};
-
-class CountingIds final : public IdSource {
- public:
-  std::int64_t next() override { return ++last_; }
-
- private:
-  std::atomic<std::int64_t> last_{1000};
-};
-
-// Hands over what a test makes up, as the log of the other services would.
-class HandedEvents final : public EventBus {
- public:
-  Result<> publish(sql::Tx&, Event) override { return {}; }
-  void subscribe(std::string, std::vector<std::string> topics, Consumer consumer) override {
-    topics_ = std::move(topics);
-    consumer_ = std::move(consumer);
-  }
-  void start() override {}
-  void stop() override {}
-  Result<> deliver(const std::vector<Event>& events) {
-    for (const Event& e : events) EXPECT_NE(std::ranges::find(topics_, e.topic), topics_.end()) << e.topic;
-    return run_task(consumer_(events));
-  }
-
- private:
-  std::vector<std::string> topics_;
-  Consumer consumer_;
-};
 
 class FakeUsers final : public user::UserAbsent {
  public:
@@ -119,29 +95,18 @@ class FakeVideos final : public video::VideoAbsent {
   }
 };
 
-// A stub and a dispatcher back to back: every call goes through the generated codec.
-class Loopback final : public rpc::Channel {
- public:
-  explicit Loopback(std::unique_ptr<MessageApi>& api) : api_(api) {}
-  Task<Result<std::string>> call(const Ctx& ctx, std::string_view, std::string payload) override {
-    co_return (co_await dispatch_message(*api_, ctx, payload, true)).payload;
-  }
-
- private:
-  std::unique_ptr<MessageApi>& api_;
-};
-
-// "" for success.
-std::string token_of(const auto& result) { return result ? std::string() : result.error().token; }
-
-enum class Way : unsigned char { direct, codec };
-
 struct MessageTest : ::testing::TestWithParam<Way> {
   void SetUp() override {
     services.user = &users;
     services.social = &social;
     services.video = &videos;
     start();
+  }
+
+  void TearDown() override {
+    const auto drift = run_task(find_drift(*db));
+    ASSERT_TRUE(succeeded(drift));
+    for (const Drift& d : *drift) ADD_FAILURE() << d.counter << ": stored " << d.stored << ", counted " << d.counted;
   }
 
   // A process begins on the same files.
@@ -153,9 +118,10 @@ struct MessageTest : ::testing::TestWithParam<Way> {
     db = std::move(*opened);
     ASSERT_TRUE(succeeded(migrate_sqlite(*db, migrations(), "message")));
     service = make_message_service({*db, clock, ids, events, services, metrics});
+    codec.emplace(*service);
   }
 
-  MessageApi& api() { return GetParam() == Way::direct ? *service : static_cast<MessageApi&>(client); }
+  MessageApi& api() { return GetParam() == Way::direct ? *service : static_cast<MessageApi&>(codec->client()); }
 
   Result<SendMessageResp> send(UserId from, UserId to, std::string text, std::string key = {}) {
     Ctx ctx;
@@ -234,8 +200,8 @@ struct MessageTest : ::testing::TestWithParam<Way> {
 
   testing::TempDir folder;
   testing::ManualClock clock;
-  CountingIds ids;
-  HandedEvents events;
+  testing::CountingIds ids;
+  testing::RecordingEvents events;
   FakeUsers users;
   FakeSocial social;
   FakeVideos videos;
@@ -243,12 +209,7 @@ struct MessageTest : ::testing::TestWithParam<Way> {
   metrics::Registry metrics;
   std::unique_ptr<sql::Database> db;
   std::unique_ptr<MessageApi> service;
-  Loopback channel{service};
-  MessageClient client{channel};
+  std::optional<testing::Codec<MessageApi, MessageClient, dispatch_message>> codec;
 };
-
-inline std::string way_name(const ::testing::TestParamInfo<Way>& info) { return info.param == Way::direct ? "Direct" : "Codec"; }
-
-#define SV_BOTH_WAYS(fixture) INSTANTIATE_TEST_SUITE_P(Ways, fixture, ::testing::Values(Way::direct, Way::codec), way_name)
 
 }  // namespace sv::message

@@ -164,8 +164,7 @@ TEST_P(SocialLists, EveryStatementUsesItsIndex) {
   plan(store::kSomeTo, {1, 20});
 }
 
-INSTANTIATE_TEST_SUITE_P(Parity, SocialLists, ::testing::Values(Way::direct, Way::rpc),
-                         [](const auto& param) { return param.param == Way::direct ? "Direct" : "Rpc"; });
+SV_BOTH_WAYS(SocialLists);
 
 }  // namespace
 }  // namespace sv::social

@@ -8,11 +8,8 @@ namespace sv::social {
 namespace {
 
 constexpr std::size_t kMaxRead = 200;          // entries at once: the most that one question to the user service takes
-constexpr std::int64_t kMaxPage = 1000;        // by number; cursors reach everything
 constexpr std::int64_t kPassedExactly = 1000;  // visible people that a page by number counts from; what lies before is skipped unseen
 constexpr auto kFarFuture = std::numeric_limits<std::int64_t>::max();
-
-std::size_t size_of_page(std::int32_t asked) { return asked <= 0 ? 10 : static_cast<std::size_t>(std::min(asked, 100)); }
 
 std::int32_t narrow(std::int64_t total) { return static_cast<std::int32_t>(std::min<std::int64_t>(total, std::numeric_limits<std::int32_t>::max())); }
 
@@ -69,11 +66,11 @@ Task<Result<Relations::Page>> Relations::list(const Ctx& ctx, List which, PageRe
   SV_CO_TRY(const auto cursor, decode_cursor(spec.cursor, req.cursor));
   SV_CO_CHECK(co_await may_see_lists_of(ctx, req.viewer, req.owner));
 
-  const std::size_t size = size_of_page(req.page_size);
+  const std::size_t size = page_size(req.page_size);
   Entry after{.created_ms = kFarFuture, .id = UserId(kFarFuture)};
   std::int64_t before = 0;
   if (cursor) after = {.created_ms = cursor->key, .id = UserId(cursor->id)};
-  else before = (std::clamp<std::int64_t>(req.page, 1, kMaxPage) - 1) * static_cast<std::int64_t>(size);
+  else before = static_cast<std::int64_t>(page_offset(req.page, size));
   auto passed = static_cast<std::size_t>(std::min(before, kPassedExactly));
   std::int64_t offset = before - static_cast<std::int64_t>(passed);
 

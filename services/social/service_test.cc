@@ -19,11 +19,11 @@ TEST_P(SocialTest, FollowingTwiceCountsOnce) {
   }
   EXPECT_EQ(stats(kAnn), (Stats{1, 0, 0}));
   EXPECT_EQ(stats(kBob), (Stats{0, 1, 0}));
-  EXPECT_EQ(events_.take(), (Texts{R"(social.followed 2 {"user":1,"target":2})"}));
+  EXPECT_EQ(told(), (Texts{R"(social.followed 2 {"user":1,"target":2})"}));
   for (int i = 0; i < 2; ++i) EXPECT_TRUE(succeeded(unfollow(kAnn, kBob)));
   EXPECT_EQ(stats(kAnn), (Stats{0, 0, 0}));
   EXPECT_EQ(stats(kBob), (Stats{0, 0, 0}));
-  EXPECT_EQ(events_.take(), (Texts{R"(social.unfollowed 2 {"user":1,"target":2})"}));
+  EXPECT_EQ(told(), (Texts{R"(social.unfollowed 2 {"user":1,"target":2})"}));
   EXPECT_TRUE(succeeded(unfollow(kAnn, UserId(77)))) << "undoing what was never done";
   expect_counts_exact();
 }
@@ -63,7 +63,7 @@ TEST_P(SocialTest, NobodyFollowsBlocksOrMutesHimselfOrNobody) {
   EXPECT_EQ(token_of(answer(kAnn, UserId(0), true)), "user_id_required");
   users_.down = true;
   EXPECT_EQ(follow(kAnn, kCid).error().code, Errc::unavailable) << "not followed on suspicion";
-  EXPECT_TRUE(events_.take().empty());
+  EXPECT_TRUE(told().empty());
   expect_counts_exact();
 }
 
@@ -74,10 +74,10 @@ TEST_P(SocialTest, ABlockEndsFollowsAndRequestsBothWaysAndHidesEachFromTheOther)
   follow(kAnn, kCid).value();
   events_.take();
   ASSERT_TRUE(succeeded(block(kBob, kAnn)));
-  EXPECT_EQ(events_.take(), (Texts{R"(social.unfollowed 1 {"user":2,"target":1})", R"(social.unfollowed 2 {"user":1,"target":2})",
-                                   R"(social.blocked 2 {"user":2,"target":1})"}));
+  EXPECT_EQ(told(), (Texts{R"(social.unfollowed 1 {"user":2,"target":1})", R"(social.unfollowed 2 {"user":1,"target":2})",
+                           R"(social.blocked 2 {"user":2,"target":1})"}));
   ASSERT_TRUE(succeeded(block(kBob, kAnn)));
-  EXPECT_TRUE(events_.take().empty()) << "twice is once";
+  EXPECT_TRUE(told().empty()) << "twice is once";
   EXPECT_EQ(stats(kAnn), (Stats{0, 0, 0}));
   expect_counts_exact();
   EXPECT_EQ(token_of(follow(kAnn, kBob)), "user_not_found");
@@ -127,7 +127,7 @@ TEST_P(SocialTest, MuteLeavesFollows) {
 TEST_P(SocialTest, APrivateAccountIsAskedFirst) {
   users_.secluded = {kBob};
   for (int i = 0; i < 2; ++i) EXPECT_TRUE(follow(kAnn, kBob)->requested.value_or(false));
-  EXPECT_EQ(events_.take(), (Texts{R"(social.follow_requested 2 {"user":1,"target":2})"}));
+  EXPECT_EQ(told(), (Texts{R"(social.follow_requested 2 {"user":1,"target":2})"}));
   EXPECT_EQ(stats(kBob), (Stats{0, 0, 0}));
   const auto asked = run_task(api().get_request_list(ctx_, {.user_id = kBob, .page_size = 10, .cursor = {}}));
   ASSERT_EQ(asked->requests.size(), 1U);
@@ -135,7 +135,7 @@ TEST_P(SocialTest, APrivateAccountIsAskedFirst) {
   EXPECT_EQ(asked->total, 1);
 
   for (int i = 0; i < 2; ++i) ASSERT_TRUE(succeeded(answer(kBob, kAnn, true)));
-  EXPECT_EQ(events_.take(), (Texts{R"(social.followed 2 {"user":1,"target":2})"}));
+  EXPECT_EQ(told(), (Texts{R"(social.followed 2 {"user":1,"target":2})"}));
   EXPECT_EQ(stats(kBob), (Stats{0, 1, 0}));
   EXPECT_FALSE(follow(kAnn, kBob)->requested.value_or(false)) << "follows already";
 
@@ -248,7 +248,7 @@ TEST_P(SocialTest, ADeletedUserLeavesNoEdgeAndNoCountBehind) {
   follow(kDan, kAnn).value();
   EXPECT_EQ(stats(UserId(10)), (Stats{1, 1, 1}));
   const Event gone{.id = 1, .topic = "user.deleted", .key = "1", .revision = 1, .payload = R"({"id":1})", .time_ms = 0};
-  for (int i = 0; i < 2; ++i) ASSERT_TRUE(succeeded(events_.deliver(gone)));
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(succeeded(events_.deliver({gone})));
   EXPECT_EQ(run_task(db_->query("SELECT count(*) FROM social_edges WHERE user_id = 1 OR target_id = 1"))->i64(0, 0), 0);
   EXPECT_EQ(run_task(db_->query("SELECT count(*) FROM social_counts WHERE user_id = 1"))->i64(0, 0), 0);
   EXPECT_EQ(stats(UserId(10)), (Stats{0, 0, 0}));
@@ -302,8 +302,7 @@ TEST_P(SocialTest, ConcurrentFollowsAndUnfollowsLeaveCountsEqualToEdges) {
     EXPECT_EQ(stats(UserId(rows->i64(i, 0))), (Stats{rows->i64(i, 1), rows->i64(i, 2), rows->i64(i, 3)})) << "memory agrees";
 }
 
-INSTANTIATE_TEST_SUITE_P(Parity, SocialTest, ::testing::Values(Way::direct, Way::rpc),
-                         [](const auto& param) { return param.param == Way::direct ? "Direct" : "Rpc"; });
+SV_BOTH_WAYS(SocialTest);
 
 }  // namespace
 }  // namespace sv::social

@@ -7,7 +7,8 @@
 #include <gtest/gtest.h>
 
 #include "platform/adapters/sqlite.h"
-#include "platform/rpc/channel.h"
+#include "platform/testing/both_ways.h"
+#include "platform/testing/fakes.h"
 #include "platform/testing/manual_clock.h"
 #include "platform/testing/run.h"
 #include "platform/testing/temp_dir.h"
@@ -18,35 +19,8 @@
 namespace sv::social {
 using testing::run_task;
 using testing::succeeded;
-
-// Keeps what was committed, and hands events to the subscriber when told to.
-class RecordingEvents final : public EventBus {
- public:
-  Result<> publish(sql::Tx& tx, Event event) override {
-    tx.on_commit([this, event = std::move(event)] {
-      const std::lock_guard lock(mutex_);
-      events_.push_back(event);
-    });
-    return {};
-  }
-  void subscribe(std::string, std::vector<std::string>, Consumer consumer) override { consumer_ = std::move(consumer); }
-  void start() override {}
-  void stop() override {}
-
-  // "social.followed 2 {…}", in the order of commits.
-  std::vector<std::string> take() {
-    const std::lock_guard lock(mutex_);
-    std::vector<std::string> out;
-    for (const Event& e : std::exchange(events_, {})) out.push_back(fmt::format("{} {} {}", e.topic, e.key, e.payload));
-    return out;
-  }
-  Result<> deliver(const Event& event) { return run_task(consumer_({event})); }
-
- private:
-  std::mutex mutex_;
-  std::vector<Event> events_;
-  Consumer consumer_;
-};
+using testing::token_of;
+using testing::Way;
 
 // Everybody exists but those that are gone. Composes as the real one does: with the parts of the social service.
 class FakeUsers final : public user::UserAbsent {
@@ -92,21 +66,6 @@ class FakeUsers final : public user::UserAbsent {
   const Services& services_;
 };
 
-// The service at the other end of a wire.
-class Loopback final : public rpc::Channel {
- public:
-  explicit Loopback(std::unique_ptr<SocialApi>& api) : api_(api) {}
-  Task<Result<std::string>> call(const Ctx& ctx, std::string_view, std::string payload) override {
-    rpc::Served served = co_await dispatch_social(*api_, ctx, payload, true);
-    co_return std::move(served.payload);
-  }
-
- private:
-  std::unique_ptr<SocialApi>& api_;
-};
-
-enum class Way { direct, rpc };
-
 constexpr UserId kAnn{1}, kBob{2}, kCid{3}, kDan{4};
 
 class SocialTest : public ::testing::TestWithParam<Way> {
@@ -119,11 +78,12 @@ class SocialTest : public ::testing::TestWithParam<Way> {
     db_ = std::move(open_sqlite({.path = folder_ / "social.db"}).value());
     ASSERT_TRUE(succeeded(migrate_sqlite(*db_, migrations(), "social")));
     service_ = make_social_service({.db = *db_, .clock = clock_, .events = events_, .revision = revision_, .services = services_});
+    codec_.emplace(*service_);
     services_.social = service_.get();
     services_.user = &users_;
   }
 
-  SocialApi& api() { return GetParam() == Way::rpc ? static_cast<SocialApi&>(client_) : *service_; }
+  SocialApi& api() { return GetParam() == Way::direct ? *service_ : static_cast<SocialApi&>(codec_->client()); }
 
   Result<FollowActionResp> follow(UserId user, UserId target, bool action = true) {
     return run_task(api().follow_action(ctx_, {.user_id = user, .target_user_id = target, .action = action}));
@@ -193,19 +153,25 @@ class SocialTest : public ::testing::TestWithParam<Way> {
     return out;
   }
 
+  // "social.followed 2 {…}", in the order of commits.
+  std::vector<std::string> told() {
+    std::vector<std::string> out;
+    for (const Event& e : events_.take()) out.push_back(fmt::format("{} {} {}", e.topic, e.key, e.payload));
+    return out;
+  }
+
   // What the tables say, counted from the edges, differs nowhere from the counters.
   void expect_counts_exact();
 
   testing::TempDir folder_;
   testing::ManualClock clock_;
-  RecordingEvents events_;
+  testing::RecordingEvents events_;
   ContentRevision revision_;
   Services services_;
   FakeUsers users_{services_};
   std::unique_ptr<sql::Database> db_;
   std::unique_ptr<SocialApi> service_;
-  Loopback wire_{service_};
-  SocialClient client_{wire_};
+  std::optional<testing::Codec<SocialApi, SocialClient, dispatch_social>> codec_;
   Ctx ctx_;
 };
 
@@ -248,8 +214,5 @@ inline void SocialTest::expect_counts_exact() {
   }
   EXPECT_EQ(have, want);
 }
-
-// "" for success.
-std::string token_of(const auto& result) { return result ? std::string() : result.error().token; }
 
 }  // namespace sv::social

@@ -2,7 +2,7 @@
 
 #include <charconv>
 
-#include "platform/auth/username.h"
+#include "platform/auth/text.h"
 
 namespace sv::user {
 namespace {

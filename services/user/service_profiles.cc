@@ -1,4 +1,8 @@
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
+#include "platform/auth/text.h"
 #include "platform/auth/username.h"
+#include "platform/core/cursor.h"
 #include "platform/core/log.h"
 #include "services/user/rules.h"
 #include "services/user/users.h"
@@ -32,6 +36,7 @@ Task<Result<std::vector<AccountPtr>>> Users::accounts(std::vector<UserId> ids) {
 
 // Counts and relations are parts that their owners give; what an absent or failing owner does not give is 0 and false.
 Task<std::vector<User>> Users::compose(const Ctx& ctx, UserId viewer, std::vector<AccountPtr> accounts) {
+  using namespace asio::experimental::awaitable_operators;
   std::vector<User> out;
   if (accounts.empty()) co_return out;
   std::vector<UserId> ids;
@@ -42,9 +47,15 @@ Task<std::vector<User>> Users::compose(const Ctx& ctx, UserId viewer, std::vecto
     log::debug("user", "a part is missing", {{"error", reply.error().token}, {"request_id", ctx.request_id}});
     return decltype(reply->parts){};
   };
-  auto videos = given(co_await deps_.services.video->get_user_video_parts(ctx, {.user_ids = ids}), absent_videos_);
-  auto likes = given(co_await deps_.services.interaction->get_user_interaction_parts(ctx, {.user_ids = ids}), absent_likes_);
-  auto ties = given(co_await deps_.services.social->get_social_parts(ctx, {.user_id = viewer, .user_ids = ids, .with_counts = true}), absent_ties_);
+  const video::UserVideoPartsReq of_videos{.user_ids = ids};
+  const interaction::UserInteractionPartsReq of_likes{.user_ids = ids};
+  const social::SocialPartsReq of_ties{.user_id = viewer, .user_ids = std::move(ids), .with_counts = true};
+  auto [video_parts, like_parts, tie_parts] =
+      co_await (deps_.services.video->get_user_video_parts(ctx, of_videos) && deps_.services.interaction->get_user_interaction_parts(ctx, of_likes) &&
+                deps_.services.social->get_social_parts(ctx, of_ties));
+  auto videos = given(std::move(video_parts), absent_videos_);
+  auto likes = given(std::move(like_parts), absent_likes_);
+  auto ties = given(std::move(tie_parts), absent_ties_);
   out.reserve(accounts.size());
   for (const AccountPtr& a : accounts) {
     const social::SocialParts& tie = ties[a->id];
@@ -115,17 +126,15 @@ Task<Result<UserStatsResp>> Users::get_user_stats(const Ctx& ctx, const UserStat
 }
 
 Task<Result<SearchUsersResp>> Users::search_users(const Ctx& ctx, const SearchUsersReq& req) {
-  constexpr std::int64_t kMaxPage = 1000;
   SV_CO_CHECK(auth::check_text("keyword", req.keyword, 100));
   const std::string word = like_literal(auth::fold_text(req.keyword));
   if (word.empty()) co_return invalid("keyword", "required");
-  const std::int64_t size = std::clamp<std::int64_t>(req.page_size, 1, 100);
-  const std::int64_t page = std::clamp<std::int64_t>(req.page, 1, kMaxPage);
+  const std::size_t size = page_size(req.page_size);
   const std::string pattern = "%" + word + "%";
   SearchUsersResp out;
   SV_CO_TRY(const sql::Rows count, co_await deps_.db.query(store::kSearchCount, {pattern}));
   out.total = count.i64(0, 0);
-  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kSearch, {pattern, word + "%", size, (page - 1) * size}));
+  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kSearch, {pattern, word + "%", size, page_offset(req.page, size)}));
   std::vector<AccountPtr> found;
   for (std::size_t i = 0; i < rows.size(); ++i) found.push_back(std::make_shared<const Account>(read_account(rows, i)));
   out.users = co_await compose(ctx, ctx.caller, std::move(found));

@@ -3,7 +3,9 @@
 namespace sv::user {
 namespace {
 
-TEST_F(UserTest, ARegisteredUserIsSignedInAndCanLogIn) {
+SV_BOTH_WAYS(UserTest);
+
+TEST_P(UserTest, ARegisteredUserIsSignedInAndCanLogIn) {
   const auto made = sign_up("小明");
   ASSERT_TRUE(succeeded(made));
   EXPECT_EQ(made->user.username, "小明");
@@ -18,7 +20,7 @@ TEST_F(UserTest, ARegisteredUserIsSignedInAndCanLogIn) {
   EXPECT_NE(as(again->token).session, as(made->token).session);
 }
 
-TEST_F(UserTest, AnAccountOutlivesARestart) {
+TEST_P(UserTest, AnAccountOutlivesARestart) {
   const auto made = sign_up("alice");
   ASSERT_TRUE(succeeded(made));
   start();
@@ -27,7 +29,7 @@ TEST_F(UserTest, AnAccountOutlivesARestart) {
   EXPECT_TRUE(succeeded(refresh(*made->refresh_token)));
 }
 
-TEST_F(UserTest, ANameIsTakenInEverySpelling) {
+TEST_P(UserTest, ANameIsTakenInEverySpelling) {
   ASSERT_TRUE(succeeded(sign_up("Alice")));
   for (const char* name : {"Alice", "alice", "ＡＬＩＣＥ"}) {
     const auto second = sign_up(name);
@@ -38,7 +40,7 @@ TEST_F(UserTest, ANameIsTakenInEverySpelling) {
   }
 }
 
-TEST_F(UserTest, OfConcurrentRegistrationsOfOneNameExactlyOneWins) {
+TEST_P(UserTest, OfConcurrentRegistrationsOfOneNameExactlyOneWins) {
   constexpr int kRivals = 24;
   asio::io_context io;
   std::deque<std::optional<Result<LoginRegisterResp>>> answers(kRivals);
@@ -56,7 +58,7 @@ TEST_F(UserTest, OfConcurrentRegistrationsOfOneNameExactlyOneWins) {
   EXPECT_EQ(run_task(db->query("SELECT count(*) FROM user_session"))->i64(0, 0), 1) << "losers leave nothing behind";
 }
 
-TEST_F(UserTest, BadRegistrationsNameTheField) {
+TEST_P(UserTest, BadRegistrationsNameTheField) {
   EXPECT_EQ(token_of(sign_up("")), "username_required");
   EXPECT_EQ(token_of(sign_up(" x")), "username_invalid");
   EXPECT_EQ(token_of(sign_up("x\u202ey")), "username_invalid");
@@ -80,7 +82,7 @@ TEST_F(UserTest, BadRegistrationsNameTheField) {
       run_task(service->register_(guest, {.username = "bob", .password = "a fine password", .avatar = "https://img.example/a.png", .about = "hi"})));
 }
 
-TEST_F(UserTest, AFailedLoginNeverTellsWhetherTheUserExists) {
+TEST_P(UserTest, AFailedLoginNeverTellsWhetherTheUserExists) {
   ASSERT_TRUE(succeeded(sign_up("alice")));
   const auto wrong = login("alice", "a wrong password");
   ASSERT_FALSE(wrong);
@@ -93,9 +95,9 @@ TEST_F(UserTest, AFailedLoginNeverTellsWhetherTheUserExists) {
   }
 }
 
-TEST_F(UserTest, AnUnknownNameCostsAHashToo) {
+TEST_P(UserTest, AnUnknownNameCostsAHashToo) {
   ThreadPool full("bcrypt", 1, 0);  // accepts nothing
-  service = make_user_service({*db, clock, ids, keys, *revoked, full, events, revision, services, metrics, disk, &media}, options);
+  serve(full);
   for (const auto& answer : {login("nobody"), sign_up("bob")}) {
     ASSERT_FALSE(answer);
     EXPECT_EQ(answer.error().code, Errc::unavailable) << "both went to the pool";
@@ -103,7 +105,7 @@ TEST_F(UserTest, AnUnknownNameCostsAHashToo) {
   }
 }
 
-TEST_F(UserTest, AProfileUpdateIsSeenByTheNextRead) {
+TEST_P(UserTest, AProfileUpdateIsSeenByTheNextRead) {
   const auto made = sign_up("alice");
   const auto info = [&] { return run_task(service->get_user_info(guest, {.user_id = made->user.id, .current_user_id = {}}))->user; };
   EXPECT_EQ(info().about, "");
@@ -127,7 +129,7 @@ TEST_F(UserTest, AProfileUpdateIsSeenByTheNextRead) {
   EXPECT_EQ(sent[2].revision, 3);
 }
 
-TEST_F(UserTest, ProfilesComeWithCountsAndWarmReadsCostNoQuery) {
+TEST_P(UserTest, ProfilesComeWithCountsAndWarmReadsCostNoQuery) {
   VideoCounts videos;
   services.video = &videos;
   const auto a = sign_up("alice"), b = sign_up("bob");
@@ -149,7 +151,7 @@ TEST_F(UserTest, ProfilesComeWithCountsAndWarmReadsCostNoQuery) {
   EXPECT_EQ(stats->total_user_count, 2);
 }
 
-TEST_F(UserTest, AbsentCountsAreZeroAndUnknownUsersAreNotFound) {
+TEST_P(UserTest, AbsentCountsAreZeroAndUnknownUsersAreNotFound) {
   const auto a = sign_up("alice");
   ASSERT_TRUE(succeeded(a));
   EXPECT_EQ(a->user.video_count, 0);
@@ -161,7 +163,7 @@ TEST_F(UserTest, AbsentCountsAreZeroAndUnknownUsersAreNotFound) {
             "user_ids_too_long");
 }
 
-TEST_F(UserTest, NamesCanBeCheckedBeforehand) {
+TEST_P(UserTest, NamesCanBeCheckedBeforehand) {
   ASSERT_TRUE(succeeded(sign_up("alice")));
   EXPECT_FALSE(run_task(service->check_username(guest, {"ALICE"}))->available);
   EXPECT_TRUE(run_task(service->check_username(guest, {"bob"}))->available);
@@ -171,7 +173,7 @@ TEST_F(UserTest, NamesCanBeCheckedBeforehand) {
   EXPECT_EQ(many->available_map, (std::map<std::string, bool>{{"alice", false}, {"Alice", false}, {"bob", true}, {" bob", false}, {"", false}}));
 }
 
-TEST_F(UserTest, SearchFindsAnyPartOfANameAndTakesNoWildcards) {
+TEST_P(UserTest, SearchFindsAnyPartOfANameAndTakesNoWildcards) {
   for (const char* name : {"小明视频", "大小明", "Alice", "malice", "100%", "a_b"}) ASSERT_TRUE(succeeded(sign_up(name)));
   const auto find = [&](std::string word, int page = 1, int size = 10) {
     std::vector<std::string> names;
@@ -192,7 +194,7 @@ TEST_F(UserTest, SearchFindsAnyPartOfANameAndTakesNoWildcards) {
   EXPECT_EQ(token_of(run_task(service->search_users(guest, {.keyword = "\xff", .page = 1, .page_size = 1}))), "keyword_invalid");
 }
 
-TEST_F(UserTest, FollowCountsAreTakenOnlyFromAForeignSocialService) {
+TEST_P(UserTest, FollowCountsAreTakenOnlyFromAForeignSocialService) {
   const auto a = sign_up("alice");
   EXPECT_EQ(run_task(service->update_follow_count(guest, {a->user.id, 5})).error().code, Errc::forbidden);
   EXPECT_EQ(run_task(service->update_follower_count(guest, {a->user.id, 5})).error().code, Errc::forbidden);
@@ -207,7 +209,7 @@ TEST_F(UserTest, FollowCountsAreTakenOnlyFromAForeignSocialService) {
   EXPECT_EQ(token_of(run_task(service->update_follow_count(guest, {UserId(1), 1}))), "user_not_found");
 }
 
-TEST_F(UserTest, AProfileIsMadeOfTheOwnersParts) {
+TEST_P(UserTest, AProfileIsMadeOfTheOwnersParts) {
   VideoCounts videos;
   LikeCounts likes;
   Ties ties;
@@ -228,7 +230,7 @@ TEST_F(UserTest, AProfileIsMadeOfTheOwnersParts) {
   EXPECT_TRUE(succeeded(seen(ann)));
 }
 
-TEST_F(UserTest, PrivacyIsKeptAndChangesOnlyWhatIsGiven) {
+TEST_P(UserTest, PrivacyIsKeptAndChangesOnlyWhatIsGiven) {
   const UserId ann = sign_up("ann")->user.id;
   auto privacy = [&] { return run_task(service->get_privacy_of(guest, {.user_ids = {ann}}))->privacy.at(ann); };
   EXPECT_EQ(privacy(), (Privacy{.is_private = false, .message_from = "everyone", .show_likes = true}));
@@ -243,7 +245,7 @@ TEST_F(UserTest, PrivacyIsKeptAndChangesOnlyWhatIsGiven) {
   EXPECT_TRUE(privacy().is_private);
 }
 
-TEST_F(UserTest, ADeletedAccountIsGoneWithItsSessionsAndItsNameIsFree) {
+TEST_P(UserTest, ADeletedAccountIsGoneWithItsSessionsAndItsNameIsFree) {
   const auto ann = *sign_up("ann");
   EXPECT_EQ(run_task(service->delete_account(guest, {.user_id = ann.user.id, .password = "wrong"})).error().token, "wrong_old_password");
   ASSERT_TRUE(good(ann.token));
@@ -260,7 +262,7 @@ TEST_F(UserTest, ADeletedAccountIsGoneWithItsSessionsAndItsNameIsFree) {
   EXPECT_TRUE(succeeded(sign_up("ann")));
 }
 
-TEST_F(UserTest, AnAvatarIsDrawnAgainAndEachHasItsOwnPath) {
+TEST_P(UserTest, AnAvatarIsDrawnAgainAndEachHasItsOwnPath) {
   options.scratch = folder / "scratch";
   start();
   const UserId ann = sign_up("ann")->user.id;
@@ -280,7 +282,7 @@ TEST_F(UserTest, AnAvatarIsDrawnAgainAndEachHasItsOwnPath) {
   EXPECT_TRUE(std::filesystem::is_empty(options.scratch));
 }
 
-TEST_F(UserTest, ALoginWhoseTimeIsUpCostsNoHash) {
+TEST_P(UserTest, ALoginWhoseTimeIsUpCostsNoHash) {
   sign_up("ann");
   Ctx late = guest;
   late.deadline = std::chrono::steady_clock::now() - std::chrono::seconds(1);

@@ -3,7 +3,7 @@
 namespace sv::user {
 namespace {
 
-TEST_F(UserTest, RefreshRotatesAndExtendsTheSession) {
+TEST_P(UserTest, RefreshRotatesAndExtendsTheSession) {
   const auto made = sign_up("alice");
   std::string token = *made->refresh_token;
   for (int day = 0; day < 60; ++day) {
@@ -18,7 +18,7 @@ TEST_F(UserTest, RefreshRotatesAndExtendsTheSession) {
   EXPECT_LT(run_task(db->query("SELECT count(*) FROM user_refresh"))->i64(0, 0), 40) << "used tokens are forgotten in time";
 }
 
-TEST_F(UserTest, AReusedRefreshTokenEndsTheFamily) {
+TEST_P(UserTest, AReusedRefreshTokenEndsTheFamily) {
   const auto made = sign_up("alice");
   const auto other = login("alice");
   const auto turned = refresh(*made->refresh_token);
@@ -35,7 +35,7 @@ TEST_F(UserTest, AReusedRefreshTokenEndsTheFamily) {
   EXPECT_FALSE(good(turned->token)) << "and it stays so";
 }
 
-TEST_F(UserTest, OfConcurrentRefreshesWithOneTokenAtMostOneIsAnswered) {
+TEST_P(UserTest, OfConcurrentRefreshesWithOneTokenAtMostOneIsAnswered) {
   const auto made = sign_up("alice");
   asio::io_context io;
   std::deque<std::optional<Result<RefreshResp>>> answers(8);
@@ -46,7 +46,7 @@ TEST_F(UserTest, OfConcurrentRefreshesWithOneTokenAtMostOneIsAnswered) {
   EXPECT_FALSE(good(made->token));
 }
 
-TEST_F(UserTest, RefreshTokensThatAreNotOursOrTooOldAreRefused) {
+TEST_P(UserTest, RefreshTokensThatAreNotOursOrTooOldAreRefused) {
   const auto made = sign_up("alice");
   for (const std::string& bad : {std::string(), std::string("x"), made->token, *made->refresh_token + "A", std::string(1000, 'a')})
     EXPECT_EQ(token_of(refresh(bad)), "invalid_token");
@@ -54,7 +54,7 @@ TEST_F(UserTest, RefreshTokensThatAreNotOursOrTooOldAreRefused) {
   EXPECT_EQ(token_of(refresh(*made->refresh_token)), "invalid_token");
 }
 
-TEST_F(UserTest, LogoutBitesAtTheNextRequestAndOnlyThere) {
+TEST_P(UserTest, LogoutBitesAtTheNextRequestAndOnlyThere) {
   const auto one = sign_up("alice");
   const auto two = login("alice");
   ASSERT_TRUE(succeeded(run_task(service->logout(as(one->token), {one->user.id}))));
@@ -68,7 +68,7 @@ TEST_F(UserTest, LogoutBitesAtTheNextRequestAndOnlyThere) {
   EXPECT_TRUE(good(two->token));
 }
 
-TEST_F(UserTest, SessionsAreListedAndRemovedByTheirOwnerOnly) {
+TEST_P(UserTest, SessionsAreListedAndRemovedByTheirOwnerOnly) {
   const auto one = sign_up("alice");
   clock.advance(std::chrono::seconds(5));
   guest.user_agent = "phone\n\xff";
@@ -91,7 +91,7 @@ TEST_F(UserTest, SessionsAreListedAndRemovedByTheirOwnerOnly) {
   EXPECT_EQ(token_of(run_task(service->remove_session(as(one->token), {one->user.id, id}))), "session_not_found");
 }
 
-TEST_F(UserTest, EndedSessionsAreForgottenWhenTheirTokensHaveExpired) {
+TEST_P(UserTest, EndedSessionsAreForgottenWhenTheirTokensHaveExpired) {
   const auto made = sign_up("alice");
   ASSERT_TRUE(succeeded(run_task(service->logout(as(made->token), {made->user.id}))));
   clock.advance(options.access_ttl + std::chrono::seconds(2));
@@ -100,7 +100,7 @@ TEST_F(UserTest, EndedSessionsAreForgottenWhenTheirTokensHaveExpired) {
   EXPECT_EQ(run_task(db->query("SELECT count(*) FROM user_refresh"))->i64(0, 0), 1);
 }
 
-TEST_F(UserTest, APasswordChangeNeedsTheOldOneAndEndsOtherSessions) {
+TEST_P(UserTest, APasswordChangeNeedsTheOldOneAndEndsOtherSessions) {
   const auto one = sign_up("alice");
   const auto two = login("alice");
   const auto change = [&](std::optional<std::string> from, std::string to) {
@@ -120,7 +120,7 @@ TEST_F(UserTest, APasswordChangeNeedsTheOldOneAndEndsOtherSessions) {
   EXPECT_TRUE(succeeded(login("alice", "another password")));
 }
 
-TEST_F(UserTest, TheCommandLineCreatesUsersAndSetsPasswords) {
+TEST_P(UserTest, TheCommandLineCreatesUsersAndSetsPasswords) {
   const auto id = run_task(create_user(admin(), "root user", "a fine password"));
   ASSERT_TRUE(succeeded(id));
   EXPECT_EQ(token_of(run_task(create_user(admin(), "ROOT USER", "a fine password"))), "username_taken");
@@ -144,7 +144,7 @@ TEST_F(UserTest, TheCommandLineCreatesUsersAndSetsPasswords) {
   EXPECT_EQ(token_of(run_task(grant_admin(admin(), "nobody"))), "user_not_found");
 }
 
-TEST_F(UserTest, ABadTokenIsNoSession) {
+TEST_P(UserTest, ABadTokenIsNoSession) {
   const auto made = sign_up("alice");
   const auto session = run_task(service->check_session(guest, {made->token}));
   ASSERT_TRUE(succeeded(session));

@@ -7,6 +7,8 @@
 
 #include "platform/adapters/sqlite.h"
 #include "platform/auth/token.h"
+#include "platform/testing/both_ways.h"
+#include "platform/testing/fakes.h"
 #include "platform/testing/manual_clock.h"
 #include "platform/testing/run.h"
 #include "platform/testing/temp_dir.h"
@@ -17,40 +19,8 @@
 namespace sv::user {
 using testing::run_task;
 using testing::succeeded;
-
-class CountingIds final : public IdSource {
- public:
-  std::int64_t next() override { return ++last_; }
-
- private:
-  std::atomic<std::int64_t> last_{1000};
-};
-
-// Keeps what was committed, and hands it to the subscriber when told to, as the log of another process would.
-class RecordingEvents final : public EventBus {
- public:
-  Result<> publish(sql::Tx& tx, Event event) override {
-    tx.on_commit([this, event = std::move(event)] {
-      const std::lock_guard lock(mutex_);
-      events_.push_back(event);
-    });
-    return {};
-  }
-  void subscribe(std::string, std::vector<std::string>, Consumer consumer) override { consumer_ = std::move(consumer); }
-  void start() override {}
-  void stop() override {}
-
-  std::vector<Event> take() {
-    const std::lock_guard lock(mutex_);
-    return std::exchange(events_, {});
-  }
-  Result<> deliver(const std::vector<Event>& events) { return run_task(consumer_(events)); }
-
- private:
-  std::mutex mutex_;
-  std::vector<Event> events_;
-  Consumer consumer_;
-};
+using testing::token_of;
+using testing::Way;
 
 class VideoCounts final : public video::VideoAbsent {
  public:
@@ -112,11 +82,11 @@ class Ties final : public social::SocialAbsent {
   UserId blocker{};
 };
 
-struct UserTest : ::testing::Test {
+struct UserTest : ::testing::TestWithParam<Way> {
   void SetUp() override { start(); }
 
   void start() {
-    service.reset();
+    direct.reset();
     revoked = std::make_unique<auth::RevokedSessions>(clock);
     db.reset();
     auto opened = open_sqlite({.path = folder / "user.db"});
@@ -124,7 +94,14 @@ struct UserTest : ::testing::Test {
     db = std::move(*opened);
     ASSERT_TRUE(succeeded(migrate_sqlite(*db, migrations(), "user")));
     ASSERT_TRUE(succeeded(run_task(load_revoked_sessions(*db, *revoked))));
-    service = make_user_service({*db, clock, ids, keys, *revoked, pool, events, revision, services, metrics, disk, &media}, options);
+    serve(pool);
+  }
+
+  // With `bcrypt` for the hashing of passwords.
+  void serve(ThreadPool& bcrypt) {
+    direct = make_user_service({*db, clock, ids, keys, *revoked, bcrypt, events, revision, services, metrics, disk, &media}, options);
+    codec.emplace(*direct);
+    service = GetParam() == Way::direct ? direct.get() : static_cast<UserApi*>(&codec->client());
   }
 
   Result<LoginRegisterResp> sign_up(std::string name, std::string password = "a fine password") {
@@ -148,9 +125,9 @@ struct UserTest : ::testing::Test {
 
   testing::TempDir folder;
   testing::ManualClock clock;
-  CountingIds ids;
+  testing::CountingIds ids;
   auth::KeyRing keys{{{"k1", std::string(32, 's')}}};
-  RecordingEvents events;
+  testing::RecordingEvents events;
   ContentRevision revision;
   Services services;
   metrics::Registry metrics;
@@ -159,7 +136,9 @@ struct UserTest : ::testing::Test {
   UserOptions options{.bcrypt_cost = 4};
   std::unique_ptr<auth::RevokedSessions> revoked;
   std::unique_ptr<sql::Database> db;
-  std::unique_ptr<UserApi> service;
+  std::unique_ptr<UserApi> direct;
+  std::optional<testing::Codec<UserApi, UserClient, dispatch_user>> codec;
+  UserApi* service = nullptr;  // one of the two
   Ctx guest = make_guest();
 
   static Ctx make_guest() {
@@ -169,8 +148,5 @@ struct UserTest : ::testing::Test {
     return ctx;
   }
 };
-
-// "" for success.
-std::string token_of(const auto& result) { return result ? std::string() : result.error().token; }
 
 }  // namespace sv::user

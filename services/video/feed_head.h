@@ -1,9 +1,12 @@
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
+#include "platform/core/cursor.h"
 #include "platform/core/ids.h"
 
 namespace sv::video {
@@ -44,6 +47,23 @@ class FeedHead {
   std::uint64_t changes_ = 0;
   std::shared_ptr<const Page> page_;
 };
+
+// Before the first entry of every list.
+constexpr auto kFarFuture = std::numeric_limits<std::int64_t>::max();
+constexpr FeedHead::Entry kStartOfList{.publish_time = kFarFuture, .id = VideoId(kFarFuture)};
+
+// A page is refilled for what its viewer may not see this many times: who hides nearly everyone gets a short page with a cursor.
+constexpr int kRefills = 20;
+
+inline FeedHead::Entry entry_of(const std::optional<Cursor>& cursor) {
+  return cursor ? FeedHead::Entry{.publish_time = cursor->key, .id = VideoId(cursor->id)} : kStartOfList;
+}
+
+inline std::vector<VideoId> ids_of(const std::vector<FeedHead::Entry>& entries) {
+  std::vector<VideoId> ids;
+  for (const auto& e : entries) ids.push_back(e.id);
+  return ids;
+}
 
 // The newest end of another list of listed videos: good while FeedHead::stamp() is this, for it changes with every listed video.
 struct ListHead {

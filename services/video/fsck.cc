@@ -162,4 +162,20 @@ Task<Result<std::vector<UserId>>> users_in(sql::Database& db) {
   co_return out;
 }
 
+Task<Result<std::vector<Drift>>> find_drift(sql::Database& db) {
+  // Author 0 is all of them.
+#define SV_VIDEOS(column, counted)                                                     \
+  "SELECT CAST(id AS text), stored, counted FROM (SELECT a.author_id AS id, a." column \
+  " AS stored, (SELECT count(*) FROM video_videos v "                                  \
+  "WHERE " counted " AND (a.author_id = 0 OR v.author_id = a.author_id)) AS counted FROM video_authors a) x WHERE stored <> counted ORDER BY id"
+  static constexpr DriftCheck kChecks[] = {
+      {"videos of user", SV_VIDEOS("owned", "v.status <> 9")},
+      {"listed videos of user", SV_VIDEOS("listed", "v.listed = 1")},
+      {"videos with tag",
+       "SELECT tag, stored, counted FROM (SELECT c.tag AS tag, c.videos AS stored, (SELECT count(*) FROM video_tags t JOIN video_videos v "
+       "ON v.id = t.video_id AND v.listed = 1 WHERE t.tag = c.tag) AS counted FROM video_tag_counts c) x WHERE stored <> counted ORDER BY tag"},
+  };
+  co_return co_await sv::find_drift(db, kChecks);
+}
+
 }  // namespace sv::video

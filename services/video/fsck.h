@@ -11,6 +11,7 @@
 #include "platform/ports/clock.h"
 #include "platform/ports/object_store.h"
 #include "platform/ports/sql.h"
+#include "services/parts/drift.h"
 
 namespace sv::video {
 
@@ -45,5 +46,8 @@ Task<Result<std::vector<NeededObject>>> needed_objects(sql::Database& db);
 
 // Everyone whose data are in this service's tables: of them `shortvideo fsck` asks whether their accounts exist.
 Task<Result<std::vector<UserId>>> users_in(sql::Database& db);
+
+// Counters that are not what their rows say: none.
+Task<Result<std::vector<Drift>>> find_drift(sql::Database& db);
 
 }  // namespace sv::video

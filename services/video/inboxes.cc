@@ -1,7 +1,6 @@
 #include "services/video/inboxes.h"
 
 #include <algorithm>
-#include <charconv>
 
 namespace sv::video {
 namespace {
@@ -108,9 +107,8 @@ Task<Result<std::vector<std::int64_t>>> Inboxes::large_authors(const Ctx& ctx, U
 Task<Result<>> Inboxes::push(const std::vector<Event>& events) {
   std::vector<VideoId> ids;
   for (const auto& event : events) {
-    std::int64_t id = 0;
-    std::from_chars(event.key.data(), event.key.data() + event.key.size(), id);
-    if (std::ranges::find(ids, VideoId(id)) == ids.end()) ids.emplace_back(id);
+    const VideoId id(event.key_id());
+    if (std::ranges::find(ids, id) == ids.end()) ids.push_back(id);
   }
   SV_CO_TRY(auto rows, co_await state_.load_committed(std::move(ids)));
   const Ctx ctx;

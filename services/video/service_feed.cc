@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <limits>
 
 #include "platform/core/cursor.h"
 #include "services/video/media_access.h"
@@ -10,8 +9,6 @@ namespace {
 
 constexpr std::size_t kHead = 1000;
 constexpr std::size_t kTies = 100;  // how far a page may run over to end on a whole second
-constexpr int kRefills = 20;        // a viewer who hides nearly everyone gets a short page with a cursor
-constexpr auto kFarFuture = std::numeric_limits<std::int64_t>::max();
 
 constexpr std::string_view kFeed =  // video_videos_feed
     "SELECT id, publish_time FROM video_videos WHERE listed = 1 AND (publish_time, id) < ($1, $2) ORDER BY publish_time DESC, id DESC LIMIT $3";
@@ -22,17 +19,6 @@ std::vector<FeedHead::Entry> entries_of(const sql::Rows& rows) {
   std::vector<FeedHead::Entry> out;
   for (std::size_t i = 0; i < rows.size(); ++i) out.push_back({.publish_time = rows.i64(i, 1), .id = VideoId(rows.i64(i, 0))});
   return out;
-}
-
-std::size_t page_size(std::int32_t asked) { return asked <= 0 ? 10 : static_cast<std::size_t>(std::min(asked, 100)); }
-
-// Deep pages by number read and drop everything before them, so they end somewhere; cursors do not.
-std::size_t page_offset(std::int32_t page, std::size_t size) { return static_cast<std::size_t>(std::clamp(page - 1, 0, 1000)) * size; }
-
-std::vector<VideoId> ids_of(const std::vector<FeedHead::Entry>& entries) {
-  std::vector<VideoId> ids;
-  for (const auto& e : entries) ids.push_back(e.id);
-  return ids;
 }
 
 }  // namespace
@@ -67,9 +53,8 @@ Task<Result<FeedResp>> VideoRules::get_feed(const Ctx& ctx, const FeedReq& req) 
   const auto size = page_size(req.page_size);
   SV_CO_TRY(auto cursor, decode_cursor("feed", req.cursor.value_or("")));
   if (req.latest_time < 0 || req.latest_time > kFarFuture / 1000) co_return invalid("latest_time", "out_of_range");
-  FeedHead::Entry after{.publish_time = kFarFuture, .id = VideoId(kFarFuture)};
-  if (cursor) after = {.publish_time = cursor->key, .id = VideoId(cursor->id)};
-  else if (req.latest_time > 0) after = {.publish_time = req.latest_time * 1000, .id = VideoId(0)};
+  FeedHead::Entry after = entry_of(cursor);
+  if (!cursor && req.latest_time > 0) after = {.publish_time = req.latest_time * 1000, .id = VideoId(0)};
 
   FeedResp out;
   bool more = true;
@@ -120,8 +105,7 @@ Task<Result<UserVideoListResp>> VideoRules::get_user_video_list(const Ctx& ctx, 
   UserVideoListResp out;
   out.next_cursor = "";
   if (author.hidden()) co_return out;  // a private account shows that it has nothing for others
-  FeedHead::Entry after{.publish_time = kFarFuture, .id = VideoId(kFarFuture)};
-  if (cursor) after = {.publish_time = cursor->key, .id = VideoId(cursor->id)};
+  FeedHead::Entry after = entry_of(cursor);
   const auto skipped = cursor ? 0 : page_offset(req.page, size);
   SV_CO_TRY(auto entries, co_await author_entries(req.user_id, after, skipped + size + 1));
   entries.erase(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(std::min(skipped, entries.size())));

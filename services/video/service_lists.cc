@@ -1,7 +1,7 @@
 #include <algorithm>
-#include <limits>
 
-#include "platform/auth/username.h"
+#include "platform/auth/text.h"
+#include "platform/core/cursor.h"
 #include "platform/core/log.h"
 #include "services/video/rules.h"
 
@@ -10,8 +10,6 @@ namespace {
 
 using Entry = FeedHead::Entry;
 
-constexpr auto kFarFuture = std::numeric_limits<std::int64_t>::max();
-constexpr int kRefills = 20;
 constexpr std::int64_t kUnwantedKept = 2000;  // the latest that count
 
 constexpr std::string_view kInbox =  // video_inbox_page
@@ -31,23 +29,18 @@ constexpr std::string_view kHotTags =  // video_tag_counts_hot
 constexpr std::string_view kUnwanted =  // video_unwanted_recent
     "SELECT kind, subject FROM video_unwanted WHERE user_id = $1 ORDER BY made DESC LIMIT $2";
 
-std::size_t page_size(std::int32_t asked) { return asked <= 0 ? 10 : static_cast<std::size_t>(std::min(asked, 100)); }
-
 }  // namespace
 
 template <class Next>
 Task<Result<std::string>> VideoRules::fill(const Ctx& ctx, UserId viewer, std::string_view route, std::optional<Cursor> cursor, std::size_t size,
                                            std::vector<Video>& out, Next next) {
-  Entry after{.publish_time = kFarFuture, .id = VideoId(kFarFuture)};
-  if (cursor) after = {.publish_time = cursor->key, .id = VideoId(cursor->id)};
+  Entry after = entry_of(cursor);
   for (int round = 0; round < kRefills; ++round) {
     SV_CO_TRY(std::vector<Entry> entries, co_await next(after, size - out.size() + 1));
     const bool more = entries.size() > size - out.size();
     if (more) entries.pop_back();
     if (!entries.empty()) after = entries.back();
-    std::vector<VideoId> ids;
-    for (const auto& e : entries) ids.push_back(e.id);
-    SV_CO_TRY(auto rows, co_await listed(std::move(ids)));
+    SV_CO_TRY(auto rows, co_await listed(ids_of(entries)));
     std::ranges::move(co_await compose(ctx, viewer, std::move(rows), Kind::feed), std::back_inserter(out));
     if (!more) co_return std::string();
     if (out.size() == size) break;
@@ -100,18 +93,15 @@ Task<Result<std::vector<VideoId>>> VideoRules::related_to(const VideoRow& row) {
   constexpr std::size_t kRelated = 100;
   const std::string name = fmt::format("related {}", row.id);
   const auto stamp = state_.lists.stamp(), head = state_.head.stamp();
+  if (const auto known = state_.lists.find(name); known && known->stamp == head) co_return ids_of(known->page->entries);
   std::vector<VideoId> ids;
-  if (const auto known = state_.lists.find(name); known && known->stamp == head) {
-    for (const Entry& e : known->page->entries) ids.push_back(e.id);
-    co_return ids;
-  }
   std::vector<std::string> tags;
   for (const auto& tag : row.tags) tags.push_back(auth::fold_text(tag));
   if (!tags.empty()) {
     SV_CO_TRY(const auto sharing, co_await state_.deps.db.query(kSharing, {tags, row.id, kRelated}));
     for (std::size_t i = 0; i < sharing.size(); ++i) ids.emplace_back(sharing.i64(i, 0));
   }
-  SV_CO_TRY(const auto theirs, co_await author_entries(row.author, {.publish_time = kFarFuture, .id = VideoId(kFarFuture)}, kRelated));
+  SV_CO_TRY(const auto theirs, co_await author_entries(row.author, kStartOfList, kRelated));
   for (const Entry& e : theirs)
     if (e.id != row.id && std::ranges::find(ids, e.id) == ids.end()) ids.push_back(e.id);
   FeedHead::Page page{.entries = {}, .complete = true};

@@ -26,7 +26,7 @@ constexpr std::string_view kRanking = "SELECT made, videos FROM video_rankings W
 Task<Result<SearchVideoResp>> VideoRules::search_video(const Ctx& ctx, const SearchVideoReq& req) {
   if (req.keyword.empty()) co_return invalid("keyword", "required");
   if (req.keyword.size() > 400) co_return invalid("keyword", "too_long");
-  const auto size = static_cast<std::size_t>(req.page_size <= 0 ? 10 : std::min(req.page_size, 100));
+  const auto size = page_size(req.page_size);
   auto at = (std::clamp<std::int64_t>(req.page, 1, 1000) - 1) * static_cast<std::int64_t>(size);
   SV_CO_TRY(auto hits, co_await state_.deps.search.search(req.keyword, at, static_cast<std::int64_t>(size)));
   std::vector<VideoId> ids;
@@ -43,9 +43,7 @@ Task<Result<SearchVideoResp>> VideoRules::search_video(const Ctx& ctx, const Sea
 Task<Result<>> VideoRules::index_events(std::vector<Event> events) {
   std::map<std::int64_t, std::int64_t> revisions;
   for (const auto& event : events) {
-    std::int64_t id = 0;
-    std::from_chars(event.key.data(), event.key.data() + event.key.size(), id);
-    auto& revision = revisions[id];
+    auto& revision = revisions[event.key_id()];
     revision = std::max(revision, event.revision);
   }
   co_return co_await index_rows(std::move(revisions));
@@ -127,7 +125,7 @@ Task<Result<std::shared_ptr<const VideoRules::Ranking>>> VideoRules::stored_rank
 
 // The first page takes today's ranking and stores it when there is a second one; later pages stay in it, so nothing repeats.
 Task<Result<HotVideoResp>> VideoRules::get_hot_videos(const Ctx& ctx, const HotVideoReq& req) {
-  auto size = static_cast<std::size_t>(req.page_size <= 0 ? 10 : std::min(req.page_size, 100));
+  auto size = page_size(req.page_size);
   SV_CO_TRY(auto cursor, decode_cursor("hot", req.cursor.value_or("")));
   std::shared_ptr<const Ranking> ranking;
   std::size_t at = 0;

@@ -16,7 +16,9 @@ class Reading : public VideoWorld {
   }
 };
 
-TEST_F(Reading, CursorsReachEveryVideoOnceAlsoWhenTimesAreEqual) {
+SV_BOTH_WAYS(Reading);
+
+TEST_P(Reading, CursorsReachEveryVideoOnceAlsoWhenTimesAreEqual) {
   for (int i = 0; i < 23; ++i) {
     quick(kAnn, fmt::format("v{}", i));
     if (i % 5 == 4) clock_.advance(std::chrono::milliseconds(300));
@@ -46,10 +48,10 @@ TEST_F(Reading, CursorsReachEveryVideoOnceAlsoWhenTimesAreEqual) {
   EXPECT_TRUE(std::ranges::is_sorted(seen, std::greater<>()));
   EXPECT_EQ(std::set(seen.begin(), seen.end()).size(), seen.size());
   req.cursor = "nonsense";
-  EXPECT_EQ(run(service_->get_feed(ctx_, req)).error().token, "cursor_invalid");
+  EXPECT_EQ(run(api().get_feed(ctx_, req)).error().token, "cursor_invalid");
 }
 
-TEST_F(Reading, LatestTimeIsStrictAndSkipsNoTies) {
+TEST_P(Reading, LatestTimeIsStrictAndSkipsNoTies) {
   for (int s = 0; s < 3; ++s) {
     for (int i = 0; i < 3; ++i) quick(kAnn, fmt::format("{} {}", s, i));
     clock_.advance(std::chrono::seconds(1));
@@ -64,7 +66,7 @@ TEST_F(Reading, LatestTimeIsStrictAndSkipsNoTies) {
   EXPECT_TRUE(feed({.latest_time = third.next_time, .page_size = 2, .cursor = std::nullopt}).videos.empty());
 }
 
-TEST_F(Reading, AWarmPageAsksTheDatabaseNothingAndAColdOneLittle) {
+TEST_P(Reading, AWarmPageAsksTheDatabaseNothingAndAColdOneLittle) {
   for (int i = 0; i < 30; ++i) quick(kAnn, fmt::format("v{}", i));
   close();
   open();
@@ -77,90 +79,90 @@ TEST_F(Reading, AWarmPageAsksTheDatabaseNothingAndAColdOneLittle) {
   EXPECT_EQ(db_->statements() - before, 0u);
 }
 
-TEST_F(Reading, AChangeShowsAtTheNextRequest) {
+TEST_P(Reading, AChangeShowsAtTheNextRequest) {
   auto v = quick(kAnn, "old title");
   feed();
   auto revision = revision_.value();
   ASSERT_TRUE(testing::succeeded(
-      run(service_->update_video_info(ctx_, {.video_id = v.id, .user_id = kAnn, .title = "new title", .tags = std::vector<std::string>{"x"}}))));
+      run(api().update_video_info(ctx_, {.video_id = v.id, .user_id = kAnn, .title = "new title", .tags = std::vector<std::string>{"x"}}))));
   EXPECT_EQ(feed().videos.at(0).title, "new title");
   EXPECT_EQ(feed().videos.at(0).tags, (std::vector<std::string>{"x"}));
   EXPECT_GT(revision_.value(), revision);
-  EXPECT_EQ(run(service_->update_video_info(ctx_, {.video_id = v.id, .user_id = kBob, .title = "mine"})).error().code, Errc::not_found);
-  ASSERT_TRUE(testing::succeeded(run(service_->delete_video(ctx_, {.video_id = v.id, .user_id = kAnn}))));
+  EXPECT_EQ(run(api().update_video_info(ctx_, {.video_id = v.id, .user_id = kBob, .title = "mine"})).error().code, Errc::not_found);
+  ASSERT_TRUE(testing::succeeded(run(api().delete_video(ctx_, {.video_id = v.id, .user_id = kAnn}))));
   EXPECT_TRUE(feed().videos.empty());
 }
 
-TEST_F(Reading, WhatIsNotPublicIsNowhereAndItsOldPathsAreGone) {
+TEST_P(Reading, WhatIsNotPublicIsNowhereAndItsOldPathsAreGone) {
   auto v = quick(kAnn, "secret plan");
   auto unlisted = quick(kAnn, "unlisted plan", "unlisted");
-  ASSERT_TRUE(run(service_->authorize_media(ctx_, {.path = path_of(v.url)})));
-  ASSERT_TRUE(testing::succeeded(run(service_->update_video_info(ctx_, {.video_id = v.id, .user_id = kAnn, .visibility = "private"}))));
-  EXPECT_FALSE(run(service_->authorize_media(ctx_, {.path = path_of(v.url)})));
+  ASSERT_TRUE(run(api().authorize_media(ctx_, {.path = path_of(v.url)})));
+  ASSERT_TRUE(testing::succeeded(run(api().update_video_info(ctx_, {.video_id = v.id, .user_id = kAnn, .visibility = "private"}))));
+  EXPECT_FALSE(run(api().authorize_media(ctx_, {.path = path_of(v.url)})));
   EXPECT_TRUE(feed().videos.empty());
-  EXPECT_TRUE(run(service_->get_hot_videos(ctx_, {}))->videos.empty());
-  EXPECT_TRUE(run(service_->get_user_video_list(ctx_, {.user_id = kAnn, .current_user_id = kBob}))->videos.empty());
-  EXPECT_TRUE(run(service_->batch_get_video_info(ctx_, {.current_user_id = kBob, .video_ids = {v.id}}))->videos.empty());
-  EXPECT_EQ(run(service_->get_video_detail(ctx_, {.video_id = v.id, .current_user_id = kBob})).error().token, "video_not_found");
-  EXPECT_FALSE(run(service_->get_video_stats(ctx_, {.video_id = v.id})));
+  EXPECT_TRUE(run(api().get_hot_videos(ctx_, {}))->videos.empty());
+  EXPECT_TRUE(run(api().get_user_video_list(ctx_, {.user_id = kAnn, .current_user_id = kBob}))->videos.empty());
+  EXPECT_TRUE(run(api().batch_get_video_info(ctx_, {.current_user_id = kBob, .video_ids = {v.id}}))->videos.empty());
+  EXPECT_EQ(run(api().get_video_detail(ctx_, {.video_id = v.id, .current_user_id = kBob})).error().token, "video_not_found");
+  EXPECT_FALSE(run(api().get_video_stats(ctx_, {.video_id = v.id})));
 
-  auto own = run(service_->get_video_detail(ctx_, {.video_id = v.id, .current_user_id = kAnn}));
+  auto own = run(api().get_video_detail(ctx_, {.video_id = v.id, .current_user_id = kAnn}));
   ASSERT_TRUE(own);
   EXPECT_NE(own->video.url.find("?sig="), std::string::npos);
-  auto grant = run(service_->authorize_media(ctx_, {.path = path_of(own->video.url)}));
+  auto grant = run(api().authorize_media(ctx_, {.path = path_of(own->video.url)}));
   ASSERT_TRUE(grant);
   EXPECT_FALSE(grant->is_public);
   EXPECT_TRUE(path_of(own->video.url).starts_with(grant->signed_prefix));
-  EXPECT_EQ(run(service_->list_mine(ctx_, {.user_id = kAnn}))->total, 2);
-  EXPECT_TRUE(run(service_->get_video_detail(ctx_, {.video_id = unlisted.id, .current_user_id = kBob})));  // by link
-  EXPECT_EQ(run(service_->get_user_video_parts(ctx_, {.user_ids = {kAnn}}))->parts.at(kAnn).video_count, 0);
+  EXPECT_EQ(run(api().list_mine(ctx_, {.user_id = kAnn}))->total, 2);
+  EXPECT_TRUE(run(api().get_video_detail(ctx_, {.video_id = unlisted.id, .current_user_id = kBob})));  // by link
+  EXPECT_EQ(run(api().get_user_video_parts(ctx_, {.user_ids = {kAnn}}))->parts.at(kAnn).video_count, 0);
   for (const char* path :
        {"/media/1/2", "/media/x/1/a.mp4", "/media/1/1/../../sources/1", "/media/1/1/.tmp/x", "/media/1/1//a", "/etc/passwd", "/media/1/1/A.mp4"})
-    EXPECT_FALSE(run(service_->authorize_media(ctx_, {.path = path}))) << path;
+    EXPECT_FALSE(run(api().authorize_media(ctx_, {.path = path}))) << path;
 }
 
-TEST_F(Reading, ListsOfOnePersonPageByCursor) {
+TEST_P(Reading, ListsOfOnePersonPageByCursor) {
   for (int i = 0; i < 5; ++i) quick(kAnn, fmt::format("v{}", i));
   quick(kBob, "other");
-  auto one = run(service_->get_user_video_list(ctx_, {.user_id = kAnn, .page_size = 3})).value();
+  auto one = run(api().get_user_video_list(ctx_, {.user_id = kAnn, .page_size = 3})).value();
   EXPECT_EQ(one.videos.size(), 3u);
   EXPECT_EQ(one.total_count, 5);
-  auto two = run(service_->get_user_video_list(ctx_, {.user_id = kAnn, .page_size = 3, .cursor = one.next_cursor})).value();
+  auto two = run(api().get_user_video_list(ctx_, {.user_id = kAnn, .page_size = 3, .cursor = one.next_cursor})).value();
   EXPECT_EQ(two.videos.size(), 2u);
   EXPECT_EQ(two.next_cursor, "");
-  auto by_number = run(service_->get_user_video_list(ctx_, {.user_id = kAnn, .page = 2, .page_size = 3})).value();
+  auto by_number = run(api().get_user_video_list(ctx_, {.user_id = kAnn, .page = 2, .page_size = 3})).value();
   EXPECT_EQ(ids(by_number.videos), ids(two.videos));
-  auto mine = run(service_->list_mine(ctx_, {.user_id = kAnn, .page_size = 3})).value();
-  auto rest = run(service_->list_mine(ctx_, {.user_id = kAnn, .cursor = mine.next_cursor, .page_size = 3})).value();
+  auto mine = run(api().list_mine(ctx_, {.user_id = kAnn, .page_size = 3})).value();
+  auto rest = run(api().list_mine(ctx_, {.user_id = kAnn, .cursor = mine.next_cursor, .page_size = 3})).value();
   EXPECT_EQ(rest.videos.size(), 2u);
-  EXPECT_FALSE(run(service_->list_mine(ctx_, {.user_id = kAnn, .cursor = *one.next_cursor})));  // of another list
+  EXPECT_FALSE(run(api().list_mine(ctx_, {.user_id = kAnn, .cursor = *one.next_cursor})));  // of another list
 }
 
-TEST_F(Reading, SearchFindsAnyTwoCharactersAndForgetsWhatIsDeleted) {
+TEST_P(Reading, SearchFindsAnyTwoCharactersAndForgetsWhatIsDeleted) {
   auto v = quick(kAnn, "春天的花园里有猫");
-  auto found = [&](const std::string& keyword) { return ids(run(service_->search_video(ctx_, {.keyword = keyword}))->videos); };
+  auto found = [&](const std::string& keyword) { return ids(run(api().search_video(ctx_, {.keyword = keyword}))->videos); };
   ASSERT_TRUE(eventually([&] { return !found("花园").empty(); }));
   EXPECT_EQ(found("有猫"), (std::vector{v.id.value}));
-  EXPECT_EQ(run(service_->search_video(ctx_, {.keyword = "天的"}))->total_count, 1);
-  run(service_->delete_video(ctx_, {.video_id = v.id, .user_id = kAnn}));
+  EXPECT_EQ(run(api().search_video(ctx_, {.keyword = "天的"}))->total_count, 1);
+  run(api().delete_video(ctx_, {.video_id = v.id, .user_id = kAnn}));
   EXPECT_TRUE(found("花园").empty());
-  EXPECT_TRUE(eventually([&] { return run(service_->search_video(ctx_, {.keyword = "花园"}))->total_count == 0; }));
+  EXPECT_TRUE(eventually([&] { return run(api().search_video(ctx_, {.keyword = "花园"}))->total_count == 0; }));
 }
 
 // The index hears of a deletion while the cache still holds the row: many times, for the moment is short.
-TEST_F(Reading, NoDeletedVideoStaysInTheIndex) {
+TEST_P(Reading, NoDeletedVideoStaysInTheIndex) {
   for (int i = 0; i < 20; ++i) {
     auto v = quick(kAnn, "昙花一现");
-    ASSERT_TRUE(eventually([&] { return run(service_->search_video(ctx_, {.keyword = "昙花"}))->total_count == 1; }));
-    run(service_->delete_video(ctx_, {.video_id = v.id, .user_id = kAnn}));
-    ASSERT_TRUE(eventually([&] { return run(service_->search_video(ctx_, {.keyword = "昙花"}))->total_count == 0; })) << i;
+    ASSERT_TRUE(eventually([&] { return run(api().search_video(ctx_, {.keyword = "昙花"}))->total_count == 1; }));
+    run(api().delete_video(ctx_, {.video_id = v.id, .user_id = kAnn}));
+    ASSERT_TRUE(eventually([&] { return run(api().search_video(ctx_, {.keyword = "昙花"}))->total_count == 0; })) << i;
   }
 }
 
-TEST_F(Reading, AViewCountsOncePerViewerAndDayAndNeverTheAuthors) {
+TEST_P(Reading, AViewCountsOncePerViewerAndDayAndNeverTheAuthors) {
   auto v = quick(kAnn, "v");
   auto watch = [&](UserId user, const char* guest, std::int64_t ms) {
-    ASSERT_TRUE(testing::succeeded(run(service_->record_view(ctx_, {.video_id = v.id, .viewer_key = guest, .watched_ms = ms, .user_id = user}))));
+    ASSERT_TRUE(testing::succeeded(run(api().record_view(ctx_, {.video_id = v.id, .viewer_key = guest, .watched_ms = ms, .user_id = user}))));
   };
   watch(kBob, "", 3000);
   watch(kBob, "", 9000);
@@ -173,10 +175,10 @@ TEST_F(Reading, AViewCountsOncePerViewerAndDayAndNeverTheAuthors) {
   EXPECT_EQ(feed().videos.at(0).view_count, 2);
   Ctx owner;
   owner.caller = kAnn;
-  auto stats = run(service_->get_video_stats(owner, {.video_id = v.id}))->stats;
+  auto stats = run(api().get_video_stats(owner, {.video_id = v.id}))->stats;
   EXPECT_EQ(stats.view_count, 2);
   EXPECT_EQ(stats.raw_view_count, 6);
-  EXPECT_FALSE(run(service_->get_video_stats(ctx_, {.video_id = v.id}))->stats.raw_view_count);
+  EXPECT_FALSE(run(api().get_video_stats(ctx_, {.video_id = v.id}))->stats.raw_view_count);
   clock_.advance(std::chrono::hours(25));
   watch(kBob, "", 4000);
   run(service_->flush_views());
@@ -186,32 +188,32 @@ TEST_F(Reading, AViewCountsOncePerViewerAndDayAndNeverTheAuthors) {
   EXPECT_EQ(feed().videos.at(0).view_count, 3);
 }
 
-TEST_F(Reading, HotRanksRecentViewsAndItsPagesNeverRepeat) {
+TEST_P(Reading, HotRanksRecentViewsAndItsPagesNeverRepeat) {
   std::vector<Video> videos;
   for (int i = 0; i < 5; ++i) videos.push_back(quick(kAnn, fmt::format("v{}", i)));
   auto watch = [&](const Video& v, int times) {
     for (int i = 0; i < times; ++i)
-      run(service_->record_view(ctx_, {.video_id = v.id, .viewer_key = fmt::format("g{}-{}", clock_.now_ms(), i), .watched_ms = 5000}));
+      run(api().record_view(ctx_, {.video_id = v.id, .viewer_key = fmt::format("g{}-{}", clock_.now_ms(), i), .watched_ms = 5000}));
     run(service_->flush_views());
   };
   watch(videos[0], 8);
   clock_.advance(std::chrono::hours(96));  // four half-lives: those 8 now weigh half a view
   watch(videos[3], 2);
   watch(videos[1], 1);
-  auto page = run(service_->get_hot_videos(ctx_, {.page_size = 2})).value();
+  auto page = run(api().get_hot_videos(ctx_, {.page_size = 2})).value();
   EXPECT_EQ(ids(page.videos), (std::vector{videos[3].id.value, videos[1].id.value}));
   watch(videos[4], 50);  // the ranking a reader is in stays
   std::vector<std::int64_t> seen = ids(page.videos);
   while (!page.next_cursor->empty()) {
-    page = run(service_->get_hot_videos(ctx_, {.page_size = 2, .cursor = page.next_cursor})).value();
+    page = run(api().get_hot_videos(ctx_, {.page_size = 2, .cursor = page.next_cursor})).value();
     for (auto id : ids(page.videos)) seen.push_back(id);
   }
   EXPECT_EQ(seen.size(), 5u);
   EXPECT_EQ(std::set(seen.begin(), seen.end()).size(), 5u);
-  EXPECT_EQ(run(service_->get_hot_videos(ctx_, {.page_size = 1}))->videos.at(0).id, videos[4].id);
+  EXPECT_EQ(run(api().get_hot_videos(ctx_, {.page_size = 1}))->videos.at(0).id, videos[4].id);
 }
 
-TEST_F(Reading, WithoutTheUserServiceAuthorsAreIdsOnly) {
+TEST_P(Reading, WithoutTheUserServiceAuthorsAreIdsOnly) {
   quick(kAnn, "v");
   user::UserAbsent absent;
   services_.user = &absent;

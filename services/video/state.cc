@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "platform/auth/username.h"
+#include "platform/auth/text.h"
 #include "services/video/views.h"
 
 namespace sv::video {
@@ -164,12 +164,11 @@ Task<Result<std::map<UserId, VideoState::AuthorCounts>>> VideoState::counts_of(c
 Task<Result<std::vector<FeedHead::Entry>>> VideoState::entries_in(std::string name, std::string_view sql, sql::Value key, FeedHead::Entry after,
                                                                   std::size_t count) {
   constexpr std::size_t kListHead = 200;
-  constexpr auto kFarFuture = std::numeric_limits<std::int64_t>::max();
   auto known = lists.find(name);
   if (!known || known->stamp != head.stamp()) {
     const auto stamp = lists.stamp();
     known = ListHead{.stamp = head.stamp(), .page = nullptr};
-    SV_CO_TRY(auto newest, co_await read_entries(deps.db, sql, key, {.publish_time = kFarFuture, .id = VideoId(kFarFuture)}, kListHead));
+    SV_CO_TRY(auto newest, co_await read_entries(deps.db, sql, key, kStartOfList, kListHead));
     const bool complete = newest.size() < kListHead;
     known->page = std::make_shared<const FeedHead::Page>(FeedHead::Page{.entries = std::move(newest), .complete = complete});
     lists.put(stamp, name, *known);

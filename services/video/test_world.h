@@ -14,6 +14,7 @@
 #include "platform/adapters/local_search.h"
 #include "platform/adapters/sqlite.h"
 #include "platform/core/offload.h"
+#include "platform/testing/both_ways.h"
 #include "platform/testing/manual_clock.h"
 #include "platform/testing/run.h"
 #include "platform/testing/temp_dir.h"
@@ -22,6 +23,7 @@
 #include "services/video/service.h"
 
 namespace sv::video {
+using testing::Way;
 
 // Reads its instructions from the content: "broken" cannot be probed, "hevc" needs an encode; `trouble` fails the next calls as ours.
 class FakeMedia final : public media::MediaTools {
@@ -156,7 +158,7 @@ struct UploadOptions {
 };
 
 // The service on the embedded engines, with a clock that stands still and tools that do what the content says.
-class VideoWorld : public ::testing::Test {
+class VideoWorld : public ::testing::TestWithParam<Way> {
  protected:
   VideoWorld() { open(); }
   ~VideoWorld() override { close(); }
@@ -185,6 +187,7 @@ class VideoWorld : public ::testing::Test {
                                    .media = tools ? tools : &media_,
                                    .sign = [](std::string_view prefix) { return fmt::format("sig={}", prefix.size()); }},
                                   {.public_url = "https://v.example", .scratch = folder_ / "scratch"});
+    codec_.emplace(*service_);
     thread_ = std::thread([this] {
       auto guard = asio::make_work_guard(io_);
       io_.run();
@@ -198,6 +201,9 @@ class VideoWorld : public ::testing::Test {
     service_->stop();
     io_.stop();
     thread_.join();
+    const auto drift = run(find_drift(*db_));
+    EXPECT_TRUE(testing::succeeded(drift));
+    for (const Drift& d : drift.value()) ADD_FAILURE() << d.counter << ": stored " << d.stored << ", counted " << d.counted;
     service_.reset();
     events_.reset();
     search_.reset();
@@ -206,6 +212,8 @@ class VideoWorld : public ::testing::Test {
     pool_.reset();
     io_.restart();
   }
+
+  VideoApi& api() { return GetParam() == Way::direct ? static_cast<VideoApi&>(*service_) : codec_->client(); }
 
   template <class T>
   T run(Task<T> task) {
@@ -230,7 +238,7 @@ class VideoWorld : public ::testing::Test {
   }
 
   Result<Video> upload(UserId user, const std::string& title, const std::string& content, UploadOptions o = {}) {
-    auto begun = run(service_->begin_upload(ctx_, {.user_id = user}));
+    auto begun = run(api().begin_upload(ctx_, {.user_id = user}));
     if (!begun) return std::unexpected(begun.error());
     put(begun->object_key, content);
     FinishUploadReq req{.upload_id = begun->upload_id,
@@ -247,7 +255,7 @@ class VideoWorld : public ::testing::Test {
     }
     Ctx ctx;
     ctx.idempotency_key = o.idempotency_key;
-    auto done = run(service_->finish_upload(ctx, req));
+    auto done = run(api().finish_upload(ctx, req));
     if (!done) return std::unexpected(done.error());
     return done->video;
   }
@@ -257,13 +265,13 @@ class VideoWorld : public ::testing::Test {
     auto made = upload(user, title, mp4(o.sha256.empty() ? title : "shared"), o);
     EXPECT_TRUE(testing::succeeded(made));
     run(service_->run_due_jobs());
-    auto seen = run(service_->get_video_detail(ctx_, {.video_id = made->id, .current_user_id = user}));
+    auto seen = run(api().get_video_detail(ctx_, {.video_id = made->id, .current_user_id = user}));
     EXPECT_TRUE(testing::succeeded(seen));
     return seen->video;
   }
 
   FeedResp feed(FeedReq req = {.page_size = 20}) {
-    auto page = run(service_->get_feed(ctx_, req));
+    auto page = run(api().get_feed(ctx_, req));
     EXPECT_TRUE(testing::succeeded(page));
     return page.value_or(FeedResp{});
   }
@@ -315,6 +323,7 @@ class VideoWorld : public ::testing::Test {
   std::unique_ptr<SearchIndex> search_;
   std::unique_ptr<EventBus> events_;
   std::unique_ptr<VideoService> service_;
+  std::optional<testing::Codec<VideoApi, VideoClient, dispatch_video>> codec_;
 };
 
 }  // namespace sv::video

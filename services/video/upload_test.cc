@@ -5,7 +5,9 @@ namespace {
 
 const std::string kJpeg = std::string("\xFF\xD8\xFF\xE0\0\x10JFIF", 10) + std::string(600, 'x');
 
-TEST_F(VideoWorld, AnUploadBecomesWatchableAndShowsInTheFeed) {
+SV_BOTH_WAYS(VideoWorld);
+
+TEST_P(VideoWorld, AnUploadBecomesWatchableAndShowsInTheFeed) {
   auto made = upload(kAnn, "first", mp4("first"), {.tags = {"cats", "#dogs", "cats"}});
   ASSERT_TRUE(testing::succeeded(made));
   EXPECT_EQ(made->status, "uploaded");
@@ -25,29 +27,29 @@ TEST_F(VideoWorld, AnUploadBecomesWatchableAndShowsInTheFeed) {
   EXPECT_TRUE(v.hls_url->ends_with("/master.m3u8"));
 
   for (const auto& url : {v.url, v.cover_url, *v.hls_url, *v.sprite_url, *v.vtt_url}) {
-    auto grant = run(service_->authorize_media(ctx_, {.path = path_of(url)}));
+    auto grant = run(api().authorize_media(ctx_, {.path = path_of(url)}));
     ASSERT_TRUE(testing::succeeded(grant)) << url;
     EXPECT_TRUE(grant->is_public);
     EXPECT_TRUE(testing::succeeded(run(objects_->head(grant->object_key)))) << url;
   }
-  auto status = run(service_->get_video_status(ctx_, {.video_id = v.id, .current_user_id = kAnn}));
+  auto status = run(api().get_video_status(ctx_, {.video_id = v.id, .current_user_id = kAnn}));
   ASSERT_TRUE(testing::succeeded(status));
   EXPECT_EQ(status->progress, 100);
   EXPECT_EQ(status->stage, "done");
   EXPECT_EQ(status->renditions.size(), 4u);  // original, 360, 540, 720
-  EXPECT_FALSE(run(service_->get_video_status(ctx_, {.video_id = v.id, .current_user_id = kBob})));
+  EXPECT_FALSE(run(api().get_video_status(ctx_, {.video_id = v.id, .current_user_id = kBob})));
   EXPECT_TRUE(findings().empty());
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_ / "scratch"), {}), 0);
 }
 
-TEST_F(VideoWorld, AnotherCodecIsEncodedOnceForTheFirstPictureAndOnceForTheRest) {
+TEST_P(VideoWorld, AnotherCodecIsEncodedOnceForTheFirstPictureAndOnceForTheRest) {
   auto v = published(kAnn, "hevc clip");
   EXPECT_EQ(media_.encodes, 2);
   EXPECT_TRUE(v.url.ends_with("/720.mp4"));
   EXPECT_TRUE(findings().empty());
 }
 
-TEST_F(VideoWorld, WhatIsNoVideoIsRefusedAndLeavesNothing) {
+TEST_P(VideoWorld, WhatIsNoVideoIsRefusedAndLeavesNothing) {
   auto text = upload(kAnn, "t", std::string(600, 'a'));
   ASSERT_FALSE(text);
   EXPECT_EQ(text.error().code, Errc::unsupported_media);
@@ -60,7 +62,7 @@ TEST_F(VideoWorld, WhatIsNoVideoIsRefusedAndLeavesNothing) {
   EXPECT_TRUE(findings().empty());
 }
 
-TEST_F(VideoWorld, BoundsNameTheField) {
+TEST_P(VideoWorld, BoundsNameTheField) {
   auto content = mp4("x");
   EXPECT_EQ(upload(kAnn, "  ", content).error().token, "title_required");
   EXPECT_EQ(upload(kAnn, std::string(101, 'a'), content).error().token, "title_too_long");
@@ -72,15 +74,15 @@ TEST_F(VideoWorld, BoundsNameTheField) {
   EXPECT_EQ(upload(kAnn, "a", content, {.visibility = "friends"}).error().token, "visibility_invalid");
 }
 
-TEST_F(VideoWorld, BrokenMediaFailForGoodAndOursAreTriedAgain) {
+TEST_P(VideoWorld, BrokenMediaFailForGoodAndOursAreTriedAgain) {
   auto broken = published(kAnn, "broken");
   EXPECT_EQ(broken.status, "failed");
-  auto status = run(service_->get_video_status(ctx_, {.video_id = broken.id, .current_user_id = kAnn})).value();
+  auto status = run(api().get_video_status(ctx_, {.video_id = broken.id, .current_user_id = kAnn})).value();
   EXPECT_EQ(status.error, "media_unreadable");
   EXPECT_NE(status.message, "") << "a reason that a person can read";
   EXPECT_EQ(status.retryable, false);
-  EXPECT_EQ(run(service_->retry_video(ctx_, {.video_id = broken.id, .user_id = kAnn})).error().token, "not_retryable");
-  EXPECT_FALSE(run(service_->get_video_detail(ctx_, {.video_id = broken.id, .current_user_id = kBob})));
+  EXPECT_EQ(run(api().retry_video(ctx_, {.video_id = broken.id, .user_id = kAnn})).error().token, "not_retryable");
+  EXPECT_FALSE(run(api().get_video_detail(ctx_, {.video_id = broken.id, .current_user_id = kBob})));
 
   media_.trouble = 2;
   auto flaky = published(kAnn, "flaky");
@@ -89,7 +91,7 @@ TEST_F(VideoWorld, BrokenMediaFailForGoodAndOursAreTriedAgain) {
     clock_.advance(std::chrono::minutes(1));
     run(service_->run_due_jobs());
   }
-  EXPECT_EQ(run(service_->get_video_detail(ctx_, {.video_id = flaky.id, .current_user_id = kBob}))->video.status, "ready");
+  EXPECT_EQ(run(api().get_video_detail(ctx_, {.video_id = flaky.id, .current_user_id = kBob}))->video.status, "ready");
 
   media_.trouble = 100;
   auto dead = published(kAnn, "dead letter");
@@ -98,16 +100,16 @@ TEST_F(VideoWorld, BrokenMediaFailForGoodAndOursAreTriedAgain) {
     run(service_->run_due_jobs());
   }
   EXPECT_EQ(media_.trouble, 95);  // bounded
-  status = run(service_->get_video_status(ctx_, {.video_id = dead.id, .current_user_id = kAnn})).value();
+  status = run(api().get_video_status(ctx_, {.video_id = dead.id, .current_user_id = kAnn})).value();
   EXPECT_EQ(status.status, "failed");
   EXPECT_EQ(status.retryable, true);
   media_.trouble = 0;
-  ASSERT_TRUE(testing::succeeded(run(service_->retry_video(ctx_, {.video_id = dead.id, .user_id = kAnn}))));
+  ASSERT_TRUE(testing::succeeded(run(api().retry_video(ctx_, {.video_id = dead.id, .user_id = kAnn}))));
   run(service_->run_due_jobs());
-  EXPECT_EQ(run(service_->get_video_detail(ctx_, {.video_id = dead.id, .current_user_id = kBob}))->video.status, "ready");
+  EXPECT_EQ(run(api().get_video_detail(ctx_, {.video_id = dead.id, .current_user_id = kBob}))->video.status, "ready");
 }
 
-TEST_F(VideoWorld, DuplicatesShareBytesAndEachPlaysUntilItIsDeleted) {
+TEST_P(VideoWorld, DuplicatesShareBytesAndEachPlaysUntilItIsDeleted) {
   auto one = published(kAnn, "one", {.sha256 = "same"});
   auto keys = stored();
   auto two = published(kBob, "two", {.cover = kJpeg, .sha256 = "same"});
@@ -117,24 +119,24 @@ TEST_F(VideoWorld, DuplicatesShareBytesAndEachPlaysUntilItIsDeleted) {
   EXPECT_EQ(stored(), keys);
   EXPECT_TRUE(two.cover_url.ends_with("/cover.jpg"));
 
-  ASSERT_TRUE(testing::succeeded(run(service_->delete_video(ctx_, {.video_id = one.id, .user_id = kAnn}))));
-  EXPECT_FALSE(run(service_->authorize_media(ctx_, {.path = path_of(one.url)})));
+  ASSERT_TRUE(testing::succeeded(run(api().delete_video(ctx_, {.video_id = one.id, .user_id = kAnn}))));
+  EXPECT_FALSE(run(api().authorize_media(ctx_, {.path = path_of(one.url)})));
   run(service_->run_due_jobs());
-  auto grant = run(service_->authorize_media(ctx_, {.path = path_of(two.url)}));
+  auto grant = run(api().authorize_media(ctx_, {.path = path_of(two.url)}));
   ASSERT_TRUE(testing::succeeded(grant));
   EXPECT_TRUE(testing::succeeded(run(objects_->head(grant->object_key))));
   EXPECT_TRUE(findings().empty());
 
-  ASSERT_TRUE(testing::succeeded(run(service_->delete_video(ctx_, {.video_id = two.id, .user_id = kBob}))));
+  ASSERT_TRUE(testing::succeeded(run(api().delete_video(ctx_, {.video_id = two.id, .user_id = kBob}))));
   run(service_->run_due_jobs());
   EXPECT_TRUE(stored().empty());
   EXPECT_TRUE(findings().empty());
   EXPECT_TRUE(run(db_->query("SELECT id FROM video_videos"))->empty());
   EXPECT_TRUE(run(db_->query("SELECT id FROM video_jobs"))->empty());
-  EXPECT_EQ(run(service_->get_total_video_count(ctx_, {}))->count, 0);
+  EXPECT_EQ(run(api().get_total_video_count(ctx_, {}))->count, 0);
 }
 
-TEST_F(VideoWorld, TheSameKeyGivesTheSameVideoAndOtherBytesAreRefused) {
+TEST_P(VideoWorld, TheSameKeyGivesTheSameVideoAndOtherBytesAreRefused) {
   auto one = upload(kAnn, "one", mp4("one"), {.idempotency_key = "k"});
   auto again = upload(kAnn, "one", mp4("one"), {.idempotency_key = "k"});
   ASSERT_TRUE(one && again);
@@ -145,26 +147,26 @@ TEST_F(VideoWorld, TheSameKeyGivesTheSameVideoAndOtherBytesAreRefused) {
   EXPECT_EQ(stored().size(), 1u);
 }
 
-TEST_F(VideoWorld, PublishTakesOnlyWhatTheSameUserUploaded) {
+TEST_P(VideoWorld, PublishTakesOnlyWhatTheSameUserUploaded) {
   auto bytes = mp4("old client");
-  auto up = run(service_->upload_video(ctx_, {.user_id = kAnn, .video_data = bytes, .cover_data = kJpeg, .title = "t", .description = ""}));
+  auto up = run(api().upload_video(ctx_, {.user_id = kAnn, .video_data = bytes, .cover_data = kJpeg, .title = "t", .description = ""}));
   ASSERT_TRUE(testing::succeeded(up));
   PublishVideoReq req{.user_id = kBob, .title = "t", .video_url = up->video_url, .cover_url = up->cover_url, .description = "d"};
-  EXPECT_EQ(run(service_->publish_video(ctx_, req)).error().token, "video_url_invalid");
+  EXPECT_EQ(run(api().publish_video(ctx_, req)).error().token, "video_url_invalid");
   req.user_id = kAnn;
   req.video_url = "http://169.254.169.254/latest";
-  EXPECT_EQ(run(service_->publish_video(ctx_, req)).error().token, "video_url_invalid");
+  EXPECT_EQ(run(api().publish_video(ctx_, req)).error().token, "video_url_invalid");
   req.video_url = up->video_url;
-  auto id = run(service_->publish_video(ctx_, req));
+  auto id = run(api().publish_video(ctx_, req));
   ASSERT_TRUE(testing::succeeded(id));
-  EXPECT_EQ(run(service_->publish_video(ctx_, req))->video_id, id->video_id);
+  EXPECT_EQ(run(api().publish_video(ctx_, req))->video_id, id->video_id);
   run(service_->run_due_jobs());
   EXPECT_TRUE(feed().videos.at(0).cover_url.ends_with("/cover.jpg"));
   EXPECT_TRUE(findings().empty());
 }
 
-TEST_F(VideoWorld, ARestartTakesOverWhatADeadProcessLeft) {
-  auto half = run(service_->begin_upload(ctx_, {.user_id = kAnn}));
+TEST_P(VideoWorld, ARestartTakesOverWhatADeadProcessLeft) {
+  auto half = run(api().begin_upload(ctx_, {.user_id = kAnn}));
   put(half->object_key, mp4("half"));
   auto made = upload(kAnn, "queued", mp4("queued"));
   ASSERT_TRUE(made);
@@ -186,19 +188,19 @@ TEST_F(VideoWorld, ARestartTakesOverWhatADeadProcessLeft) {
   EXPECT_TRUE(findings().empty());
 }
 
-TEST_F(VideoWorld, TheBackgroundSlotsDoTheSameWithoutBeingAsked) {
+TEST_P(VideoWorld, TheBackgroundSlotsDoTheSameWithoutBeingAsked) {
   service_->start();
   auto made = upload(kAnn, "alone", mp4("alone"));
   ASSERT_TRUE(made);
-  EXPECT_TRUE(eventually([&] { return run(service_->get_video_status(ctx_, {.video_id = made->id, .current_user_id = kAnn}))->progress == 100; }));
+  EXPECT_TRUE(eventually([&] { return run(api().get_video_status(ctx_, {.video_id = made->id, .current_user_id = kAnn}))->progress == 100; }));
   EXPECT_EQ(feed().videos.size(), 1u);
 }
 
-TEST_F(VideoWorld, FsckFindsAndRepairs) {
+TEST_P(VideoWorld, FsckFindsAndRepairs) {
   auto v = published(kAnn, "v");
   EXPECT_TRUE(findings().empty());
   put("media/77/stray.mp4", "stray");
-  auto grant = run(service_->authorize_media(ctx_, {.path = path_of(v.url)})).value();
+  auto grant = run(api().authorize_media(ctx_, {.path = path_of(v.url)})).value();
   run(objects_->remove(grant.object_key));
   auto found = findings();
   ASSERT_EQ(found.size(), 2u);
@@ -209,11 +211,11 @@ TEST_F(VideoWorld, FsckFindsAndRepairs) {
   close();
   open();
   EXPECT_TRUE(feed().videos.empty());
-  EXPECT_EQ(run(service_->list_mine(ctx_, {.user_id = kAnn}))->videos.at(0).status, "failed");
+  EXPECT_EQ(run(api().list_mine(ctx_, {.user_id = kAnn}))->videos.at(0).status, "failed");
 }
 
 // The real tools on a real file, as the embedded shape runs them.
-TEST_F(VideoWorld, ARealClipIsWatchableThenHasALadder) {
+TEST_P(VideoWorld, ARealClipIsWatchableThenHasALadder) {
   auto clip = folder_ / "clip.mp4";
   auto command = fmt::format(
       "ffmpeg -v error -f lavfi -i testsrc=size=640x360:rate=25:duration=4 -f lavfi -i sine=duration=4 -c:v libx264 -preset ultrafast "
@@ -230,7 +232,7 @@ TEST_F(VideoWorld, ARealClipIsWatchableThenHasALadder) {
   ASSERT_TRUE(testing::succeeded(made));
   service_->start();
   EXPECT_TRUE(eventually([&] { return !feed().videos.empty(); }));
-  EXPECT_TRUE(eventually([&] { return run(service_->get_video_status(ctx_, {.video_id = made->id, .current_user_id = kAnn}))->progress == 100; }));
+  EXPECT_TRUE(eventually([&] { return run(api().get_video_status(ctx_, {.video_id = made->id, .current_user_id = kAnn}))->progress == 100; }));
   auto page = feed();
   ASSERT_EQ(page.videos.size(), 1u);
   EXPECT_EQ(page.videos[0].width, 640);
