@@ -106,6 +106,7 @@ constexpr Route kRoutes[] = {
     get_cached<tagged>("/api/tag/videos", "Public videos with a tag, newest first"),
     get_cached<hot_tags>("/api/tag/hot", "Tags by the number of their public videos"),
     get<following>("/api/auth/video/following", Access::required, "Videos of those whom the caller follows, newest first"),
+    get<following>("/api/video/following", Access::required, "The same, beside the other feeds"),
     post<not_interested>("/api/auth/video/not_interested", Access::required, "Keep a video or an author out of the caller's feeds"),
     get<stats>("/api/video/stats", Access::optional, "A video's counters"),
     post<view>("/api/video/view", Access::optional, "Report that a video was watched"),

@@ -102,12 +102,13 @@ def test_the_following_feed(server, clip):
         ann.publish(clip, title=title)
     eventually(lambda: titles(bob.get("/api/auth/video/following")) == ["three", "two", "one"])
     page = bob.get("/api/auth/video/following", page_size=2)
-    assert titles(page) == ["three", "two"]
+    assert titles(page) == ["three", "two"] == titles(bob.get("/api/video/following", page_size=2))
     assert titles(bob.get("/api/auth/video/following", page_size=2, cursor=page["next_cursor"])) == ["one"]
     bob.post("/api/auth/social/unfollow", target_user_id=ann.user["id"])
     assert titles(bob.get("/api/auth/video/following")) == []
     refused(bob.raw("GET", "/api/auth/video/following", params={"cursor": "x"}), 400, "cursor_invalid")
-    refused(Api(server).raw("GET", "/api/auth/video/following"), 401)
+    for path in ("/api/auth/video/following", "/api/video/following"):
+        refused(Api(server).raw("GET", path), 401)
 
 
 def test_tags_related_and_not_interested(server, clip):
