@@ -1,4 +1,3 @@
-#include <fmt/format.h>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "services/video/media_access.h"
@@ -15,14 +14,9 @@ std::int64_t preload_bytes(const VideoRow& row) {
 
 }  // namespace
 
-// One signature for all files of a video; none for those that anyone may fetch.
-std::string VideoRules::url_query(const VideoRow& row, bool open) const {
-  if (open || !state_.deps.sign) return {};
-  return "?" + state_.deps.sign(media_prefix(row));
-}
-
-std::string VideoRules::url(const VideoRow& row, std::string_view file, const std::string& query) const {
-  return fmt::format("{}{}{}{}", state_.options.public_url, media_prefix(row), file, query);
+VideoRules::Links VideoRules::links(const VideoRow& row, bool open) const {
+  const std::string path = media_prefix(row);
+  return {.prefix = state_.options.public_url + path, .query = open || !state_.deps.sign ? "" : "?" + state_.deps.sign(path)};
 }
 
 Task<std::vector<Video>> VideoRules::compose(const Ctx& ctx, UserId viewer, std::vector<VideoPtr> rows, Kind kind) {
@@ -48,8 +42,8 @@ Task<std::vector<Video>> VideoRules::compose(const Ctx& ctx, UserId viewer, std:
     if (author.hidden()) continue;
     if (kind == Kind::feed && (author.muted || (unwanted && unwanted->has(*row)))) continue;
     Video& v = out.emplace_back();
-    auto query = url_query(*row, row->listed && !author.is_private);
-    auto link = [&](bool there, std::string_view file) { return there ? url(*row, file, query) : std::string(); };
+    const Links to_files = links(*row, row->listed && !author.is_private);
+    const auto link = [&](bool there, std::string_view file) { return there ? to_files.to(file) : std::string(); };
     v.id = row->id;
     v.author_id = row->author;
     v.url = link(!row->play_file.empty(), row->play_file);

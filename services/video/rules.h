@@ -83,8 +83,16 @@ class VideoRules final : public VideoService {
   // them and, in `feed`s, without what they do not want to see (muted authors, not_interested).
   enum class Kind : unsigned char { opened, feed };
   Task<std::vector<Video>> compose(const Ctx& ctx, UserId viewer, std::vector<VideoPtr> rows, Kind kind = Kind::opened);
-  std::string url(const VideoRow& row, std::string_view file, const std::string& query) const;
-  std::string url_query(const VideoRow& row, bool open) const;
+  // Addresses of a video's files: one signature for all of them, none when anyone may fetch them.
+  struct Links {
+    std::string prefix, query;
+    std::string to(std::string_view file) const {
+      std::string url;
+      url.reserve(prefix.size() + file.size() + query.size());
+      return url.append(prefix).append(file).append(query);
+    }
+  };
+  Links links(const VideoRow& row, bool open) const;
   // Listed, by someone whose account is not private.
   Task<bool> open_to_all(const Ctx& ctx, const VideoRow& row);
 

@@ -126,7 +126,7 @@ Task<Result<VideoStatusResp>> VideoRules::get_video_status(const Ctx& ctx, const
     out.message = message_text({.code = Errc::unprocessable, .token = ladder_error, .field = {}, .detail = {}}, ctx.lang);
     out.retryable = true;
   }
-  auto query = url_query(*row, co_await open_to_all(ctx, *row));
+  const Links to_files = links(*row, co_await open_to_all(ctx, *row));
   for (std::size_t i = 0; i < renditions.size(); ++i) {
     constexpr std::string_view kStates[] = {"queued", "ready", "failed"};
     const auto& file = renditions.text(i, 6);
@@ -136,12 +136,12 @@ Task<Result<VideoStatusResp>> VideoRules::get_video_status(const Ctx& ctx, const
                               .bitrate = renditions.i64(i, 3),
                               .bytes = renditions.i64(i, 4),
                               .state = std::string(kStates[renditions.i64(i, 5)]),
-                              .url = file.empty() ? "" : url(*row, file, query)});
+                              .url = file.empty() ? "" : to_files.to(file)});
   }
-  if (row->hls) out.hls_url = url(*row, kMasterFile, query);
+  if (row->hls) out.hls_url = to_files.to(kMasterFile);
   if (row->sprite) {
-    out.sprite_url = url(*row, kSpriteFile, query);
-    out.vtt_url = url(*row, kVttFile, query);
+    out.sprite_url = to_files.to(kSpriteFile);
+    out.vtt_url = to_files.to(kVttFile);
   }
   co_return out;
 }

@@ -167,7 +167,7 @@ Task<Result<VideoBriefsResp>> VideoRules::get_video_briefs(const Ctx&, const Vid
   for (const auto& row : rows) {
     if (!row || row->status != Status::ready || !row->visible_to(req.current_user_id)) continue;
     // Signed in any case: a part asks nobody whether the author's account is private.
-    auto cover = row->cover || row->poster ? url(*row, row->cover ? kCoverFile : kPosterFile, url_query(*row, false)) : std::string();
+    auto cover = row->cover || row->poster ? links(*row, false).to(row->cover ? kCoverFile : kPosterFile) : std::string();
     out.briefs[row->id] = {
         .id = row->id, .author_id = row->author, .title = row->title, .cover_url = std::move(cover), .duration_ms = row->duration_ms};
   }
