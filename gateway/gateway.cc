@@ -160,7 +160,8 @@ Task<Result<>> WebGateway::dispatch(Call& call) {
   call.ctx.traceparent = traceparent_from(call.x.header("traceparent"));
   call.ctx.user_agent = call.x.header("User-Agent");
   call.ctx.idempotency_key = call.x.header("Idempotency-Key");
-  if (call.ctx.idempotency_key.size() > 255) co_return invalid("Idempotency-Key", "too_long");
+  if (call.ctx.idempotency_key.size() > 255)
+    co_return std::unexpected(Error{.code = Errc::invalid_argument, .token = "idempotency_key_too_long", .field = "Idempotency-Key", .detail = {}});
   if (route.kind == Kind::stream) {
     call.ctx.deadline = Deadline::max();
     co_return co_await route.handle(call);

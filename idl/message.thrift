@@ -172,6 +172,17 @@ struct SetNotificationSettingsReq {
   8: optional bool message
 }
 
+// Who wrote a message that the user may read: for those who let it be reported.
+struct MessageSenderReq {
+  1: common.UserId userId
+  2: common.MessageId messageId
+}
+
+struct MessageSenderResp {
+  1: common.BaseResp BaseResp
+  2: common.UserId senderId
+}
+
 // The payload of another service's event; what it does not tell is 0.
 struct EventFacts {
   1: common.UserId user
@@ -200,4 +211,5 @@ service MessageService {
   common.BaseResp AcceptRequest(1: AcceptRequestReq req)
   NotificationSettingsResp GetNotificationSettings(1: NotificationSettingsReq req)
   common.BaseResp SetNotificationSettings(1: SetNotificationSettingsReq req)
+  MessageSenderResp GetMessageSender(1: MessageSenderReq req)
 }

@@ -262,5 +262,24 @@ TEST_P(Comments, WhoIsBlockedCannotAnswer) {
   EXPECT_TRUE(succeeded(remove_comment(kBob, c.id)));  // one's own words can always be taken back
 }
 
+TEST_P(Comments, MutedPeopleAreLeftOutAndTheVideosAuthorSeesPrivateOnes) {
+  const Comment root = comment(kBob, kFilm, "by bob");
+  comment(kCid, kFilm, "by cid");
+  comment(kCid, kFilm, "cid answers", root.id);
+  social_.mutes = {{kDan, kBob}};
+  users_.closed = {kCid};
+  using Texts = std::vector<std::string>;
+  const auto seen = [this](UserId viewer) { return contents(comments({.video_id = kFilm, .current_user_id = viewer, .page_size = 10}).comments); };
+  EXPECT_EQ(seen(kDan), Texts{});
+  EXPECT_EQ(seen({}), Texts{"by bob"});
+  EXPECT_EQ(seen(kAnn), (Texts{"by cid", "by bob"})) << "below the own video";
+  EXPECT_EQ(contents(replies(root.id).replies), Texts{});
+  EXPECT_EQ(contents(replies(root.id, kAnn).replies), Texts{"cid answers"});
+  social_.mutes = {{kAnn, kCid}};
+  EXPECT_EQ(contents(replies(root.id, kAnn).replies), Texts{});
+  social_.blocks = {{kBob, kAnn}};
+  EXPECT_EQ(seen(kAnn), Texts{});
+}
+
 }  // namespace
 }  // namespace sv::interaction

@@ -116,6 +116,13 @@ TEST_P(Edges, ASharesCountsOnceAMinute) {
   clock_.advance(std::chrono::seconds(61));
   EXPECT_TRUE(succeeded(share(kBob, kFilm)));
   EXPECT_EQ(counts(kFilm).share_count, 3);
+  // The same request again is no act, however late it comes.
+  Ctx ctx = ctx_;
+  ctx.idempotency_key = "k";
+  const auto keyed = [&](VideoId video) { return run_task(api().share_action(ctx, {.user_id = kCid, .video_id = video})); };
+  for (int i = 0; i < 3; ++i, clock_.advance(std::chrono::minutes(2))) EXPECT_TRUE(succeeded(keyed(kFilm)));
+  EXPECT_EQ(counts(kFilm).share_count, 4);
+  EXPECT_EQ(token_of(keyed(kClip)), "idempotency_mismatch");
 }
 
 TEST_P(Edges, WarmPartsAskTheDatabaseNothingAndColdOnesTwice) {

@@ -63,6 +63,9 @@ class Interactions final : public InteractionService {
   // service.cc: whose video it is. 404 video_not_found when `viewer` may not see it, or it does not exist.
   Task<Result<UserId>> author_of_visible(const Ctx& ctx, UserId viewer, VideoId video);
   // 404 comment_not_found unless `viewer` may see the comment and its video.
+  Task<Result<bool>> owns(UserId user, VideoId video);  // of a video with counters
+  // Whose comments are in no list for this viewer; of the viewer's own video, private accounts are.
+  static bool hides(bool own_video, const Person& person) { return own_video ? person.gone || person.blocked : person.hidden(); }
   Task<Result<CommentPtr>> visible_comment(const Ctx& ctx, UserId viewer, CommentId id);
 
   // service_edges.cc
@@ -96,6 +99,7 @@ class Interactions final : public InteractionService {
     ThreadKey thread;
     RankingPtr ranking;  // instead of the thread, when set
     std::string_view route;
+    bool own = false;  // below the viewer's video
   };
   struct CommentPage {
     std::vector<Comment> comments;
@@ -104,7 +108,7 @@ class Interactions final : public InteractionService {
   Task<Result<std::vector<Entry>>> entries(const Listing& list, Entry after, std::size_t count);
   Task<Result<CommentPage>> page_of(const Ctx& ctx, UserId viewer, const Listing& list, Entry after, std::size_t skip, std::size_t size);
   Task<Result<std::vector<Comment>>> compose(const Ctx& ctx, UserId viewer, std::vector<CommentPtr> rows, const People& people);
-  Task<Result<CommentPage>> hot_comments(const Ctx& ctx, const CommentListReq& req, std::size_t size);
+  Task<Result<CommentPage>> hot_comments(const Ctx& ctx, const CommentListReq& req, bool own, std::size_t size);
   Task<Result<RankingPtr>> stored_ranking(std::int64_t id, VideoId video);
   Task<Result<>> store_ranking(const Ctx& ctx, RankingPtr ranking);
 

@@ -117,7 +117,11 @@ TEST_P(Reports, OnlyWhatIsThereCanBeReported) {
   EXPECT_EQ(about("video", kFilm.value), "video_not_found");
   EXPECT_EQ(about("planet", 1), "kind_invalid");
   EXPECT_EQ(about("danmu", 0), "id_out_of_range");
-  EXPECT_EQ(about("danmu", 1), "");
+  messages_.readers[MessageId(5)] = {kBob};
+  EXPECT_EQ(about("message", 5), "");
+  EXPECT_EQ(about("message", 6), "message_not_found");
+  EXPECT_EQ(about("danmu", 1), "danmu_not_found");
+  EXPECT_EQ(about("live", 1), "live_not_found");
   EXPECT_EQ(token_of(run_task(api().report(ctx_, {.user_id = kBob, .kind = "danmu", .id = 1, .reason = "  "}))), "reason_required");
   EXPECT_EQ(token_of(run_task(api().report(ctx_, {.user_id = kBob, .kind = "danmu", .id = 1, .reason = std::string(101, 'x')}))), "reason_too_long");
   EXPECT_EQ(token_of(run_task(api().report(ctx_, {.user_id = {}, .kind = "danmu", .id = 1, .reason = "x"}))), "invalid_token");
@@ -125,7 +129,7 @@ TEST_P(Reports, OnlyWhatIsThereCanBeReported) {
 
 TEST_P(Reports, TheQueueIsForModeratorsOldestFirst) {
   for (int i = 0; i < 5; ++i)
-    ASSERT_TRUE(run_task(api().report(ctx_, {.user_id = UserId(50 + i), .kind = "danmu", .id = 9, .reason = fmt::format("r{}", i)})));
+    ASSERT_TRUE(run_task(api().report(ctx_, {.user_id = UserId(50 + i), .kind = "video", .id = kFilm.value, .reason = fmt::format("r{}", i)})));
   EXPECT_EQ(run_task(api().get_reports(ctx_, {.user_id = {}, .page_size = 2, .cursor = {}})).error().code, Errc::forbidden);
   Ctx ctx;
   ctx.moderator = true;

@@ -29,11 +29,19 @@ Task<Result<UserId>> Interactions::author_of_visible(const Ctx& ctx, UserId view
   co_return author;
 }
 
+Task<Result<bool>> Interactions::owns(UserId user, VideoId video) {
+  SV_CO_TRY(const auto counts, co_await state_.counts({video}));
+  co_return user&& counts.at(video).author == user;
+}
+
 Task<Result<CommentPtr>> Interactions::visible_comment(const Ctx& ctx, UserId viewer, CommentId id) {
   if (!id) co_return invalid("comment_id", "required");
   SV_CO_TRY(CommentPtr row, co_await state_.living_comment(id));
   if (!row) co_return fail(Errc::not_found, "comment_not_found");
-  if (row->user != viewer && (co_await people_.look_up_one(ctx, viewer, row->user)).hidden()) co_return fail(Errc::not_found, "comment_not_found");
+  if (row->user != viewer) {
+    SV_CO_TRY(const bool own, co_await owns(viewer, row->video));
+    if (hides(own, co_await people_.look_up_one(ctx, viewer, row->user))) co_return fail(Errc::not_found, "comment_not_found");
+  }
   const auto author = co_await author_of_visible(ctx, viewer, row->video);
   if (!author && author.error().code == Errc::not_found) co_return fail(Errc::not_found, "comment_not_found");
   if (!author) co_return std::unexpected(author.error());

@@ -134,8 +134,8 @@ Task<Result<>> Interactions::delete_comment(const Ctx& ctx, const DeleteCommentR
   SV_CO_TRY(const CommentPtr row, co_await state_.living_comment(req.comment_id));
   if (!row || (req.video_id && req.video_id != row->video)) co_return fail(Errc::not_found, "comment_not_found");
   if (row->user != req.user_id) {
-    SV_CO_TRY(const auto counts, co_await state_.counts({row->video}));
-    if (counts.at(row->video).author != req.user_id) co_return fail(Errc::not_found, "comment_not_found");
+    SV_CO_TRY(const bool own, co_await owns(req.user_id, row->video));
+    if (!own) co_return fail(Errc::not_found, "comment_not_found");
   }
   SV_CO_TRY(const bool deleted, co_await state_.deps.db.write(ctx, [this, id = row->id](sql::Tx& tx) { return delete_comment_tx(tx, id); }));
   if (!deleted) co_return fail(Errc::not_found, "comment_not_found");

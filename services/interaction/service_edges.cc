@@ -117,12 +117,16 @@ Task<Result<bool>> Interactions::has_edge(EdgeKey edge) {
 Task<Result<>> Interactions::share_action(const Ctx& ctx, const ShareActionReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   SV_CO_TRY(const UserId author, co_await author_of_visible(ctx, req.user_id, req.video_id));
-  co_return co_await state_.deps.db.write(ctx, [this, author, user = req.user_id, video = req.video_id](sql::Tx& tx) -> Result<> {
+  co_return co_await state_.deps.db.write(ctx, [this, ctx, author, user = req.user_id, video = req.video_id](sql::Tx& tx) -> Result<> {
+    const std::string body = std::to_string(video.value);
+    SV_TRY(const auto before, request_keys_.find(tx, ctx, user, "share", body));
+    if (before) return {};
     SV_TRY(const auto gone, state_.gone_people(tx, {user.value}));
     SV_TRY(const auto known, state_.videos_now(tx, {video.value}));
     if (!gone.empty()) return fail(Errc::unauthenticated);
     if (!known.empty() && known.begin()->second.gone) return fail(Errc::not_found, "video_not_found");
     SV_TRY(const std::int64_t counted, tx.execute(store::kShare, {user, video, state_.now()}));
+    SV_CHECK(request_keys_.remember(tx, ctx, user, "share", body, video.value));
     if (counted == 0) return {};
     Changes changes;
     changes.videos[video] = {.author = author, .shares = 1};

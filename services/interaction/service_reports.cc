@@ -25,8 +25,8 @@ ReportEntry read_report(const sql::Rows& rows, std::size_t row) {
 
 }  // namespace
 
-// Videos, comments and people must be there for the reporter to see; a person who blocked the reporter may be reported. Danmu, messages and
-// live rooms are taken as they are named: moderators look at them where they are.
+// What is reported must be there for the reporter to see; a person who blocked the reporter may be reported. Danmu and live rooms have no
+// service yet, so no id is one of theirs.
 Task<Result<ReportResp>> Interactions::report(const Ctx& ctx, const ReportReq& req) {
   constexpr std::int64_t kLargestId = (1LL << 53) - 1;
   constexpr int kMaxReason = 100, kMaxDetail = 1000;
@@ -38,6 +38,9 @@ Task<Result<ReportResp>> Interactions::report(const Ctx& ctx, const ReportReq& r
   if (req.kind == "video") SV_CO_CHECK(co_await author_of_visible(ctx, req.user_id, VideoId(req.id)));
   if (req.kind == "comment") SV_CO_CHECK(co_await visible_comment(ctx, req.user_id, CommentId(req.id)));
   if (req.kind == "user" && (co_await people_.look_up_one(ctx, req.user_id, UserId(req.id))).gone) co_return fail(Errc::not_found, "user_not_found");
+  if (req.kind == "message")
+    SV_CO_CHECK(co_await state_.deps.services.message->get_message_sender(ctx, {.user_id = req.user_id, .message_id = MessageId(req.id)}));
+  if (req.kind == "danmu" || req.kind == "live") co_return fail(Errc::not_found, req.kind + "_not_found");
 
   co_return co_await state_.deps.db.write(ctx, [this, ctx, req, id = state_.deps.ids.next()](sql::Tx& tx) -> Result<ReportResp> {
     const std::string body = fmt::format("{} {} {}\n{}", req.kind, req.id, req.reason, req.detail);

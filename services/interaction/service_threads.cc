@@ -40,7 +40,7 @@ Task<Result<std::vector<Entry>>> Interactions::entries(const Listing& list, Entr
   co_return out;
 }
 
-// Comments of people who are hidden from the viewer are left out and the page goes on behind them.
+// Comments of people who are hidden from the viewer, or muted, are left out and the page goes on behind them.
 Task<Result<Interactions::CommentPage>> Interactions::page_of(const Ctx& ctx, UserId viewer, const Listing& list, Entry after, std::size_t skip,
                                                               std::size_t size) {
   CommentPage out;
@@ -61,7 +61,7 @@ Task<Result<Interactions::CommentPage>> Interactions::page_of(const Ctx& ctx, Us
     people.merge(co_await people_.look_up(ctx, viewer, std::move(unknown)));
     for (std::size_t i = 0; i < found.size(); ++i) {
       place = found[i];
-      if (!rows[i] || rows[i]->deleted || people.at(rows[i]->user).hidden()) continue;
+      if (!rows[i] || rows[i]->deleted || people.at(rows[i]->user).muted || hides(list.own, people.at(rows[i]->user))) continue;
       if (skip > 0) {
         --skip;
         continue;
@@ -90,7 +90,8 @@ Task<Result<std::vector<Comment>>> Interactions::compose(const Ctx&, UserId view
 }
 
 Task<Result<CommentListResp>> Interactions::get_comment_list(const Ctx& ctx, const CommentListReq& req) {
-  SV_CO_CHECK(co_await author_of_visible(ctx, req.current_user_id, req.video_id));
+  SV_CO_TRY(const UserId author, co_await author_of_visible(ctx, req.current_user_id, req.video_id));
+  const bool own = author == req.current_user_id;
   const std::size_t size = page_size(req.page_size);
   const std::string_view sort = req.sort ? std::string_view(*req.sort) : "new";
   if (sort != "new" && sort != "hot") co_return invalid("sort", "invalid");
@@ -99,15 +100,15 @@ Task<Result<CommentListResp>> Interactions::get_comment_list(const Ctx& ctx, con
   if (req.reply_to && *req.reply_to) {
     SV_CO_TRY(const CommentPtr root, co_await visible_comment(ctx, req.current_user_id, *req.reply_to));
     if (root->video != req.video_id) co_return fail(Errc::not_found, "comment_not_found");
-    const Listing list{.thread = {.video = root->video, .root = root->id}, .ranking = nullptr, .route = kBelow};
+    const Listing list{.thread = {.video = root->video, .root = root->id}, .ranking = nullptr, .route = kBelow, .own = own};
     SV_CO_TRY(const auto cursor, decode_cursor(kBelow, req.cursor.value_or("")));
     SV_CO_TRY(page, co_await page_of(ctx, req.current_user_id, list, entry_of(cursor, {}), cursor ? 0 : page_offset(req.page, size), size));
     out.total_count = static_cast<std::int32_t>(root->replies);
   } else {
     if (sort == "hot") {
-      SV_CO_TRY(page, co_await hot_comments(ctx, req, size));
+      SV_CO_TRY(page, co_await hot_comments(ctx, req, own, size));
     } else {
-      const Listing list{.thread = {.video = req.video_id, .root = {}}, .ranking = nullptr, .route = kNew};
+      const Listing list{.thread = {.video = req.video_id, .root = {}}, .ranking = nullptr, .route = kNew, .own = own};
       SV_CO_TRY(const auto cursor, decode_cursor(kNew, req.cursor.value_or("")));
       SV_CO_TRY(page,
                 co_await page_of(ctx, req.current_user_id, list, entry_of(cursor, kNewestFirst), cursor ? 0 : page_offset(req.page, size), size));
@@ -123,13 +124,14 @@ Task<Result<CommentListResp>> Interactions::get_comment_list(const Ctx& ctx, con
 Task<Result<ReplyListResp>> Interactions::get_reply_list(const Ctx& ctx, const ReplyListReq& req) {
   SV_CO_TRY(const CommentPtr root, co_await visible_comment(ctx, req.current_user_id, req.comment_id));
   SV_CO_TRY(const auto cursor, decode_cursor(kBelow, req.cursor));
-  const Listing list{.thread = {.video = root->video, .root = root->id}, .ranking = nullptr, .route = kBelow};
+  SV_CO_TRY(const bool own, co_await owns(req.current_user_id, root->video));
+  const Listing list{.thread = {.video = root->video, .root = root->id}, .ranking = nullptr, .route = kBelow, .own = own};
   SV_CO_TRY(auto page, co_await page_of(ctx, req.current_user_id, list, entry_of(cursor, {}), 0, page_size(req.page_size)));
   co_return ReplyListResp{.replies = std::move(page.comments), .next_cursor = std::move(page.next_cursor), .total = root->replies};
 }
 
 // The first page takes the order of this moment and stores it when there is a second one; later pages stay in it, so nothing repeats.
-Task<Result<Interactions::CommentPage>> Interactions::hot_comments(const Ctx& ctx, const CommentListReq& req, std::size_t size) {
+Task<Result<Interactions::CommentPage>> Interactions::hot_comments(const Ctx& ctx, const CommentListReq& req, bool own, std::size_t size) {
   SV_CO_TRY(const auto cursor, decode_cursor(kHot, req.cursor.value_or("")));
   RankingPtr ranking;
   if (cursor) {
@@ -137,7 +139,7 @@ Task<Result<Interactions::CommentPage>> Interactions::hot_comments(const Ctx& ct
   } else {
     SV_CO_TRY(ranking, co_await state_.current_ranking(req.video_id));
   }
-  const Listing list{.thread = {}, .ranking = ranking, .route = kHot};
+  const Listing list{.thread = {}, .ranking = ranking, .route = kHot, .own = own};
   const Entry start{.key = ranking->id, .id = cursor ? std::max<std::int64_t>(cursor->id, 0) : 0};
   SV_CO_TRY(auto page, co_await page_of(ctx, req.current_user_id, list, start, cursor ? 0 : page_offset(req.page, size), size));
   if (!page.next_cursor.empty() && !ranking->stored) SV_CO_CHECK(co_await store_ranking(ctx, ranking));

@@ -68,15 +68,25 @@ struct FakeUsers final : user::UserAbsent {
 };
 
 struct FakeSocial final : social::SocialAbsent {
-  std::set<std::pair<UserId, UserId>> follows, blocks;
+  std::set<std::pair<UserId, UserId>> follows, blocks, mutes;
 
   Task<Result<social::SocialPartsResp>> get_social_parts(const Ctx&, const social::SocialPartsReq& req) override {
     social::SocialPartsResp out;
     for (UserId id : req.user_ids)
       out.parts[id] = {.is_follow = follows.contains({req.user_id, id}),
                        .is_blocked = blocks.contains({req.user_id, id}),
-                       .has_blocked = blocks.contains({id, req.user_id})};
+                       .has_blocked = blocks.contains({id, req.user_id}),
+                       .is_muted = mutes.contains({req.user_id, id})};
     co_return out;
+  }
+};
+
+struct FakeMessages final : message::MessageAbsent {
+  std::map<MessageId, std::set<UserId>> readers;
+
+  Task<Result<message::MessageSenderResp>> get_message_sender(const Ctx&, const message::MessageSenderReq& req) override {
+    if (!readers[req.message_id].contains(req.user_id)) co_return fail(Errc::not_found, "message_not_found");
+    co_return message::MessageSenderResp{};
   }
 };
 
@@ -87,6 +97,7 @@ class InteractionTest : public ::testing::TestWithParam<Way> {
     services_.video = &videos_;
     services_.user = &users_;
     services_.social = &social_;
+    services_.message = &messages_;
     open();
   }
 
@@ -172,6 +183,7 @@ class InteractionTest : public ::testing::TestWithParam<Way> {
   FakeVideos videos_;
   FakeUsers users_;
   FakeSocial social_;
+  FakeMessages messages_;
   Services services_;
   Ctx ctx_;
   std::unique_ptr<sql::Database> db_;

@@ -15,6 +15,17 @@ struct ChatTest : MessageTest {
 };
 SV_BOTH_WAYS(ChatTest);
 
+TEST_P(ChatTest, OnlyThoseWhoMayReadAMessageLearnWhoWroteIt) {
+  const MessageId id = sent(kAnn, kBob, "hi");
+  const auto sender = [&](UserId user, MessageId of) { return run_task(api().get_message_sender({}, {.user_id = user, .message_id = of})); };
+  EXPECT_EQ(sender(kBob, id)->sender_id, kAnn);
+  EXPECT_EQ(sender(kAnn, id)->sender_id, kAnn);
+  EXPECT_EQ(token_of(sender(kCy, id)), "message_not_found");
+  EXPECT_EQ(token_of(sender(kBob, MessageId(7))), "message_not_found");
+  ASSERT_TRUE(succeeded(remove(kBob, id)));
+  EXPECT_EQ(token_of(sender(kBob, id)), "message_not_found");
+}
+
 TEST_P(ChatTest, BothSidesReadAConversationNewestFirst) {
   const auto first = send(kAnn, kBob, "hello");
   ASSERT_TRUE(succeeded(first));

@@ -121,6 +121,7 @@ Task<Result<>> Messages::forget_acts(UserId actor, UserId user) {
 Task<Result<>> Messages::purge(UserId user) {
   if (!user) co_return Result<>{};
   const Ctx ctx;
+  SV_CO_CHECK(co_await deps_.db.write(ctx, [this, user](sql::Tx& tx) { return gone_.add(tx, user); }));
   for (bool more = true; more;) {
     SV_CO_TRY(more, co_await deps_.db.write(ctx, [this, user](sql::Tx& tx) -> Result<bool> {
       SV_TRY(const sql::Rows sides, tx.query(store::kSomeSides, {user}));

@@ -140,11 +140,28 @@ TEST_P(InboxTest, ADeletedUserLeavesTheOtherSideItsMessages) {
   EXPECT_EQ(latest(kAnn)->messages[0].user.id, kBob);
   EXPECT_EQ(texts(kAnn, kBob), (Texts{"stay", "bye"}));
   EXPECT_EQ(inbox(kBob), Texts{});
+  EXPECT_EQ(latest(kAnn)->messages[0].user.avatar, "");
   EXPECT_EQ(token_of(send(kAnn, kBob, "x")), "user_not_found");
+  // What was under way when the account went comes too late: the user service still knew both when it was asked.
+  users.gone.clear();
+  EXPECT_EQ(token_of(send(kBob, kAnn, "late")), "invalid_token");
+  EXPECT_EQ(token_of(send(kAnn, kBob, "late")), "user_not_found");
+  EXPECT_EQ(token_of(run_task(api().set_notification_settings({}, {.user_id = kBob, .like = false}))), "invalid_token");
+  EXPECT_EQ(rows("message_settings"), 0);
+  users.gone.insert(kBob);
   ASSERT_TRUE(succeeded(read(kAnn, kBob, 2)));
   EXPECT_EQ(unread(kAnn).total_unread, 0);
   happen(event("user.deleted", kAnn, R"({"id":1})"));
   for (const char* table : {"message_messages", "message_conversations", "message_sides"}) EXPECT_EQ(rows(table), 0) << table;
+}
+
+TEST_P(InboxTest, ARequestOfADeletedUserCanNotBeAccepted) {
+  sent(kBob, kAnn, "hello?");
+  ASSERT_EQ(inbox(kAnn, true), Texts{"bob:1:hello?"});
+  users.gone.insert(kBob);
+  happen(event("user.deleted", kBob, R"({"id":2})"));
+  EXPECT_EQ(inbox(kAnn, true), Texts{});
+  EXPECT_EQ(token_of(accept(kAnn, kBob)), "message_request_not_found");
 }
 
 TEST_P(InboxTest, ManyConversationsOfADeletedUserAllGo) {

@@ -7,6 +7,7 @@
 #include "services/message/pages.h"
 #include "services/message/rules.h"
 #include "services/message/service.h"
+#include "services/parts/gone_people.h"
 #include "services/parts/people.h"
 #include "services/parts/request_keys.h"
 
@@ -64,6 +65,7 @@ class Messages final : public MessageApi {
   Task<Result<GetChatHistoryResp>> get_chat_history(const Ctx& ctx, const GetChatHistoryReq& req) override;
   Task<Result<>> mark_conversation_read(const Ctx& ctx, const MarkConversationReadReq& req) override;
   Task<Result<>> mark_message_read(const Ctx& ctx, const MarkMessageReadReq& req) override;
+  Task<Result<MessageSenderResp>> get_message_sender(const Ctx& ctx, const MessageSenderReq& req) override;
   Task<Result<>> delete_message(const Ctx& ctx, const DeleteMessageReq& req) override;
 
   // service_inbox.cc
@@ -114,6 +116,7 @@ class Messages final : public MessageApi {
   const MessageDeps deps_;
   const PeopleParts people_;
   const RequestKeys keys_;
+  const GonePeople gone_{"message_gone"};
   Generations generations_;
   const Notices notices_;
   PageCache<HistoryPage> histories_;

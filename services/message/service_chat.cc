@@ -89,6 +89,7 @@ Result<SendMessageResp> Messages::write_message(sql::Tx& tx, const Ctx& ctx, con
     return SendMessageResp{.message_id = MessageId(*before), .seq = sent.empty() ? 0 : sent.i64(0, 2)};
   }
   if (standing.refusal) return std::unexpected(*standing.refusal);
+  SV_CHECK(gone_.check(tx, req.sender_id, req.receiver_id));
   SV_TRY(const sql::Rows side, tx.query(store::kSide, {req.receiver_id, req.sender_id}));
   const bool answered = !side.empty() && side.boolean(0, 0);
   if (standing.followed_only && !standing.followed && !answered) return fail(Errc::forbidden, "not_allowed");
@@ -183,6 +184,14 @@ Task<Result<>> Messages::mark_message_read(const Ctx& ctx, const MarkMessageRead
     if (!place || place->hidden) return fail(Errc::not_found, "message_not_found");
     return read_up_to(tx, req.user_id, place->other(req.user_id), place->seq);
   });
+}
+
+Task<Result<MessageSenderResp>> Messages::get_message_sender(const Ctx&, const MessageSenderReq& req) {
+  if (!req.user_id) co_return fail(Errc::unauthenticated);
+  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kMessage, {req.message_id, req.user_id}));
+  const auto place = read_place(rows);
+  if (!place || place->hidden) co_return fail(Errc::not_found, "message_not_found");
+  co_return MessageSenderResp{.sender_id = place->sender};
 }
 
 Task<Result<>> Messages::delete_message(const Ctx& ctx, const DeleteMessageReq& req) {

@@ -77,7 +77,9 @@ Task<Result<GetLatestMessagesResp>> Messages::get_latest_messages(const Ctx& ctx
     people.merge(co_await this->people(ctx, req.user_id, ids));
     for (const auto& entry : page->entries) {
       at = {.key = entry.last_ms, .id = entry.other.value};
-      if (!people[entry.other].blocked) kept.push_back(entry);
+      const Person& other = people[entry.other];
+      // What someone wrote stays readable when the account is gone; nobody is left whose request could be accepted.
+      if (!other.blocked && !(other.gone && list == List::requests)) kept.push_back(entry);
     }
   }
   GetLatestMessagesResp out;
@@ -94,7 +96,11 @@ Task<Result<GetLatestMessagesResp>> Messages::get_latest_messages(const Ctx& ctx
   for (auto& entry : kept) {
     LatestMessage& latest = out.messages.emplace_back();
     latest.user = std::move(users[entry.other]);
-    latest.user.id = entry.other;  // of one who is gone, all that is left
+    if (!latest.user.id) {  // the account is gone
+      latest.user.id = entry.other;
+      latest.user.avatar.emplace();
+      latest.user.about.emplace();
+    }
     latest.last_message = std::move(entry.last);
     latest.unread_count = static_cast<std::int32_t>(std::min<std::int64_t>(entry.unread, std::numeric_limits<std::int32_t>::max()));
   }
@@ -127,7 +133,7 @@ Task<Result<GetUnreadCountResp>> Messages::get_unread_count(const Ctx& ctx, cons
 Task<Result<>> Messages::accept_request(const Ctx& ctx, const AcceptRequestReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   const Person from = co_await people_.look_up_one(ctx, req.user_id, req.from_user_id);
-  if (from.blocked) co_return fail(Errc::not_found, "message_request_not_found");
+  if (from.blocked || from.gone) co_return fail(Errc::not_found, "message_request_not_found");
   co_return co_await deps_.db.write(ctx, [this, req](sql::Tx& tx) -> Result<> {
     SV_TRY(const std::int64_t accepted, tx.execute(store::kAccept, {req.user_id, req.from_user_id}));
     if (accepted == 0) {

@@ -187,7 +187,8 @@ Task<Result<NotificationSettingsResp>> Messages::get_notification_settings(const
 
 Task<Result<>> Messages::set_notification_settings(const Ctx& ctx, const SetNotificationSettingsReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
-  co_return co_await deps_.db.write(ctx, [req](sql::Tx& tx) -> Result<> {
+  co_return co_await deps_.db.write(ctx, [this, req](sql::Tx& tx) -> Result<> {
+    SV_CHECK(gone_.check(tx, req.user_id));
     SV_TRY(const sql::Rows rows, tx.query(store::kSettings, {req.user_id}));
     std::int64_t off = rows.empty() ? 0 : rows.i64(0, 0);
     for (const Setting& setting : settings())

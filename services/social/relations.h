@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "services/parts/gone_people.h"
 #include "services/social/graph.h"
 #include "services/social/service.h"
 
@@ -63,6 +64,7 @@ class Relations final : public SocialApi {
 
   const SocialDeps deps_;
   Graph graph_;
+  const GonePeople gone_{"social_gone"};
 };
 
 }  // namespace sv::social

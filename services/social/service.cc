@@ -1,7 +1,5 @@
 #include "services/social/service.h"
 
-#include <cstdlib>
-
 #include "services/social/relations.h"
 
 namespace sv::social {
@@ -19,7 +17,8 @@ Relations::Relations(const SocialDeps& deps) : deps_(deps), graph_(deps) {
 Task<Result<>> Relations::forget_users(const std::vector<Event>& events) {
   const Ctx ctx;
   for (const Event& event : events) {
-    const UserId user(std::strtoll(event.key.c_str(), nullptr, 10));
+    const UserId user(event.key_id());
+    SV_CO_CHECK(co_await deps_.db.write(ctx, [this, user](sql::Tx& tx) { return gone_.add(tx, user); }));
     for (bool more = true; more;) {
       SV_CO_TRY(more, co_await deps_.db.write(ctx, [this, user](sql::Tx& tx) { return graph_.forget_some(tx, user, kForgottenAtOnce); }));
     }

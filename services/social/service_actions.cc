@@ -25,6 +25,7 @@ Task<Result<FollowActionResp>> Relations::follow_action(const Ctx& ctx, const Fo
   SV_CO_TRY(const auto hidden, co_await private_among(ctx, {target}));
   const bool ask = hidden.contains(target);
   SV_CO_TRY(const bool requested, co_await deps_.db.write(ctx, [this, user, target, ask](sql::Tx& tx) -> Result<bool> {
+    SV_CHECK(gone_.check(tx, user, target));
     SV_TRY(const Ties ties, graph_.ties_now(tx, user, target));
     if (ties.blocked()) return fail(Errc::not_found, "user_not_found");
     if (ties.to(Kind::follow)) return false;
@@ -67,6 +68,7 @@ Task<Result<>> Relations::block_action(const Ctx& ctx, const BlockActionReq& req
       SV_CHECK(graph_.remove(tx, Kind::block, user, target));
       return {};
     }
+    SV_CHECK(gone_.check(tx, user, target));
     SV_TRY(const bool fresh, graph_.add(tx, Kind::block, user, target));
     if (!fresh) return {};
     SV_TRY(const Ties ties, graph_.ties_now(tx, user, target));
@@ -85,6 +87,7 @@ Task<Result<>> Relations::mute_action(const Ctx& ctx, const MuteActionReq& req) 
       SV_CHECK(graph_.remove(tx, Kind::mute, user, target));
       return {};
     }
+    SV_CHECK(gone_.check(tx, user, target));
     SV_TRY(const Ties ties, graph_.ties_now(tx, user, target));
     if (ties.blocked()) return fail(Errc::not_found, "user_not_found");
     SV_CHECK(graph_.add(tx, Kind::mute, user, target));

@@ -254,6 +254,13 @@ TEST_P(SocialTest, ADeletedUserLeavesNoEdgeAndNoCountBehind) {
   EXPECT_EQ(stats(UserId(10)), (Stats{0, 0, 0}));
   EXPECT_EQ(stats(kDan), (Stats{0, 1, 0})) << "what others did stays";
   EXPECT_EQ(stats(kAnn), (Stats{0, 0, 0}));
+  // What was under way when the account went comes too late.
+  users_.secluded.clear();
+  EXPECT_EQ(token_of(follow(kAnn, kBob)), "invalid_token");
+  EXPECT_EQ(token_of(block(kAnn, kBob)), "invalid_token");
+  EXPECT_EQ(token_of(mute(kAnn, kBob)), "invalid_token");
+  EXPECT_EQ(token_of(follow(kBob, kAnn)), "user_not_found");
+  EXPECT_EQ(run_task(db_->query("SELECT count(*) FROM social_edges WHERE user_id = 1 OR target_id = 1"))->i64(0, 0), 0);
   expect_counts_exact();
 }
 

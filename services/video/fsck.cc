@@ -155,7 +155,7 @@ Task<Result<std::vector<NeededObject>>> needed_objects(sql::Database& db) {
 Task<Result<std::vector<UserId>>> users_in(sql::Database& db) {
   constexpr std::string_view kUsers =
       "SELECT author_id FROM video_videos WHERE status <> 9 UNION SELECT user_id FROM video_inbox UNION SELECT user_id FROM video_readers UNION "
-      "SELECT user_id FROM video_unwanted UNION SELECT user_id FROM video_requests";
+      "SELECT user_id FROM video_unwanted UNION SELECT user_id FROM video_request_keys";
   SV_CO_TRY(const sql::Rows rows, co_await db.query(kUsers));
   std::vector<UserId> out;
   for (std::size_t i = 0; i < rows.size(); ++i) out.emplace_back(rows.i64(i, 0));

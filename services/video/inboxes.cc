@@ -57,6 +57,7 @@ Task<Result<>> Inboxes::open(const Ctx& ctx, UserId user) {
   const bool recent = now - reader->seen < kReaderMs;
   if (recent && reader->followed == hash && now - reader->seen < kSeenMs) co_return Result<>{};
   co_return co_await state_.deps.db.write(ctx, [this, user, authors, hash, now, recent](sql::Tx& tx) -> Result<> {
+    SV_CHECK(state_.gone.check(tx, user));
     // A reader who was away missed pushes of every author: all are read again (rows that are there stay).
     std::vector<std::int64_t> present;
     SV_TRY(const auto rows, tx.query(kInboxAuthors, {user}));

@@ -296,7 +296,7 @@ Result<> Pipeline::purge_rows(sql::Tx& tx, const Job& job) {
   if (video > 0) {
     SV_CHECK(tx.execute("DELETE FROM video_stats WHERE video_id = $1", {job.subject}));
     SV_CHECK(tx.execute("DELETE FROM video_views WHERE video_id = $1", {job.subject}));  // video_views_video
-    SV_CHECK(tx.execute("DELETE FROM video_requests WHERE video_id = $1", {job.subject}));
+    SV_CHECK(tx.execute("DELETE FROM video_request_keys WHERE result = $1", {job.subject}));
     SV_CHECK(tx.execute("DELETE FROM video_jobs WHERE subject = $1 AND kind = 3", {job.subject}));
   }
   SV_TRY(auto asset, tx.execute("DELETE FROM video_assets WHERE id = $1 AND state = 3", {job.subject}));

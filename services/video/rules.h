@@ -10,6 +10,7 @@
 
 #include "platform/core/cursor.h"
 #include "services/parts/people.h"
+#include "services/parts/request_keys.h"
 #include "services/video/inboxes.h"
 #include "services/video/pipeline.h"
 #include "services/video/state.h"
@@ -75,7 +76,7 @@ class VideoRules final : public VideoService {
     bool cover = false;
   };
   Task<Result<VideoPtr>> publish(const Ctx& ctx, Upload upload);
-  Result<VideoId> publish_tx(sql::Tx& tx, const Upload& upload, const std::string& request_key);
+  Result<VideoId> publish_tx(sql::Tx& tx, const Upload& upload);
   Task<Result<>> check_head(std::string key, bool cover);
   Task<Result<>> discard(std::int64_t upload, UserId user);
 
@@ -114,6 +115,7 @@ class VideoRules final : public VideoService {
   Task<Result<std::vector<VideoId>>> related_to(const VideoRow& row);
 
   Task<Result<std::vector<VideoPtr>>> listed(std::vector<VideoId> ids);
+  Task<Result<std::vector<VideoPtr>>> found(const Ctx& ctx, UserId viewer, const std::vector<std::int64_t>& hits);
   Task<Result<std::vector<FeedHead::Entry>>> feed_entries(FeedHead::Entry after, std::size_t count);
 
   struct Ranking {
@@ -135,6 +137,7 @@ class VideoRules final : public VideoService {
   ViewBuffer views_;
   Pipeline pipeline_;
   const PeopleParts people_;
+  const RequestKeys keys_;
   metrics::Counter& absent_counts_;
   ObjectCache<UserId, std::shared_ptr<const Unwanted>> unwanted_;
   Inboxes inboxes_;

@@ -34,6 +34,7 @@ VideoRules::VideoRules(VideoDeps deps, VideoOptions options)
       views_(state_),
       pipeline_(state_),
       people_(state_.deps.services, state_.deps.metrics),
+      keys_("video_request_keys", state_.deps.clock),
       absent_counts_(absent_parts(state_.deps.metrics, "interaction")),
       inboxes_(state_),
       group_("video") {

@@ -54,7 +54,8 @@ Task<Result<>> VideoRules::purge_accounts(const std::vector<Event>& events) {
   constexpr std::string_view kSome = "SELECT id FROM video_videos WHERE author_id = $1 AND status <> 9 LIMIT 100";  // video_videos_author
   const Ctx ctx;
   for (const auto& event : events) {
-    const UserId user(std::strtoll(event.key.c_str(), nullptr, 10));
+    const UserId user(event.key_id());
+    SV_CO_CHECK(co_await state_.deps.db.write(ctx, [this, user](sql::Tx& tx) { return state_.gone.add(tx, user); }));
     for (;;) {
       SV_CO_TRY(const auto some, co_await state_.deps.db.query(kSome, {user}));
       if (some.empty()) break;
@@ -67,7 +68,7 @@ Task<Result<>> VideoRules::purge_accounts(const std::vector<Event>& events) {
       SV_CHECK(tx.execute("DELETE FROM video_inbox WHERE user_id = $1", {user}));
       SV_CHECK(tx.execute("DELETE FROM video_readers WHERE user_id = $1", {user}));
       SV_CHECK(tx.execute("DELETE FROM video_unwanted WHERE user_id = $1", {user}));
-      SV_CHECK(tx.execute("DELETE FROM video_requests WHERE user_id = $1", {user}));
+      SV_CHECK(tx.execute("DELETE FROM video_request_keys WHERE user_id = $1", {user}));
       SV_CHECK(tx.execute("DELETE FROM video_large_authors WHERE author_id = $1", {user}));
       tx.on_commit([this, user] { unwanted_.erase(user); });
       return {};

@@ -67,11 +67,11 @@ Task<Result<std::vector<Entry>>> VideoRules::author_entries(UserId author, Entry
 
 Task<Result<VideoPageResp>> VideoRules::get_following_feed(const Ctx& ctx, const FollowingFeedReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
-  SV_CO_TRY(auto cursor, decode_cursor("following", req.cursor));
+  SV_CO_TRY(auto cursor, decode_cursor("followed", req.cursor));
   SV_CO_CHECK(co_await inboxes_.open(ctx, req.user_id));
   SV_CO_TRY(const auto large, co_await inboxes_.large_authors(ctx, req.user_id));
   VideoPageResp out;
-  SV_CO_TRY(out.next_cursor, co_await fill(ctx, req.user_id, "following", cursor, page_size(req.page_size), out.videos,
+  SV_CO_TRY(out.next_cursor, co_await fill(ctx, req.user_id, "followed", cursor, page_size(req.page_size), out.videos,
                                            [&](Entry after, std::size_t count) { return followed_entries(req.user_id, large, after, count); }));
   co_return out;
 }
@@ -154,6 +154,7 @@ Task<Result<>> VideoRules::not_interested(const Ctx& ctx, const NotInterestedReq
     constexpr std::string_view kAdd =
         "INSERT INTO video_unwanted (user_id, kind, subject, reason, made) VALUES ($1, $2, $3, $4, $5) "
         "ON CONFLICT (user_id, kind, subject) DO UPDATE SET made = excluded.made, reason = excluded.reason";
+    SV_CHECK(state_.gone.check(tx, req.user_id, req.author_id));
     if (req.video_id) SV_CHECK(tx.execute(kAdd, {req.user_id, 1, req.video_id, req.reason, now}));
     if (req.author_id) SV_CHECK(tx.execute(kAdd, {req.user_id, 2, req.author_id, req.reason, now}));
     tx.on_commit([this, user = req.user_id] { unwanted_.erase(user); });

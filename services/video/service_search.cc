@@ -17,6 +17,9 @@ constexpr std::int64_t kRankingKeptMs = 3600'000;  // a cursor into one works th
 
 constexpr std::string_view kHot =  // video_stats_hot, then primary keys
     "SELECT s.video_id FROM video_stats s JOIN video_videos v ON v.id = s.video_id AND v.listed = 1 ORDER BY s.hot DESC, s.video_id DESC LIMIT $1";
+// Numbered pages are cut from this many best hits after those that the viewer may not see were taken out, so that `total` counts what can be
+// seen and pages have no gaps; what comes behind them is neither.
+constexpr std::int64_t kExactHits = 200;
 constexpr std::int64_t kFillPage = 200;
 constexpr std::string_view kListed = "SELECT id FROM video_videos WHERE listed = 1 AND id > $1 ORDER BY id LIMIT $2";  // primary key
 constexpr std::string_view kRanking = "SELECT made, videos FROM video_rankings WHERE id = $1";                         // primary key
@@ -27,16 +30,32 @@ Task<Result<SearchVideoResp>> VideoRules::search_video(const Ctx& ctx, const Sea
   if (req.keyword.empty()) co_return invalid("keyword", "required");
   if (req.keyword.size() > 400) co_return invalid("keyword", "too_long");
   const auto size = page_size(req.page_size);
-  auto at = (std::clamp<std::int64_t>(req.page, 1, 1000) - 1) * static_cast<std::int64_t>(size);
-  SV_CO_TRY(auto hits, co_await state_.deps.search.search(req.keyword, at, static_cast<std::int64_t>(size)));
-  std::vector<VideoId> ids;
-  for (auto id : hits.ids) ids.emplace_back(id);
-  // The index follows within a second; what may be seen is decided here. Numbered pages cannot be refilled: the next would repeat.
-  SV_CO_TRY(auto rows, co_await listed(std::move(ids)));
+  auto at = page_offset(req.page, size);
+  SV_CO_TRY(const auto hits, co_await state_.deps.search.search(req.keyword, 0, kExactHits));
+  SV_CO_TRY(auto best, co_await found(ctx, req.current_user_id, hits.ids));
   SearchVideoResp out;
-  out.videos = co_await compose(ctx, req.current_user_id, std::move(rows));
-  out.total_count = static_cast<std::int32_t>(hits.total);
+  out.total_count = static_cast<std::int32_t>(hits.total - static_cast<std::int64_t>(hits.ids.size() - best.size()));
+  std::vector<VideoPtr> rows;
+  for (; at < best.size() && rows.size() < size; ++at) rows.push_back(best[at]);
+  if (rows.size() < size && hits.total > kExactHits) {
+    const auto behind = static_cast<std::int64_t>(at - best.size());
+    SV_CO_TRY(const auto rest, co_await state_.deps.search.search(req.keyword, kExactHits + behind, static_cast<std::int64_t>(size - rows.size())));
+    SV_CO_TRY(auto more, co_await found(ctx, req.current_user_id, rest.ids));
+    std::ranges::move(more, std::back_inserter(rows));
+  }
+  out.videos = co_await compose(ctx, req.current_user_id, std::move(rows), Kind::feed);
   co_return out;
+}
+
+// The index follows within a second; what the viewer may see of it is decided here.
+Task<Result<std::vector<VideoPtr>>> VideoRules::found(const Ctx& ctx, UserId viewer, const std::vector<std::int64_t>& hits) {
+  SV_CO_TRY(auto rows, co_await listed(std::vector<VideoId>(hits.begin(), hits.end())));
+  std::erase(rows, nullptr);
+  std::vector<UserId> authors;
+  for (const auto& row : rows) authors.push_back(row->author);
+  const People people = co_await people_.look_up(ctx, viewer, std::move(authors));
+  std::erase_if(rows, [&](const VideoPtr& row) { return people.at(row->author).hidden() || people.at(row->author).muted; });
+  co_return rows;
 }
 
 // Consumer of video.changed: brings the index to the state of the rows. Repeats and old events do no harm.

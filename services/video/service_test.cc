@@ -224,5 +224,28 @@ TEST_P(Reading, WithoutTheUserServiceAuthorsAreIdsOnly) {
   services_.user = &users_;
 }
 
+TEST_P(Reading, ASearchCountsOnlyWhatTheSearcherMaySee) {
+  for (int i = 0; i < 5; ++i) quick(i % 2 == 0 ? kAnn : kBob, fmt::format("zebra {}", i));
+  const auto search = [this](UserId viewer, int page = 1, int size = 10) {
+    const auto found = run(api().search_video(ctx_, {.keyword = "zebra", .current_user_id = viewer, .page = page, .page_size = size}));
+    EXPECT_TRUE(testing::succeeded(found));
+    return std::pair(found->videos.size(), found->total_count);
+  };
+  using Found = std::pair<std::size_t, std::int32_t>;
+  const UserId guest{}, cy{1003};
+  ASSERT_TRUE(eventually([&] { return search(guest) == Found(5, 5); }));
+  users_.closed = {kAnn};
+  EXPECT_EQ(search(guest), Found(2, 2));
+  EXPECT_EQ(search(guest, 1, 1), Found(1, 2));
+  EXPECT_EQ(search(guest, 2, 1), Found(1, 2)) << "no gap where the hidden ones are";
+  EXPECT_EQ(search(guest, 3, 1), Found(0, 2));
+  EXPECT_EQ(search(kAnn), Found(5, 5));
+  social_.set(social_.mutes, cy, kBob);
+  EXPECT_EQ(search(cy), Found(0, 0));
+  users_.closed.clear();
+  social_.set(social_.blocks, kAnn, cy);
+  EXPECT_EQ(search(cy), Found(0, 0));
+}
+
 }  // namespace
 }  // namespace sv::video

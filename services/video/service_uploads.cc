@@ -2,6 +2,7 @@
 #include <charconv>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <openssl/evp.h>
 
 #include "platform/media/sniff.h"
@@ -17,9 +18,7 @@ using Digest = std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)>;
 constexpr std::string_view kUploadFolder = "/media/uploads/";  // of UploadVideo's answers; names an upload, serves nothing
 constexpr std::string_view kUpload =                           // primary key
     "SELECT user_id, state FROM video_objects WHERE object_key = $1 AND (state = 0 OR state = 3)";
-constexpr std::string_view kRequest = "SELECT hash, video_id FROM video_requests WHERE user_id = $1 AND request_key = $2";  // primary key
 constexpr std::string_view kDuplicate = "SELECT id FROM video_assets WHERE sha256 = $1 AND state = 1 ORDER BY id LIMIT 1";  // video_assets_duplicate
-constexpr std::int64_t kRequestKeptMs = 24LL * 3600 * 1000;
 
 Task<Result<std::string>> object_sha256(ObjectStore& objects, std::string key) {
   SV_CO_TRY(auto reader, co_await objects.open(std::move(key)));
@@ -129,16 +128,6 @@ Task<Result<VideoPtr>> VideoRules::publish(const Ctx& ctx, Upload upload) {
   SV_CO_TRY(auto ledger, co_await state_.deps.db.query(kUpload, {source_key(upload.id)}));
   if (ledger.empty() || ledger.i64(0, 0) != upload.user.value) co_return fail(Errc::not_found, "upload_not_found");
 
-  if (!ctx.idempotency_key.empty()) {
-    SV_CO_TRY(auto request, co_await state_.deps.db.query(kRequest, {upload.user, ctx.idempotency_key}));
-    if (!request.empty()) {
-      SV_CO_CHECK(co_await discard(upload.id, upload.user));
-      if (request.text(0, 0) != upload.sha256) co_return fail(Errc::unprocessable, "idempotency_mismatch");
-      SV_CO_TRY(auto earlier, co_await state_.load_one(VideoId(request.i64(0, 1))));
-      if (!earlier) co_return fail(Errc::not_found, "video_not_found");
-      co_return earlier;
-    }
-  }
   auto head = co_await state_.deps.objects.head(source_key(upload.id));
   Result<> checked;
   if (!head) checked = std::unexpected(head.error());
@@ -154,17 +143,30 @@ Task<Result<VideoPtr>> VideoRules::publish(const Ctx& ctx, Upload upload) {
     SV_CO_CHECK(co_await discard(upload.id, upload.user));
     co_return std::unexpected(std::move(checked.error()));
   }
-  auto id = co_await state_.deps.db.write(ctx, [this, upload, cover_bytes, request_key = ctx.idempotency_key](sql::Tx& tx) -> Result<VideoId> {
+  std::string body;
+  if (!ctx.idempotency_key.empty()) {
+    std::string cover;
+    if (upload.cover) { SV_CO_TRY(cover, co_await object_sha256(state_.deps.objects, cover_source_key(upload.id))); }
+    body = fmt::format("{} {} {}\n{}\n{}\n\n{}", upload.sha256, cover, static_cast<int>(upload.visibility), upload.title,
+                       fmt::join(upload.tags, "\n"), upload.description);
+  }
+  auto id = co_await state_.deps.db.write(ctx, [this, ctx, upload, cover_bytes, body](sql::Tx& tx) -> Result<VideoId> {
+    SV_TRY(const auto before, keys_.find(tx, ctx, upload.user, "publish", body));
+    if (before) return VideoId(*before);
+    SV_CHECK(state_.gone.check(tx, upload.user));
     if (upload.cover) SV_CHECK(set_object_live(tx, cover_source_key(upload.id), cover_bytes, state_.now()));
-    return publish_tx(tx, upload, request_key);
+    SV_TRY(const VideoId made, publish_tx(tx, upload));
+    SV_CHECK(keys_.remember(tx, ctx, upload.user, "publish", body, made.value));
+    return made;
   });
+  if (id ? id->value != upload.id : id.error().code == Errc::unprocessable) SV_CO_CHECK(co_await discard(upload.id, upload.user));
   if (!id) co_return std::unexpected(std::move(id.error()));
   SV_CO_TRY(auto row, co_await state_.load_one(*id));
   if (!row) co_return fail(Errc::not_found, "video_not_found");
   co_return row;
 }
 
-Result<VideoId> VideoRules::publish_tx(sql::Tx& tx, const Upload& upload, const std::string& request_key) {
+Result<VideoId> VideoRules::publish_tx(sql::Tx& tx, const Upload& upload) {
   auto now = state_.now();
   VideoRow row;
   row.id = VideoId(upload.id);
@@ -176,11 +178,6 @@ Result<VideoId> VideoRules::publish_tx(sql::Tx& tx, const Upload& upload, const 
   row.create_time = now;
   row.media_rev = state_.deps.ids.next();
   row.asset = upload.id;
-  if (!request_key.empty()) {
-    SV_CHECK(tx.execute("DELETE FROM video_requests WHERE made < $1", {now - kRequestKeptMs}));  // video_requests_made
-    SV_CHECK(tx.execute("INSERT INTO video_requests (user_id, request_key, hash, video_id, made) VALUES ($1, $2, $3, $4, $5)",
-                        {upload.user, request_key, upload.sha256, upload.id, now}));
-  }
   SV_TRY(auto twin, tx.query(kDuplicate, {upload.sha256}));
   if (!upload.sha256.empty() && !twin.empty()) {  // the same bytes are there, watchable: share them
     row.asset = twin.i64(0, 0);

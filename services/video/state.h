@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "platform/core/object_cache.h"
+#include "services/parts/gone_people.h"
 #include "services/video/feed_head.h"
 #include "services/video/service.h"
 #include "services/video/store.h"
@@ -45,6 +46,7 @@ struct VideoState {
 
   VideoDeps deps;
   VideoOptions options;
+  const GonePeople gone{"video_gone"};
   ObjectCache<VideoId, VideoPtr> rows;
   FeedHead head;
   ObjectCache<std::string, ListHead> lists{16'384};  // by name: see entries_in

@@ -141,6 +141,12 @@ TEST_P(VideoWorld, TheSameKeyGivesTheSameVideoAndOtherBytesAreRefused) {
   auto again = upload(kAnn, "one", mp4("one"), {.idempotency_key = "k"});
   ASSERT_TRUE(one && again);
   EXPECT_EQ(one->id, again->id);
+  // Every field of the form counts, not the bytes alone.
+  for (const UploadOptions& o : {UploadOptions{.visibility = "private", .idempotency_key = "k"},
+                                 {.cover = kJpeg, .idempotency_key = "k"},
+                                 {.tags = {"x"}, .idempotency_key = "k"}})
+    EXPECT_EQ(testing::token_of(upload(kAnn, "one", mp4("one"), o)), "idempotency_mismatch");
+  EXPECT_EQ(testing::token_of(upload(kAnn, "two", mp4("one"), {.idempotency_key = "k"})), "idempotency_mismatch");
   auto other = upload(kAnn, "one", mp4("other"), {.idempotency_key = "k"});
   ASSERT_FALSE(other);
   EXPECT_EQ(other.error().code, Errc::unprocessable);

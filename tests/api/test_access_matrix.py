@@ -139,7 +139,7 @@ TABLE = {
                               Case("comment", lambda w, _: {"kind": "comment", "id": w.said, "reason": "spam"}, SEEN),
                               Case("comment below a private video", lambda w, _: {"kind": "comment", "id": w.thought, "reason": "spam"}, OWNER),
                               Case("person", lambda w, _: {"kind": "user", "id": w.id("owner"), "reason": "spam"}, ALL),
-                              Case("message", lambda w, _: {"kind": "message", "id": w.letter, "reason": "spam"}, ALL)],
+                              Case("message", lambda w, _: {"kind": "message", "id": w.letter, "reason": "spam"}, CLOSE)],
     "POST /api/auth/message/send": [Case("public account", lambda w, _: {"receiver_id": w.id("owner"), "content": "hello"}, SEEN - OWNER,
                                          refusal=(400, 403), fresh=True),
                                     Case("who takes none", lambda w, _: {"receiver_id": w.id("hermit"), "content": "hello"}, NOBODY, of="hermit",

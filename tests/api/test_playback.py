@@ -1,7 +1,9 @@
+import concurrent.futures
 import re
 import time
 
 import pytest
+import requests
 
 from harness import complete, ffmpeg, make_clip, probe, refused, register
 
@@ -213,4 +215,21 @@ def test_an_idempotency_key_replays_the_first_answer(author, tiny, clip):
     again = author.upload_raw(tiny, title="once", headers=headers)
     assert first.status_code == again.status_code == 200
     assert first.json()["data"]["id"] == again.json()["data"]["id"]
-    refused(author.upload_raw(clip, title="other", headers=headers), 422)
+    refused(author.upload_raw(clip, title="once", headers=headers), 422, "idempotency_mismatch")
+    # What the form says counts as much as the file.
+    for fields in ({"title": "other"}, {"title": "once", "visibility": "private"}, {"title": "once", "tags": "a"}, {"title": "once", "description": "d"}):
+        refused(author.upload_raw(tiny, headers=headers, **fields), 422, "idempotency_mismatch")
+
+
+def test_the_same_upload_at_once_is_one_video(author, tiny):
+    def send(_):
+        with requests.Session() as session:  # a connection of its own
+            data, files = {"title": "at once"}, {"video": ("clip.mp4", tiny.read_bytes(), "video/mp4")}
+            return session.post(author.server.url + "/api/auth/video/upload", data=data, files=files, timeout=60,
+                                headers={"Authorization": "Bearer " + author.token, "Idempotency-Key": "at-once"})
+
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(send, range(6)))
+    assert {a.status_code for a in answers} == {200}, [a.text for a in answers]
+    assert len({a.json()["data"]["id"] for a in answers}) == 1
+    assert sum(v["title"] == "at once" for v in author.get("/api/auth/video/mine", page_size=100)["videos"]) == 1

@@ -1,0 +1,4 @@
+-- Whose account is deleted.
+CREATE TABLE social_gone (
+  user_id {id}
+);
