@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 
 constexpr int kRounds = 20;
 constexpr unsigned kSecret = 0600;
-constexpr std::string_view kLock = "backup.lock";  // in a folder that is being filled
+constexpr std::string_view kLock = "backup.lock", kFilling = "filling";  // all that OUT.partial holds: the mark that it is ours, and what becomes OUT
 
 // Objects as files of the store and of the backup. Neither is ever written in place, so both may be one file with two names.
 class ObjectCopier {
@@ -152,45 +152,71 @@ Result<> copy_small_files(const fs::path& data, const fs::path& to, Manifest& ma
   return {};
 }
 
+// As OUT.partial is computed from it: no "..", no slash at the end.
+fs::path final_place(const fs::path& given) {
+  const fs::path whole = fs::absolute(given).lexically_normal();
+  return whole.has_filename() ? whole : whole.parent_path();
+}
+
+// By identity and not by name, so that links do not hide it.
+bool lies_in(const fs::path& path, const fs::path& folder) {
+  std::error_code ec;
+  fs::path at = fs::weakly_canonical(path, ec);
+  for (; at != at.parent_path(); at = at.parent_path())
+    if (fs::equivalent(at, folder, ec)) return true;
+  return fs::equivalent(at, folder, ec);
+}
+
 bool absent_or_empty(const fs::path& folder) {
   std::error_code ec;
   return !fs::exists(folder, ec) || (fs::is_directory(folder, ec) && fs::is_empty(folder, ec));
 }
 
-// A folder beside its final place, locked while it is filled. What an interrupted run left there goes first.
+// OUT.partial beside OUT: the lock that marks it as ours, and the folder that is filled and then renamed to OUT. The mark goes after the
+// rename, so whenever a run ends, what it leaves is known to the next one, which replaces it; no other folder is touched.
 class PartialFolder {
  public:
-  static Result<PartialFolder> make(const fs::path& final_place) {
-    const fs::path whole = fs::absolute(final_place).lexically_normal();
-    const fs::path target = whole.has_filename() ? whole : whole.parent_path();
-    const fs::path path = target.string() + ".partial";
+  static Result<PartialFolder> make(const fs::path& given) {
+    const fs::path target = final_place(given), path = target.string() + ".partial";
     std::error_code ec;
-    if (!absent_or_empty(path) && !fs::exists(path / kLock))
-      return fail(Errc::rejected, {}, fmt::format("{} is in the way; remove it", path.string()));
+    if (!absent_or_empty(path) && !is_left_over(path)) return fail(Errc::rejected, {}, fmt::format("{} is in the way; remove it", path.string()));
     fs::create_directories(path.parent_path(), ec);
     if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
       return fail(Errc::unavailable, {}, fmt::format("cannot make {}: {}", path.string(), std::strerror(errno)));
     SV_TRY(DataLock lock, DataLock::acquire(path, kLock));
-    for (const auto& entry : fs::directory_iterator(path, ec))
-      if (entry.path().filename() != kLock) fs::remove_all(entry.path(), ec);
+    fs::remove_all(path / kFilling, ec);
+    if (ec || ::mkdir((path / kFilling).c_str(), 0700) != 0)
+      return fail(Errc::unavailable, {}, fmt::format("cannot make {}: {}", (path / kFilling).string(), ec ? ec.message() : std::strerror(errno)));
     return PartialFolder(path, target, std::move(lock));
   }
 
-  const fs::path& path() const { return path_; }
+  // Whether the folder has the mark and nothing that is not ours.
+  static bool is_left_over(const fs::path& path) {
+    std::error_code ec;
+    bool marked = false;
+    for (const auto& entry : fs::directory_iterator(path, ec)) {
+      if (entry.path().filename() == kLock) marked = true;
+      else if (entry.path().filename() != kFilling) return false;
+    }
+    return marked;
+  }
 
-  // The folder takes its final place, durably.
+  fs::path path() const { return path_ / kFilling; }
+
+  // What was filled takes its final place, durably.
   Result<> finish() {
+    SV_CHECK(sync_all(path_));
+    if (::rename(path().c_str(), target_.c_str()) != 0)
+      return fail(Errc::unavailable, {}, fmt::format("cannot rename {} to {}: {}", path().string(), target_.string(), std::strerror(errno)));
     std::error_code ec;
     fs::remove(path_ / kLock, ec);
-    SV_CHECK(sync_all(path_));
-    if (::rename(path_.c_str(), target_.c_str()) != 0)
-      return fail(Errc::unavailable, {}, fmt::format("cannot rename {} to {}: {}", path_.string(), target_.string(), std::strerror(errno)));
+    fs::remove(path_, ec);
     return sync_all(target_.parent_path());
   }
 
  private:
   PartialFolder(fs::path path, fs::path target, DataLock lock) : path_(std::move(path)), target_(std::move(target)), lock_(std::move(lock)) {}
-  fs::path path_, target_;
+  const fs::path path_, target_;
   DataLock lock_;
 };
 
@@ -245,6 +271,11 @@ BackupReport report_of(const Manifest& manifest) {
 
 Result<BackupReport> make_backup(const Config& config, const fs::path& out) {
   SV_TRY(const auto storage, open_storage(config, Access::look));
+  const fs::path target = final_place(out);
+  for (const fs::path folder : {config.data, parse_part_url(config, config.objects).path})
+    if (lies_in(target, folder) || lies_in(target.parent_path(), folder))
+      return fail(Errc::rejected, {},
+                  fmt::format("{} lies in {}, which is to be backed up; name a folder outside of it", out.string(), folder.string()));
   if (!absent_or_empty(out)) return fail(Errc::rejected, {}, fmt::format("{} is there already; name a new folder", out.string()));
   SV_TRY(PartialFolder folder, PartialFolder::make(out));
   std::error_code ec;
@@ -258,6 +289,8 @@ Result<BackupReport> make_backup(const Config& config, const fs::path& out) {
 }
 
 Result<BackupReport> restore_backup(const Config& config, const fs::path& in) {
+  if (PartialFolder::is_left_over(in))
+    return fail(Errc::rejected, {}, fmt::format("{} is a backup that was not finished; make a new one", in.string()));
   SV_TRY(const Manifest manifest, read_manifest(in));
   if (!absent_or_empty(config.data)) return fail(Errc::rejected, {}, fmt::format("data: {} is not empty; restore makes a new folder", config.data));
   SV_TRY(const auto places, places_of(config, manifest));

@@ -8,6 +8,9 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include "gateway/address.h"
+#include "gateway/cors.h"
+
 namespace sv {
 namespace {
 
@@ -95,21 +98,42 @@ std::optional<bool> boolean(std::string_view s) {
   return std::nullopt;
 }
 
+// One YAML value and nothing after it.
+std::optional<YAML::Node> yaml(const std::string& text) {
+  try {
+    std::vector<YAML::Node> documents = YAML::LoadAll(text);
+    if (documents.size() > 1) return std::nullopt;
+    return documents.empty() ? YAML::Node() : documents.front();
+  } catch (const YAML::Exception&) { return std::nullopt; }
+}
+
+// The environment and --set take what a file takes, [a, "b"], and with fewer keys to press a or a,b.
+std::optional<YAML::Node> list_node(const Input& in) {
+  if (in.node) return in.node;
+  const std::size_t first = std::min(in.text.find_first_not_of(' '), in.text.size());
+  const std::string_view start = std::string_view(in.text).substr(first, 1);
+  if (start == "\"" || start == "'") return yaml("[" + in.text + "]");
+  if (start == "[" || start == "{") return yaml(in.text);
+  return YAML::Node(in.text);
+}
+
 std::optional<std::vector<std::string>> list(const Input& in) {
   std::vector<std::string> out;
-  if (in.node && in.node.IsSequence()) {
-    for (const auto& item : in.node) {
+  const std::optional<YAML::Node> node = list_node(in);
+  if (!node) return std::nullopt;
+  if (node->IsSequence()) {
+    for (const auto& item : *node) {
       if (!item.IsScalar()) return std::nullopt;
       out.push_back(item.Scalar());
     }
     return out;
   }
-  if (in.node && !in.node.IsScalar() && !in.node.IsNull()) return std::nullopt;
+  if (!node->IsScalar() && !node->IsNull()) return std::nullopt;
   for (std::size_t at = 0; at < in.text.size();) {
     std::size_t comma = std::min(in.text.find(',', at), in.text.size());
     std::string item = in.text.substr(at, comma - at);
-    item.erase(0, item.find_first_not_of(" ["));
-    item.erase(item.find_last_not_of(" ]") + 1);
+    item.erase(0, item.find_first_not_of(' '));
+    item.erase(item.find_last_not_of(' ') + 1);
     if (!item.empty()) out.push_back(std::move(item));
     at = comma + 1;
   }
@@ -117,11 +141,12 @@ std::optional<std::vector<std::string>> list(const Input& in) {
 }
 
 std::optional<std::vector<Config::AuthKey>> auth_keys(const Input& in) {
-  YAML::Node node = in.node ? in.node : YAML::Load(in.text);
+  const std::optional<YAML::Node> node = in.node ? in.node : yaml(in.text);
+  if (!node) return std::nullopt;
   std::vector<Config::AuthKey> out;
-  if (node.IsNull()) return out;
-  if (!node.IsSequence()) return std::nullopt;
-  for (const auto& item : node) {
+  if (node->IsNull()) return out;
+  if (!node->IsSequence()) return std::nullopt;
+  for (const auto& item : *node) {
     if (!item.IsMap() || !item["kid"] || !item["secret"] || !item["kid"].IsScalar() || !item["secret"].IsScalar()) return std::nullopt;
     out.push_back({item["kid"].Scalar(), item["secret"].Scalar()});
   }
@@ -151,7 +176,7 @@ Key parsed(std::string_view name, std::string_view expects, T Config::* member, 
           }};
 }
 Key words(std::string_view name, std::vector<std::string> Config::* member) {
-  return {name, "a list", [member](Config& c, const Input& in) {
+  return {name, "a list such as [a, b]", [member](Config& c, const Input& in) {
             auto v = list(in);
             if (v) c.*member = std::move(*v);
             return v.has_value();
@@ -285,6 +310,12 @@ std::string key_of_environment(std::string_view name) {
   return key;
 }
 
+Result<> each(std::string_view key, const std::vector<std::string>& values, Result<> (*check)(std::string_view)) {
+  for (const std::string& value : values)
+    if (auto fine = check(value); !fine) return bad(fmt::format("{}: {}", key, fine.error().detail));
+  return {};
+}
+
 Result<> one_of(std::string_view key, const std::string& value, std::initializer_list<std::string_view> allowed) {
   if (std::ranges::find(allowed, value) != allowed.end()) return {};
   return bad(fmt::format("{}: {} is not one of {}", key, value.empty() ? "(empty)" : value, fmt::join(allowed, ", ")));
@@ -340,6 +371,9 @@ Result<> check_config(const Config& c) {
                                   : "tls.key: it is empty, but tls.cert is not; name both files or neither");
   if (!c.public_url.empty() && !c.public_url.starts_with("http://") && !c.public_url.starts_with("https://"))
     return bad(fmt::format("public_url: {} does not start with http:// or https://", c.public_url));
+  SV_CHECK(each("trusted_proxies", c.trusted_proxies, gateway::check_proxy));
+  SV_CHECK(each("cors.origins", c.cors_origins, gateway::check_origin));
+  SV_CHECK(each("ws.origins", c.ws_origins, gateway::check_origin));
   if (c.services != "all") return bad(fmt::format("services: {} cannot run alone yet, this build has no RPC server; use services=all", c.services));
   if (c.data.empty()) return bad("data: it is empty; name the folder that holds the data");
   SV_CHECK(scheme(c, "database", c.database, {"sqlite"}));

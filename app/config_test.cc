@@ -53,6 +53,46 @@ TEST(Config, AWrongTypeNamesTheKeyAndWhatItExpects) {
   EXPECT_NE(sentence({"auth.keys=[{kid: a, secret: short}]"}).find("at least 32"), std::string::npos);
 }
 
+TEST(Config, AListFromTheCommandLineOrTheEnvironmentIsYaml) {
+  using List = std::vector<std::string>;
+  auto proxies = [](const std::string& text) {
+    auto c = from_sets({"trusted_proxies=" + text});
+    return c ? c->trusted_proxies : List{c.error().detail};
+  };
+  EXPECT_EQ(proxies(R"(["127.0.0.1"])"), List{"127.0.0.1"});
+  EXPECT_EQ(proxies(R"( ['10.0.0.0/8', "::1"] )"), (List{"10.0.0.0/8", "::1"}));
+  EXPECT_EQ(proxies("[10.0.0.0/8, 127.0.0.1]"), (List{"10.0.0.0/8", "127.0.0.1"}));
+  EXPECT_EQ(proxies("[::1]"), List{"::1"});
+  EXPECT_EQ(proxies("[]"), List{});
+  EXPECT_EQ(proxies(""), List{});
+  EXPECT_EQ(proxies("127.0.0.1"), List{"127.0.0.1"});
+  EXPECT_EQ(proxies("10.0.0.0/8, ::1"), (List{"10.0.0.0/8", "::1"}));
+  EXPECT_EQ(proxies(R"("127.0.0.1")"), List{"127.0.0.1"});
+  EXPECT_EQ(proxies(R"("127.0.0.1", '::1')"), (List{"127.0.0.1", "::1"}));
+
+  auto c = load_config(
+      {.file = {}, .environment = {R"(SHORTVIDEO_CORS__ORIGINS=["https://app.example"])", "SHORTVIDEO_WS__ORIGINS=*"}, .sets = {"services=[all]"}});
+  ASSERT_TRUE(c) << c.error().detail;
+  EXPECT_EQ(c->cors_origins, List{"https://app.example"});
+  EXPECT_EQ(c->ws_origins, List{"*"});
+  EXPECT_EQ(c->services, "all");
+}
+
+TEST(Config, WhatIsNoListIsRefused) {
+  for (const std::string bad : {R"(["127.0.0.1")", R"(["127.0.0.1"] junk)", R"(["127.0.0.1"] [x])", "{a: b}", "[[127.0.0.1]]", R"("127.0.0.1)"})
+    EXPECT_EQ(sentence({"trusted_proxies=" + bad}), "trusted_proxies (--set): " + bad + " is not a list such as [a, b]");
+  EXPECT_NE(sentence({"auth.keys=[{kid"}).find("auth.keys (--set)"), std::string::npos);
+}
+
+TEST(Config, AnAddressOrOriginThatIsNoneIsRefusedByItsKey) {
+  EXPECT_EQ(sentence({"trusted_proxies=10.0.0.0/8,localhost"}), "trusted_proxies: \"localhost\" is neither an address nor a network like 10.0.0.0/8");
+  for (const std::string key : {"cors.origins", "ws.origins"}) {
+    EXPECT_EQ(sentence({key + "=[https://app.example, \"*\"]"}), "");
+    EXPECT_EQ(sentence({key + "=https://app.example/"}),
+              key + ": \"https://app.example/\" is no origin like https://app.example or http://localhost:3000, without a path, nor *");
+  }
+}
+
 TEST(Config, ACertificateNeedsItsKey) {
   EXPECT_EQ(sentence({"tls.cert=/c.pem"}), "tls.key: it is empty, but tls.cert is not; name both files or neither");
   EXPECT_EQ(sentence({"tls.key=/k.pem"}), "tls.cert: it is empty, but tls.key is not; name both files or neither");

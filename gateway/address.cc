@@ -1,6 +1,9 @@
 #include "gateway/address.h"
 
 #include <stdexcept>
+#include <variant>
+
+#include <fmt/format.h>
 
 namespace sv::gateway {
 namespace {
@@ -19,17 +22,30 @@ std::string_view trim(std::string_view s) {
   return s;
 }
 
+Result<std::variant<ip::network_v4, ip::network_v6>> network_of(std::string_view text) {
+  const std::string own(text);
+  const bool has_prefix = own.contains('/');
+  boost::system::error_code v4, v6;
+  const auto n4 = ip::make_network_v4(has_prefix ? own : own + "/32", v4);
+  if (!v4) return n4.canonical();
+  const auto n6 = ip::make_network_v6(has_prefix ? own : own + "/128", v6);
+  if (!v6) return n6.canonical();
+  return fail(Errc::invalid_argument, {}, fmt::format("\"{}\" is neither an address nor a network like 10.0.0.0/8", text));
+}
+
 }  // namespace
+
+Result<> check_proxy(std::string_view text) {
+  SV_CHECK(network_of(text));
+  return {};
+}
 
 TrustedProxies::TrustedProxies(const std::vector<std::string>& networks) {
   for (const std::string& text : networks) {
-    boost::system::error_code v4, v6;
-    const bool has_prefix = text.contains('/');
-    auto n4 = ip::make_network_v4(has_prefix ? text : text + "/32", v4);
-    auto n6 = ip::make_network_v6(has_prefix ? text : text + "/128", v6);
-    if (!v4) v4_.push_back(n4.canonical());
-    else if (!v6) v6_.push_back(n6.canonical());
-    else throw std::invalid_argument("trusted_proxies: \"" + text + "\" is neither an address nor a network like 10.0.0.0/8");
+    const auto network = network_of(text);
+    if (!network) throw std::invalid_argument(network.error().detail);
+    if (const auto* v4 = std::get_if<ip::network_v4>(&*network)) v4_.push_back(*v4);
+    else v6_.push_back(std::get<ip::network_v6>(*network));
   }
 }
 

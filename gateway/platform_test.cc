@@ -1,4 +1,5 @@
 #include "gateway/address.h"
+#include "gateway/cors.h"
 #include "gateway/router.h"
 #include "gateway/test_support.h"
 
@@ -111,6 +112,42 @@ TEST(Address, OnlyTrustedProxiesSpeakForOthers) {
   EXPECT_EQ(some.client_of("::ffff:10.0.0.1", "198.51.100.1"), "198.51.100.1");
   EXPECT_EQ(some.client_of("10.0.0.1", "not an address"), "10.0.0.1");
   EXPECT_THROW(TrustedProxies({"10.0.0.0/99"}), std::invalid_argument);
+}
+
+TEST(Address, AProxyIsAnAddressOrANetwork) {
+  for (const char* good : {"10.0.0.0/8", "127.0.0.1", "::1", "2001:db8::/32", "0.0.0.0/0"}) EXPECT_TRUE(check_proxy(good)) << good;
+  for (const char* bad : {"", "localhost", "10.0.0.0/99", "10.0.0.0/", "10.0.0", "\"10.0.0.1\"", "10.0.0.1:80", "2001:db8::/129"})
+    EXPECT_FALSE(check_proxy(bad)) << bad;
+}
+
+TEST(Cors, AnOriginHasASchemeAHostAndMaybeAPort) {
+  for (const char* good :
+       {"*", "https://app.example", "http://localhost:3000", "https://app.example:65535", "http://127.0.0.1:8080", "http://[::1]", "http://[::1]:80"})
+    EXPECT_TRUE(check_origin(good)) << good;
+  for (const char* bad : {"",
+                          "app.example",
+                          "null",
+                          "ftp://app.example",
+                          "https://",
+                          "https:///",
+                          "https://app.example/",
+                          "https://app.example/path",
+                          "https://app.example:",
+                          "https://app.example:0",
+                          "https://app.example:65536",
+                          "https://app.example:x",
+                          "https://*.example",
+                          "https://me@app.example",
+                          "https://a b",
+                          "http://::1",
+                          "http://[::1",
+                          "http://[]",
+                          "http://[::1]x",
+                          "[https://app.example]",
+                          "\"https://app.example\"",
+                          "https://a?b",
+                          "https://a#b"})
+    EXPECT_FALSE(check_origin(bad)) << bad;
 }
 
 TEST(Address, Ipv6CountsByItsNetwork) {

@@ -154,7 +154,7 @@ def test_what_is_purged_during_a_backup_is_not_missing(make_server, tiny, clip, 
     before = len(objects_of(server.data))
     out = tmp_path / "backup"
     process = subprocess.Popen([BINARY, "backup", out, "--data", server.data], stdout=subprocess.PIPE, text=True)
-    snapshot = tmp_path / "backup.partial/databases/0.db"
+    snapshot = tmp_path / "backup.partial/filling/databases/0.db"
     while not snapshot.exists() and process.poll() is None:
         pass
     process.send_signal(signal.SIGSTOP)
@@ -257,7 +257,7 @@ def test_an_interrupted_backup_is_none_and_the_next_one_takes_its_place(make_ser
     subprocess.run(["mkfifo", pipe], check=True)
     out = tmp_path / "backup"
     process = subprocess.Popen([BINARY, "backup", out, "--data", server.data], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    until(lambda: (out.with_suffix(".partial") / "objects").exists())
+    until(lambda: (out.with_suffix(".partial") / "filling/objects").exists())
     assert str(process.pid) in run("backup", out, "--data", server.data, code=2)  # two at a time are refused
     process.kill()
     process.wait()
@@ -265,6 +265,101 @@ def test_an_interrupted_backup_is_none_and_the_next_one_takes_its_place(make_ser
     assert not out.exists() and out.with_suffix(".partial").exists()
     run("backup", out, "--data", server.data)
     assert out.exists() and not out.with_suffix(".partial").exists()
+
+
+def state(folder, *files):
+    """A folder as a run that was killed leaves it: made by hand, so that no moment is missed."""
+    folder.mkdir()
+    for name in files:
+        if name.endswith("/"):
+            (folder / name).mkdir()
+        else:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text("4711")
+    return folder
+
+
+# In their order, and back to the mark after the rename and to the folder before its removal.
+LEFT_OVER = [(), ("backup.lock",), ("backup.lock", "filling/"), ("backup.lock", "filling/databases/0.db", "filling/manifest.json", "filling/shortvideo.db")]
+
+
+@pytest.mark.parametrize("left", LEFT_OVER, ids=["folder", "mark", "empty", "filled"])
+def test_whatever_a_killed_run_leaves_is_replaced_by_the_next(make_server, tmp_path, left):
+    server = make_server().start()
+    partial = state(tmp_path / "backup.partial", *left)
+    if left:
+        assert str(partial) in run("restore", partial, "--data", tmp_path / "again", code=2)
+    run("backup", tmp_path / "backup", "--data", server.data)
+    state(tmp_path / "again.partial", *left)
+    run("restore", tmp_path / "backup", "--data", tmp_path / "again")
+    assert not list(tmp_path.glob("*.partial"))
+    assert not [f for folder in ("backup", "again") for f in (tmp_path / folder).rglob("*") if f.name in ("backup.lock", "filling")]
+
+
+@pytest.mark.parametrize("mine", [("mine",), ("filling/mine",), ("backup.lock", "mine"), ("backup.lock", "shortvideo.db", "auth_keys")])
+def test_a_folder_that_no_run_left_is_not_touched(make_server, tmp_path, mine):
+    server = make_server().start()
+    run("backup", tmp_path / "backup", "--data", server.data)
+    for command, name, target in (("backup", "other", ("--data", server.data)), ("restore", "again", ("--data", tmp_path / "again"))):
+        partial = state(tmp_path / (name + ".partial"), *mine)
+        assert str(partial) in run(command, tmp_path / ("other" if command == "backup" else "backup"), *target, code=2)
+        assert sorted(str(f.relative_to(partial)) for f in partial.rglob("*") if f.is_file()) == sorted(mine)
+        assert not (tmp_path / name).exists()
+
+
+def kill_at(seen, *arguments):
+    """Runs the command and kills it the moment that `seen` is true, unless it is done before that."""
+    process = subprocess.Popen([BINARY, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not seen():
+        pass
+    process.kill()
+    process.wait()
+
+
+def test_a_run_killed_at_its_end_never_blocks_the_next(make_server, tiny, tmp_path):
+    """The kill comes when the last file is there: before, in or after the rename, and each must be as good as the others."""
+    server = make_server().start()
+    register(server).publish(tiny)
+    backup, again = tmp_path / "backup", tmp_path / "again"
+    commands = {backup: ("backup", backup, "--data", server.data), again: ("restore", backup, "--data", again)}
+
+    def has(folder, name):
+        return lambda: folder.exists() or (folder.with_suffix(".partial") / "filling" / name).exists()
+
+    for _ in range(6):
+        for folder, last in ((backup, "manifest.json"), (again, "shortvideo.db")):
+            shutil.rmtree(folder, ignore_errors=True)
+            kill_at(has(folder, last), *commands[folder])
+            if folder.exists():  # it got its name: it is whole
+                if folder == backup:
+                    run("restore", backup, "--data", tmp_path / "proof")
+                    shutil.rmtree(tmp_path / "proof")
+                else:
+                    assert make_server(name="again").fsck()[0] == 0
+                shutil.rmtree(folder)
+            run(*commands[folder])
+            assert not folder.with_suffix(".partial").exists()
+
+
+def test_a_backup_into_the_data_is_refused(make_server, tmp_path):
+    server = make_server().start()
+    data, link, apart = server.data, tmp_path / "link", tmp_path / "apart"
+    before = sorted(f.name for f in data.iterdir() if not f.name.startswith("shortvideo.db"))
+    link.symlink_to(data)
+    (data / "out").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").mkdir()
+    inside = [data / "bk", f"{data}/bk/", data / "objects/bk", data / "deep/er/bk", link / "bk", data / "out", f"{tmp_path}/none/../data/bk", data.name + "/bk"]
+    for out in inside:
+        done = subprocess.run([BINARY, "backup", out, "--data", data], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1 and "outside" in done.stderr, (out, done.stderr)
+        done = subprocess.run([BINARY, "backup", out, "--data", link], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 2 and "outside" in done.stderr, (out, done.stderr)
+    (data / "out").unlink()
+    assert sorted(f.name for f in data.iterdir() if not f.name.startswith("shortvideo.db")) == before
+    shutil.copytree(data / "objects", apart)
+    assert "outside" in run("backup", apart / "bk", "--data", data, "--set", f"objects=file:{apart}", code=2)
+    (tmp_path / "data-of-monday").mkdir()  # a name that only begins like the folder's
+    run("backup", tmp_path / "data-of-monday", "--data", data)
 
 
 def test_another_file_system_gets_copies(make_server, tiny, tmp_path):

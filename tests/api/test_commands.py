@@ -21,7 +21,9 @@ def sentence(done, *words):
 @pytest.mark.parametrize("setting, words", [
     ("nonsense=1", ["nonsense"]), ("limits.nonsense=1", ["limits.nonsense"]), ("transcode.workers=many", ["transcode.workers"]),
     ("auth.access_ttl=soon", ["auth.access_ttl"]), ("transcode.jail=maybe", ["transcode.jail"]), ("database=oracle:x", ["database"]),
-    ("listen=nowhere", ["listen"]),
+    ("listen=nowhere", ["listen"]), ("trusted_proxies=localhost", ["trusted_proxies", "localhost"]), ('trusted_proxies=["10.0.0.0/99"]', ["trusted_proxies"]),
+    ("cors.origins=app.example", ["cors.origins", "app.example"]), ('cors.origins=["https://app.example/path"]', ["cors.origins"]),
+    ("ws.origins=ftp://app.example", ["ws.origins"]), ('trusted_proxies=["127.0.0.1"', ["trusted_proxies"]), ("auth.keys=[{kid", ["auth.keys"]),
 ])
 def test_a_bad_setting_is_named_and_nothing_starts(tmp_path, setting, words):
     sentence(run("serve", "--listen", "127.0.0.1:0", "--data", tmp_path / "d", "--set", setting), *words)
@@ -33,6 +35,24 @@ def test_the_environment_sets_keys_too(tmp_path):
     assert run("check-config", env={"SHORTVIDEO_LISTEN": "127.0.0.1:9"}).returncode == 0
     assert run("check-config", "--config", ROOT / "configs/config.yaml").returncode == 0
     assert run("version").stdout.startswith("shortvideo ")
+
+
+def test_a_bad_list_in_the_file_is_named(tmp_path):
+    file = tmp_path / "config.yaml"
+    for text, key in (("trusted_proxies: [nobody]", "trusted_proxies"), ("cors: {origins: [https://app.example/]}", "cors.origins")):
+        file.write_text(text)
+        for command in (("serve", "--listen", "127.0.0.1:0", "--data", tmp_path / "d"), ("check-config",)):
+            sentence(run(*command, "--config", file), key)
+
+
+def test_lists_from_the_command_line_and_the_environment_work_as_in_the_file(make_server):
+    server = make_server('trusted_proxies=["127.0.0.1"]', env={"SHORTVIDEO_CORS__ORIGINS": '["https://app.example", "https://other.example"]'}).start()
+    for origin, allowed in (("https://app.example", True), ("https://other.example", True), ("https://evil.example", False)):
+        answer = Api(server).raw("GET", "/api/feed", headers={"Origin": origin})
+        assert (answer.headers.get("Access-Control-Allow-Origin") == origin) == allowed, answer.headers
+    Api(server).raw("GET", "/api/feed", headers={"X-Forwarded-For": "198.51.100.7"})
+    assert server.stop() == 0
+    assert "198.51.100.7" in server.log.read_text()  # the proxy was believed
 
 
 def test_a_busy_port_and_a_busy_folder_are_named(make_server, tmp_path):
