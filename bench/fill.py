@@ -35,8 +35,9 @@ FILLED = {
     "interaction_comments": "id video_id user_id root_id reply_to_id content created_ms likes replies hot deleted",
 }
 # Tables that a server without uploads, sessions, views, reports and messages leaves empty.
-EMPTY = set("""user_session user_refresh user_avatar user_deleted user_request_keys video_objects video_jobs video_views video_rankings video_request_keys video_unwanted
-    video_readers video_inbox video_large_authors interaction_rankings interaction_shares interaction_reports interaction_requests video_gone social_gone""".split())
+EMPTY = set("""user_session user_refresh user_avatar user_deleted user_request_keys video_objects video_jobs video_views video_rankings
+    video_request_keys video_unwanted video_readers video_inbox video_large_authors interaction_rankings interaction_shares
+    interaction_reports interaction_requests video_gone social_gone""".split())
 SERVICES = ("user", "video", "social", "interaction")
 
 EPOCH_MS = 1_735_689_600_000  # of ids

@@ -53,7 +53,8 @@ std::string parameters(const Route& route) {
   if (const auto name = path_parameter(route.path); !name.empty()) add(name, "path", true, R"({"type":"string"})");
   if (route.body == Body::query)
     for (const ParamSchema& p : route.input().params) add(p.name, "query", p.required, p.schema);
-  if (route.method == "POST" && needs_token(route.access)) add("Idempotency-Key", "header", false, R"({"type":"string","maxLength":255})");
+  if (route.method == "POST" && (needs_token(route.access) || route.rate == RateClass::register_))
+    add("Idempotency-Key", "header", false, R"({"type":"string","maxLength":255})");
   return out;
 }
 

@@ -6,7 +6,14 @@ namespace {
 
 user::UserApi& users(Call& call) { return *call.edge.deps.services.user; }
 
-Task<Result<user::LoginRegisterResp>> sign_up(Call& call, const user::RegisterReq& in) { co_return co_await users(call).register_(call.ctx, in); }
+// A registration with an idempotency key may be answered by a password, so guessing is bounded as it is at a login.
+Task<Result<user::LoginRegisterResp>> sign_up(Call& call, const user::RegisterReq& in) {
+  const bool keyed = !call.ctx.idempotency_key.empty();
+  if (keyed) SV_CO_CHECK(co_await call.edge.limits.login_allowed(call.ctx, in.username));
+  auto reply = co_await users(call).register_(call.ctx, in);
+  if (keyed && !reply && reply.error().token == "idempotency_mismatch") co_await call.edge.limits.login_failed(call.ctx, in.username);
+  co_return reply;
+}
 
 Task<Result<user::LoginRegisterResp>> login(Call& call, const user::LoginReq& in) {
   SV_CO_CHECK(co_await call.edge.limits.login_allowed(call.ctx, in.username));

@@ -44,6 +44,13 @@ std::string prepare(const Source& source, int width, int height) {
 // Nothing of the source's tags, chapters, GPS or time code goes on, nor our tools' versions.
 void strip(Argv& argv) { add(argv, {"-map_metadata", "-1", "-map_chapters", "-1", "-sn", "-dn", "-write_tmcd", "0", "-fflags", "+bitexact"}); }
 
+Argv redraw(Argv argv, std::string_view size) {
+  add(argv, {"-frames:v", "1", "-vf", fmt::format("scale={}:out_range=pc,setsar=1,format=yuvj420p", size), "-q:v", "3"});
+  strip(argv);
+  add(argv, {"-flags:v", "+bitexact", "-f", "image2", "-update", "1", "image.jpg"});
+  return argv;
+}
+
 }  // namespace
 
 Argv probe(const Input& in) {
@@ -92,13 +99,13 @@ Argv crop_grid(int width, int height) {
 }
 
 Argv image(const Input& in, int short_side) {
-  auto argv = start(in);
-  add(argv, {"-frames:v", "1", "-vf",
-             fmt::format("scale=w='if(gt(iw,ih),-2,min(iw,{0}))':h='if(gt(iw,ih),min(ih,{0}),-2)':out_range=pc,setsar=1,format=yuvj420p", short_side),
-             "-q:v", "3"});
-  strip(argv);
-  add(argv, {"-flags:v", "+bitexact", "-f", "image2", "-update", "1", "image.jpg"});
-  return argv;
+  return redraw(start(in), fmt::format("w='if(gt(iw,ih),-2,min(iw,{0}))':h='if(gt(iw,ih),min(ih,{0}),-2)'", short_side));
+}
+
+Argv avatar(const Input& in, int short_side) {
+  auto factor = fmt::format("min(1,min({}/min(iw,ih),{}/max(iw,ih)))", short_side, 2 * short_side);
+  // Without `explode` what is missing at the end of a JPEG is drawn grey.
+  return redraw(start(in, {"-err_detect", "explode"}), fmt::format("w='max(1,round(iw*{0}))':h='max(1,round(ih*{0}))'", factor));
 }
 
 Argv remux(const Input& in, const Source& source) {

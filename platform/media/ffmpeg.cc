@@ -173,15 +173,19 @@ class FfmpegTools : public MediaTools {
   }
 
   Task<Result<>> image(fs::path source, int short_side, fs::path out) override {
-    SV_CO_TRY(auto head, read_head(source));
-    auto kind = demuxer(sniff_picture(head.bytes));
+    SV_CO_TRY(auto kind, picture_demuxer(source));
     if (kind.empty()) co_return fail(Errc::unprocessable, "media_unreadable", "not a JPEG, PNG, WebP or GIF picture");
     SV_CO_TRY(auto work, WorkFolder::make(out.parent_path()));
-    commands::Input in{jail(source, work).source_url(), std::string(kind), options_.max_pixels, options_.threads};
-    auto done = co_await tool(source, work, commands::image(in, short_side), {.cpu = seconds(30)}, seconds(30));
-    if (!done) co_return std::unexpected(std::move(done.error()));
-    if (!work.plain("image.jpg") && too_many_pixels(done->err)) co_return fail(Errc::unprocessable, "media_too_large", tail(done->err));
-    co_return work.hand_out("image.jpg", out);
+    auto argv = commands::image({jail(source, work).source_url(), kind, options_.max_pixels, options_.threads}, short_side);
+    co_return co_await redraw(source, work, std::move(argv), out);
+  }
+
+  Task<Result<>> avatar(fs::path source, int short_side, fs::path out) override {
+    SV_CO_TRY(auto kind, picture_demuxer(source));
+    if (kind.empty()) co_return fail(Errc::unsupported_media, {}, "not a JPEG, PNG, WebP or GIF picture");
+    SV_CO_TRY(auto work, WorkFolder::make(out.parent_path()));
+    auto argv = commands::avatar({jail(source, work).source_url(), kind, kAvatarPixels, options_.threads}, short_side);
+    co_return co_await redraw(source, work, std::move(argv), out);
   }
 
   Task<Result<>> remux(fs::path source, const MediaInfo& info, fs::path out) override {
@@ -253,6 +257,17 @@ class FfmpegTools : public MediaTools {
       co_return std::unexpected(std::move(verdict.error()));
     }
     co_return exit;
+  }
+
+  static Result<std::string> picture_demuxer(const fs::path& source) {
+    SV_TRY(auto head, read_head(source));
+    return std::string(demuxer(sniff_picture(head.bytes)));
+  }
+
+  Task<Result<>> redraw(fs::path source, const WorkFolder& work, commands::Argv argv, fs::path out) {
+    SV_CO_TRY(auto done, co_await tool(source, work, std::move(argv), {.cpu = seconds(30)}, seconds(30)));
+    if (!work.plain("image.jpg") && too_many_pixels(done.err)) co_return fail(Errc::unprocessable, "media_too_large", tail(done.err));
+    co_return work.hand_out("image.jpg", out);
   }
 
   // Every job starts here: magic bytes, the container's own boxes, ffprobe, the limits. Never trusts what an earlier job saw.

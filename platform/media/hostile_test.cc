@@ -221,6 +221,22 @@ TEST_F(Hostile, AGiganticImageIsRefused) {
   EXPECT_FALSE(fs::exists(dir_ / "out.jpg"));
 }
 
+TEST_F(Hostile, ABombIsNoAvatar) {
+  for (std::string name : {"bomb.jpg", "bomb.png", "bomb.gif"}) {
+    auto source = clip(name, "-f lavfi -i color=black:s=16000x3200 -frames:v 1");  // 51.2 megapixels
+    auto r = testing::run_task(tools_->avatar(source, 320, dir_ / "out.jpg"));
+    ASSERT_FALSE(r) << name;
+    EXPECT_EQ(r.error().token, "media_too_large") << r.error().detail;
+  }
+  auto png = slurp(dir_ / "bomb.png");
+  png.replace(16, 8, u32(20000) + u32(20000));
+  spill(dir_ / "header.png", png);
+  auto r = testing::run_task(tools_->avatar(dir_ / "header.png", 320, dir_ / "out.jpg"));
+  ASSERT_FALSE(r);
+  EXPECT_EQ(r.error().token, "media_too_large") << r.error().detail;
+  EXPECT_FALSE(fs::exists(dir_ / "out.jpg"));
+}
+
 TEST(Sniff, KnowsTheContainersByTheirFirstBytes) {
   auto of = [](std::string_view s) { return sniff(std::as_bytes(std::span(s.data(), s.size()))); };
   using namespace std::string_view_literals;

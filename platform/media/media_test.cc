@@ -218,6 +218,53 @@ TEST_F(Media, PicturesBecomeSmallJpegs) {
   EXPECT_EQ(refused.error().token, "media_unreadable");
 }
 
+TEST_F(Media, AvatarsFitABoxAndAreNeverUpscaled) {
+  struct Case {
+    std::string size, drawn;
+  };
+  for (const auto& c : {Case{"1200x900", "427,320"}, Case{"900x500", "576,320"}, Case{"300x900", "213,640"}, Case{"5000x2", "640,1"},
+                        Case{"2x5000", "1,640"}, Case{"20x8", "20,8"}}) {
+    auto source = clip("i.png", "-f lavfi -i color=red:s=" + c.size + " -frames:v 1 -pix_fmt rgb24");
+    ASSERT_OK(testing::run_task(tools_->avatar(source, 320, dir_ / "out.jpg"))) << c.size;
+    EXPECT_EQ(lines(ask(dir_ / "out.jpg", "-show_entries stream=width,height -of csv=p=0")), (std::vector<std::string>{c.drawn})) << c.size;
+  }
+}
+
+// One of each format, and what phones put behind the end of a JPEG: a film, a second picture, padding.
+TEST_F(Media, WholePicturesBecomeAvatarsAndCutOnesDoNot) {
+  using namespace std::string_literals;
+  const auto try_avatar = [&](const fs::path& source) { return testing::run_task(tools_->avatar(source, 320, dir_ / "out.jpg")); };
+  for (std::string name : {"i.jpg", "i.png", "i.webp", "lossless.webp", "i.gif"}) {
+    auto source = clip(name, picture("800x600", "1") + "-frames:v 1 " + (name[0] == 'l' ? "-lossless 1" : ""));
+    EXPECT_OK(try_avatar(source)) << name;
+    const std::string bytes = slurp(source);
+    for (double part : {0.5, 0.97}) {
+      spill(dir_ / "cut", bytes.substr(0, std::size_t(double(bytes.size()) * part)));
+      auto cut = try_avatar(dir_ / "cut");
+      ASSERT_FALSE(cut) << name << " " << part;
+      EXPECT_EQ(cut.error().token, "media_unreadable") << cut.error().detail;
+    }
+  }
+  EXPECT_OK(try_avatar(clip("moving.gif", picture("300x200", "1"))));
+  const std::string jpeg = slurp(dir_ / "i.jpg");
+  for (const auto& behind : {"\0\0\0\x18"
+                             "ftypmp42\xff\xd9\xff\xd8 frames"s,
+                             jpeg, std::string(5000, '\0')}) {
+    spill(dir_ / "phone.jpg", jpeg + behind);
+    EXPECT_OK(try_avatar(dir_ / "phone.jpg"));
+  }
+  spill(dir_ / "text", "just a letter to my mother\n");
+  EXPECT_EQ(try_avatar(dir_ / "text").error().code, Errc::unsupported_media);
+}
+
+TEST_F(Media, AvatarsMayHaveAsManyPixelsAsPhonesTake) {
+  for (std::string name : {"i.jpg", "i.png", "i.webp", "i.gif"}) {
+    auto source = clip(name, "-f lavfi -i color=teal:s=8064x6048 -frames:v 1");
+    EXPECT_OK(testing::run_task(tools_->avatar(source, 320, dir_ / "out.jpg"))) << name;
+    EXPECT_EQ(lines(ask(dir_ / "out.jpg", "-show_entries stream=width,height -of csv=p=0")), (std::vector<std::string>{"427,320"})) << name;
+  }
+}
+
 // Phones store the picture as the sensor saw it and say in EXIF how it was held.
 TEST_F(Media, APhoneJpegIsTurnedUpright) {
   auto bytes = slurp(clip("i.jpg", picture("320x200", "1") + "-frames:v 1"));

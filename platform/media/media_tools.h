@@ -57,6 +57,7 @@ class MediaTools {
     int threads = 0;  // 0: as ffmpeg likes
     std::int64_t max_pixels = 8192LL * 4352;
   };
+  static constexpr std::int64_t kAvatarPixels = 8192LL * 6144;
   using Progress = std::function<void(int percent)>;
 
   virtual ~MediaTools() = default;
@@ -68,8 +69,11 @@ class MediaTools {
   // Key-frame sprite (JPEG grid) and its WebVTT; `sprite_url` is what the VTT refers to.
   virtual Task<Result<>> sprite(std::filesystem::path source, const MediaInfo& info, std::filesystem::path sprite_out, std::filesystem::path vtt_out,
                                 std::string sprite_url) = 0;
-  // Any accepted image → JPEG ≤ `short_side` (covers, avatars), metadata gone.
+  // Any accepted image → JPEG ≤ `short_side` (covers), metadata gone.
   virtual Task<Result<>> image(std::filesystem::path source, int short_side, std::filesystem::path out) = 0;
+  // As image(), but small for good: the longer side is ≤ 2 × `short_side` too. Takes more pixels than a video frame has, kAvatarPixels: phones
+  // do. What is no picture is Errc::unsupported_media, one that is cut short media_unreadable.
+  virtual Task<Result<>> avatar(std::filesystem::path source, int short_side, std::filesystem::path out) = 0;
   // Progressive MP4 with faststart, streams copied, metadata stripped.
   virtual Task<Result<>> remux(std::filesystem::path source, const MediaInfo& info, std::filesystem::path out) = 0;
   // All `rungs` in one command and one decode, into `folder`: per rung an HLS fMP4 rendition with closed 2 s GOPs at the same times

@@ -32,7 +32,8 @@ Users::Users(const UserDeps& deps, const UserOptions& options)
       absent_videos_(absent_parts(deps.metrics, "video")),
       absent_likes_(absent_parts(deps.metrics, "interaction")),
       absent_ties_(absent_parts(deps.metrics, "social")),
-      writes_(deps.events, deps.revoked, cache_, deps.revision, deps.clock, options.access_ttl) {
+      writes_(deps.events, deps.revoked, cache_, deps.revision, deps.clock, options.access_ttl),
+      request_keys_("user_request_keys", deps.clock) {
   deps_.events.subscribe("user.memory", {"user.changed", "user.session_ended"},
                          [this](const std::vector<Event>& events) { return apply(events, cache_, deps_.revoked); });
 }

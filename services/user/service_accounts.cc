@@ -14,6 +14,14 @@ std::unexpected<Error> busy() {
                                .retry_after = std::chrono::seconds(1)});
 }
 
+constexpr std::string_view kRegister = "register";
+
+// What an idempotency key stands for, without the password: of that there is only the slow hash.
+std::string body_of(const RegisterReq& req) {
+  const std::string avatar = req.avatar.value_or("");
+  return fmt::format("{} {} {} {} {}", req.username.size(), req.username, avatar.size(), avatar, req.about.value_or(""));
+}
+
 }  // namespace
 
 // Whose caller has been told that it takes too long is not worth 100 ms of a core: a crowd would keep the pool busy for nobody.
@@ -43,7 +51,7 @@ Task<Result<LoginRegisterResp>> Users::register_(const Ctx& ctx, const RegisterR
   SV_CO_CHECK(check_profile(req.avatar, req.about));
   // Before the costly hash; who comes first among those who pass here is decided by the unique index.
   SV_CO_TRY(const sql::Rows taken, co_await deps_.db.query(store::kAccountByKey, {key}));
-  if (!taken.empty()) co_return fail(Errc::rejected, "username_taken");
+  if (!taken.empty()) co_return co_await register_again(ctx, req);
   SV_CO_TRY(std::string hash, co_await hash_password(ctx, req.password));
 
   const NewAccount account{.id = UserId(deps_.ids.next()),
@@ -53,12 +61,40 @@ Task<Result<LoginRegisterResp>> Users::register_(const Ctx& ctx, const RegisterR
                            .avatar = req.avatar.value_or(""),
                            .about = req.about.value_or("")};
   Opened session = make_session(ctx, account.id);
-  auto done = co_await deps_.db.write(ctx, [this, account, row = session.row](sql::Tx& tx) -> Result<> {
+  auto done = co_await deps_.db.write(ctx, [this, ctx, account, body = body_of(req), row = session.row](sql::Tx& tx) -> Result<> {
+    SV_TRY(const auto before, request_keys_.find(tx, ctx, UserId{}, kRegister, body));
+    if (before) return fail(Errc::conflict, "unique_violation");  // a twin was faster
     SV_CHECK(writes_.insert_account(tx, account));
+    SV_CHECK(request_keys_.remember(tx, ctx, UserId{}, kRegister, body, account.id.value));
     return writes_.open_session(tx, row);
   });
-  if (!done && done.error().code == Errc::conflict) co_return fail(Errc::rejected, "username_taken");
+  if (!done && done.error().code == Errc::conflict) co_return co_await register_again(ctx, req);
   if (!done) co_return std::unexpected(std::move(done.error()));
+  co_return co_await signed_in(ctx, std::move(session));
+}
+
+Task<Result<LoginRegisterResp>> Users::register_again(const Ctx& ctx, const RegisterReq& req) {
+  if (ctx.idempotency_key.empty()) co_return fail(Errc::rejected, "username_taken");
+  SV_CO_TRY(const auto made, co_await deps_.db.write(ctx, [this, ctx, body = body_of(req)](sql::Tx& tx) {
+    return request_keys_.find(tx, ctx, UserId{}, kRegister, body);
+  }));
+  if (!made) co_return fail(Errc::rejected, "username_taken");
+  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kPasswordById, {*made}));
+  if (rows.empty()) co_return fail(Errc::rejected, "username_taken");  // it was, when this request looked
+  co_return co_await sign_in(ctx, UserId(*made), rows.text(0, 0), req.password,
+                             {.code = Errc::unprocessable, .token = "idempotency_mismatch", .field = {}, .detail = "another password"});
+}
+
+Task<Result<LoginRegisterResp>> Users::sign_in(const Ctx& ctx, UserId user, std::string hash, std::string password, Error refusal) {
+  SV_CO_TRY(const bool right, co_await verify_password(ctx, std::move(password), hash));
+  if (!right || !user) co_return std::unexpected(std::move(refusal));
+  Opened session = make_session(ctx, user);
+  SV_CO_CHECK(co_await deps_.db.write(ctx, [this, user, hash, refusal, row = session.row](sql::Tx& tx) -> Result<> {
+    // The password may have been changed while this one was being verified; that ended all sessions, so none may begin with the old one.
+    SV_TRY(const sql::Rows now, tx.query(store::kPasswordById, {user}));
+    if (now.empty() || now.text(0, 0) != hash) return std::unexpected(refusal);
+    return writes_.open_session(tx, row);
+  }));
   co_return co_await signed_in(ctx, std::move(session));
 }
 
@@ -73,17 +109,8 @@ Task<Result<LoginRegisterResp>> Users::login(const Ctx& ctx, const LoginReq& req
     user = UserId(rows.i64(0, 0));
     hash = rows.text(0, 1);
   }
-  SV_CO_TRY(const bool right, co_await verify_password(ctx, req.password, hash));
-  if (!right || !user) co_return fail(Errc::rejected, "wrong_credentials");
-
-  Opened session = make_session(ctx, user);
-  SV_CO_CHECK(co_await deps_.db.write(ctx, [this, user, hash, row = session.row](sql::Tx& tx) -> Result<> {
-    // The password may have been changed while this one was being verified; that ended all sessions, so none may begin with the old one.
-    SV_TRY(const sql::Rows now, tx.query(store::kPasswordById, {user}));
-    if (now.empty() || now.text(0, 0) != hash) return fail(Errc::rejected, "wrong_credentials");
-    return writes_.open_session(tx, row);
-  }));
-  co_return co_await signed_in(ctx, std::move(session));
+  co_return co_await sign_in(ctx, user, std::move(hash), req.password,
+                             {.code = Errc::rejected, .token = "wrong_credentials", .field = {}, .detail = {}});
 }
 
 Task<Result<>> Users::update_user(const Ctx& ctx, const UpdateUserReq& req) {

@@ -10,7 +10,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxBytes = 5 << 20;
-constexpr int kSide = 320;  // of the shorter side, pixels
+constexpr int kSide = 320;  // of the shorter side, pixels; the longer is at most twice that
 
 constexpr std::string_view kPut =
     "INSERT INTO user_avatar (user_id, rev, picture) VALUES ($1, $2, $3) ON CONFLICT (user_id) DO UPDATE SET rev = excluded.rev, picture = "
@@ -46,6 +46,17 @@ Result<std::string> read_file(const fs::path& path) {
   return bytes;
 }
 
+// What the tools said of a file, said of the avatar.
+Error refusal(Error error) {
+  if (error.code != Errc::unprocessable && error.code != Errc::unsupported_media) return error;
+  const std::string_view token = error.code == Errc::unsupported_media ? "avatar_unsupported"
+                                 : error.token == "media_too_large"    ? "avatar_too_many_pixels"
+                                                                       : "avatar_unreadable";
+  error.token = token;
+  error.field = "avatar";
+  return error;
+}
+
 template <class T>
 Result<T> or_busy(std::optional<Result<T>> done) {
   if (!done) return fail(Errc::unavailable, "busy");
@@ -63,12 +74,7 @@ Task<Result<>> Users::update_avatar(const Ctx& ctx, const UpdateAvatarReq& req) 
   const Folder folder(options_.scratch / fmt::format("avatar-{}", rev));
   const fs::path source = folder.path / "source", drawn = folder.path / "avatar.jpg";
   SV_CO_CHECK(or_busy(co_await offload(deps_.disk, [&] { return write_file(source, req.avatar_data); })));
-  if (auto made = co_await deps_.media->image(source, kSide, drawn); !made) {
-    Error error = std::move(made.error());
-    if (error.code == Errc::unprocessable || error.code == Errc::unsupported_media)
-      error = {.code = Errc::unsupported_media, .token = "avatar_unsupported", .field = "avatar", .detail = std::move(error.detail)};
-    co_return std::unexpected(std::move(error));
-  }
+  if (auto made = co_await deps_.media->avatar(source, kSide, drawn); !made) co_return std::unexpected(refusal(std::move(made.error())));
   SV_CO_TRY(std::string picture, or_busy(co_await offload(deps_.disk, [&] { return read_file(drawn); })));
   const std::string url = fmt::format("{}/media/avatars/{}/{}.jpg", options_.public_url, req.user_id.value, rev);
   co_return co_await deps_.db.write(ctx, [this, id = req.user_id, rev, url, picture = std::move(picture)](sql::Tx& tx) -> Result<> {

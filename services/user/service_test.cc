@@ -58,6 +58,75 @@ TEST_P(UserTest, OfConcurrentRegistrationsOfOneNameExactlyOneWins) {
   EXPECT_EQ(run_task(db->query("SELECT count(*) FROM user_session"))->i64(0, 0), 1) << "losers leave nothing behind";
 }
 
+TEST_P(UserTest, ARegistrationThatIsSentAgainUnderItsKeySignsInAgain) {
+  const auto first = sign_up_keyed("k", "ann");
+  ASSERT_TRUE(succeeded(first));
+  const auto again = sign_up_keyed("k", "ann");
+  ASSERT_TRUE(succeeded(again));
+  EXPECT_EQ(again->user, first->user);
+  EXPECT_TRUE(good(again->token));
+  EXPECT_NE(as(again->token).session, as(first->token).session);
+  EXPECT_NE(again->refresh_token, first->refresh_token);
+  EXPECT_EQ(token_of(sign_up("ann")), "username_taken");
+  EXPECT_EQ(token_of(sign_up_keyed("other", "ann")), "username_taken");
+}
+
+TEST_P(UserTest, AnotherRegistrationUnderTheSameKeyIsAMismatch) {
+  ASSERT_TRUE(succeeded(sign_up_keyed("k", "ann")));
+  for (const auto& other : {sign_up_keyed("k", "bob"), sign_up_keyed("k", "ann", "a fine password", "hi"), sign_up_keyed("k", "ANN"),
+                            sign_up_keyed("k", "ann", "another password")}) {
+    ASSERT_FALSE(other);
+    EXPECT_EQ(other.error().code, Errc::unprocessable);
+    EXPECT_EQ(other.error().token, "idempotency_mismatch");
+  }
+  EXPECT_EQ(run_task(db->query("SELECT count(*) FROM user_account"))->i64(0, 0), 1);
+  EXPECT_EQ(run_task(db->query("SELECT count(*) FROM user_session"))->i64(0, 0), 1);
+}
+
+TEST_P(UserTest, WhatIsKeptOfARegistrationDoesNotTellThePassword) {
+  ASSERT_TRUE(succeeded(sign_up_keyed("k1", "ann", "a fine password")));
+  const auto hash = [&] { return run_task(db->query("SELECT hash FROM user_request_keys"))->text(0, 0); };
+  const std::string one = hash();
+  ASSERT_TRUE(succeeded(run_task(service->delete_account(guest, {.user_id = login("ann")->user.id, .password = "a fine password"}))));
+  ASSERT_TRUE(succeeded(sign_up_keyed("k1", "ann", "another password")));
+  EXPECT_EQ(hash(), one);
+}
+
+TEST_P(UserTest, OfConcurrentRegistrationsUnderOneKeyAllGetTheSameUser) {
+  constexpr int kTwins = 12;
+  asio::io_context io;
+  std::deque<std::optional<Result<LoginRegisterResp>>> answers(kTwins);
+  const RegisterReq req{.username = "wanted", .password = "a fine password", .avatar = {}, .about = {}};
+  Ctx ctx = guest;
+  ctx.idempotency_key = "k";
+  for (auto& answer : answers) asio::co_spawn(io, testing::keep(service->register_(ctx, req), answer), [](std::exception_ptr e) { EXPECT_FALSE(e); });
+  io.run();
+  for (const auto& answer : answers) {
+    ASSERT_TRUE(succeeded(*answer));
+    EXPECT_EQ((*answer)->user.id, (*answers.front())->user.id);
+    EXPECT_TRUE(good((*answer)->token));
+  }
+  EXPECT_EQ(run_task(db->query("SELECT count(*) FROM user_account"))->i64(0, 0), 1);
+}
+
+TEST_P(UserTest, ARegistrationsKeyLastsADayAndGoesWithTheAccount) {
+  const auto keys_kept = [&] { return run_task(db->query("SELECT count(*) FROM user_request_keys"))->i64(0, 0); };
+  const auto ann = sign_up_keyed("k", "ann");
+  ASSERT_TRUE(succeeded(ann));
+  clock.advance(std::chrono::hours(23));
+  EXPECT_TRUE(succeeded(sign_up_keyed("k", "ann")));
+  clock.advance(std::chrono::hours(1));
+  EXPECT_EQ(token_of(sign_up_keyed("k", "ann")), "username_taken");
+  const auto bob = sign_up_keyed("k", "bob");
+  ASSERT_TRUE(succeeded(bob));
+  EXPECT_EQ(keys_kept(), 1) << "ann's was trimmed";
+  ASSERT_TRUE(succeeded(run_task(service->delete_account(guest, {.user_id = bob->user.id, .password = "a fine password"}))));
+  EXPECT_EQ(keys_kept(), 0);
+  const auto next = sign_up_keyed("k", "bob");
+  ASSERT_TRUE(succeeded(next));
+  EXPECT_NE(next->user.id, bob->user.id);
+}
+
 TEST_P(UserTest, BadRegistrationsNameTheField) {
   EXPECT_EQ(token_of(sign_up("")), "username_required");
   EXPECT_EQ(token_of(sign_up(" x")), "username_invalid");
@@ -273,7 +342,12 @@ TEST_P(UserTest, AnAvatarIsDrawnAgainAndEachHasItsOwnPath) {
   EXPECT_TRUE(first.starts_with("/media/avatars/" + std::to_string(ann.value) + "/")) << first;
   const std::int64_t rev = std::stoll(first.substr(first.rfind('/') + 1));
   EXPECT_EQ(run_task(service->get_avatar(guest, {.user_id = ann, .rev = rev}))->picture, "drawn one");
-  EXPECT_EQ(set("broken").error().token, "avatar_unsupported");
+  EXPECT_EQ(set("text").error().token, "avatar_unsupported");
+  EXPECT_EQ(set("broken").error().token, "avatar_unreadable");
+  EXPECT_EQ(set("broken").error().field, "avatar");
+  EXPECT_EQ(set("broken").error().code, Errc::unprocessable);
+  EXPECT_EQ(set("huge").error().token, "avatar_too_many_pixels");
+  EXPECT_EQ(set("huge").error().code, Errc::unprocessable);
   EXPECT_EQ(set("").error().field, "avatar");
   EXPECT_EQ(url(), first);
   ASSERT_TRUE(succeeded(set("two")));

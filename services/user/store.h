@@ -8,7 +8,7 @@
 #include "platform/core/ids.h"
 #include "platform/ports/sql.h"
 
-// The SQL of the tables that this service owns: user_account, user_session, user_refresh.
+// The SQL of the tables that this service owns: user_account, user_session, user_refresh, user_deleted, user_request_keys.
 namespace sv::user {
 
 // What is shown of a user and what routes ask about one; never the password hash.
@@ -58,9 +58,11 @@ inline constexpr std::string_view kReplacePassword =
 inline constexpr std::string_view kSetPrivacy =
     "UPDATE user_account SET is_private = coalesce($2, is_private), message_from = coalesce($3, message_from), "
     "show_likes = coalesce($4, show_likes), revision = revision + 1 WHERE id = $1 RETURNING revision";
-// Only with the password that was verified.
 inline constexpr std::string_view kNoteDeleted = "INSERT INTO user_deleted (id, deleted_ms) VALUES ($1, $2)";
 inline constexpr std::string_view kDeleteAvatar = "DELETE FROM user_avatar WHERE user_id = $1";
+// user_request_keys_by_result.
+inline constexpr std::string_view kDropRequestKeys = "DELETE FROM user_request_keys WHERE result = $1";
+// Only with the password that was verified.
 inline constexpr std::string_view kDeleteAccount = "DELETE FROM user_account WHERE id = $1 AND password_hash = $2";
 inline constexpr std::string_view kSetAdmin = "UPDATE user_account SET is_admin = 1, revision = revision + 1 WHERE id = $1 RETURNING revision";
 inline constexpr std::string_view kAddFollows =

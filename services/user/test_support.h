@@ -33,16 +33,19 @@ class VideoCounts final : public video::VideoAbsent {
   int calls = 0;
 };
 
-// Draws a picture whose content is what was sent; "broken" is none.
+// Draws a picture whose content is what was sent; "text", "broken" and "huge" are refused.
 class FakeTools final : public media::MediaTools {
  public:
-  Task<Result<>> image(std::filesystem::path source, int, std::filesystem::path out) override {
+  Task<Result<>> avatar(std::filesystem::path source, int, std::filesystem::path out) override {
     std::ifstream in(source, std::ios::binary);
     const std::string sent{std::istreambuf_iterator<char>(in), {}};
+    if (sent == "text") co_return fail(Errc::unsupported_media);
     if (sent == "broken") co_return fail(Errc::unprocessable, "media_unreadable");
+    if (sent == "huge") co_return fail(Errc::unprocessable, "media_too_large");
     std::ofstream(out, std::ios::binary) << "drawn " << sent;
     co_return Result<>{};
   }
+  Task<Result<>> image(std::filesystem::path, int, std::filesystem::path) override { co_return fail(Errc::internal); }
   Task<Result<>> check() override { co_return Result<>{}; }
   Task<Result<media::MediaInfo>> probe(std::filesystem::path) override { co_return fail(Errc::internal); }
   Task<Result<>> poster(std::filesystem::path, std::chrono::milliseconds, std::filesystem::path) override { co_return fail(Errc::internal); }
@@ -106,6 +109,11 @@ struct UserTest : ::testing::TestWithParam<Way> {
 
   Result<LoginRegisterResp> sign_up(std::string name, std::string password = "a fine password") {
     return run_task(service->register_(guest, {.username = std::move(name), .password = std::move(password), .avatar = {}, .about = {}}));
+  }
+  Result<LoginRegisterResp> sign_up_keyed(std::string key, std::string name, std::string password = "a fine password", std::string about = "") {
+    Ctx ctx = guest;
+    ctx.idempotency_key = std::move(key);
+    return run_task(service->register_(ctx, {.username = std::move(name), .password = std::move(password), .avatar = {}, .about = std::move(about)}));
   }
   Result<LoginRegisterResp> login(std::string name, std::string password = "a fine password") {
     return run_task(service->login(guest, {.username = std::move(name), .password = std::move(password)}));

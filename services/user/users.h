@@ -2,6 +2,7 @@
 
 #include "platform/auth/token.h"
 #include "services/parts/people.h"
+#include "services/parts/request_keys.h"
 #include "services/user/service.h"
 #include "services/user/writes.h"
 
@@ -48,6 +49,10 @@ class Users final : public UserApi {
   // service_accounts.cc
   Task<Result<std::string>> hash_password(const Ctx& ctx, std::string password);
   Task<Result<bool>> verify_password(const Ctx& ctx, std::string password, std::string hash);
+  // A registration whose name is taken: by itself when its idempotency key says so, and then the password signs in again.
+  Task<Result<LoginRegisterResp>> register_again(const Ctx& ctx, const RegisterReq& req);
+  // Opens a session for whom `password` belongs to; `hash` is the account's. Anything else is `refusal`.
+  Task<Result<LoginRegisterResp>> sign_in(const Ctx& ctx, UserId user, std::string hash, std::string password, Error refusal);
   Task<Result<>> change_account(const Ctx& ctx, std::string_view statement, UserId id, sql::Params params);
 
   // service_sessions.cc: the session's row, and the answer that hands it out once the row is committed.
@@ -71,6 +76,7 @@ class Users final : public UserApi {
   AccountCache cache_;
   metrics::Counter &absent_videos_, &absent_likes_, &absent_ties_;
   const Writes writes_;
+  const RequestKeys request_keys_;
 };
 
 }  // namespace sv::user

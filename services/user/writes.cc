@@ -19,6 +19,7 @@ Result<bool> Writes::delete_account(sql::Tx& tx, UserId id, std::string_view pas
   if (deleted == 0) return false;
   SV_CHECK(tx.execute(store::kNoteDeleted, {id, clock_.now_ms()}));
   SV_CHECK(tx.execute(store::kDeleteAvatar, {id}));
+  SV_CHECK(tx.execute(store::kDropRequestKeys, {id}));
   SV_CHECK(end_sessions_but(tx, id, 0));
   SV_CHECK(tx.execute(store::kForgetUserRefresh, {id}));
   SV_CHECK(tx.execute(store::kBlankSessions, {id}));

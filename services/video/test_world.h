@@ -58,6 +58,7 @@ class FakeMedia final : public media::MediaTools {
     co_return put(vtt, "WEBVTT " + url);
   }
   Task<Result<>> image(std::filesystem::path, int, std::filesystem::path out) override { co_return put(out, "cover"); }
+  Task<Result<>> avatar(std::filesystem::path, int, std::filesystem::path) override { co_return fail(Errc::internal); }
   Task<Result<>> remux(std::filesystem::path source, const media::MediaInfo&, std::filesystem::path out) override {
     co_return put(out, slurp(source));
   }

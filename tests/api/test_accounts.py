@@ -1,8 +1,10 @@
 import base64
+import concurrent.futures
 import hashlib
 import hmac
 import json
 import time
+import uuid
 
 import pytest
 
@@ -25,6 +27,47 @@ def test_a_taken_name_is_refused_with_the_old_text(server, person):
     for lang, text in (("zh", "用户名已存在"), ("en", "the username is taken")):
         answer = Api(server, lang=lang).raw("POST", "/api/user/register", json={"username": person.user["username"].upper(), "password": PASSWORD})
         assert refused(answer, 400, "username_taken")["message"] == text
+
+
+def test_a_registration_sent_again_under_its_key_is_the_same_user(server, guest):
+    key = {"Idempotency-Key": f"sign-up-{uuid.uuid4()}"}
+    body = {"username": f"once-{uuid.uuid4().hex[:12]}", "password": PASSWORD, "about": "hi"}
+
+    def sign_up(headers=key, **other):
+        return Api(server).raw("POST", "/api/user/register", json={**body, **other}, headers=headers)
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(sign_up) for _ in range(8)]
+    answers = [a.result() for a in answers] + [sign_up()]
+    assert [a.status_code for a in answers] == [200] * 9, [a.text for a in answers]
+    made = [a.json()["data"] for a in answers]
+    assert len({m["user"]["id"] for m in made}) == 1 and len({m["refresh_token"] for m in made}) == 9
+    assert all(set(m) == set(made[0]) and m["user"] == made[0]["user"] for m in made)
+    for one in made:
+        assert Api(server, one["token"]).get("/api/auth/user/profile")["id"] == made[0]["user"]["id"]
+    for other in ({"about": "other"}, {"username": body["username"] + "x"}, {"password": "another good 1"}):
+        refused(sign_up(**other), 422, "idempotency_mismatch")
+    refused(sign_up(headers={}), 400, "username_taken")
+    refused(sign_up(headers={"Idempotency-Key": "k" * 256}), 400, "idempotency_key_too_long")
+
+
+def test_an_idempotency_key_does_not_help_to_guess_passwords(make_server):
+    server = make_server("limits.factor=1", limits=True).start()
+    body, key = {"username": "guessed", "password": PASSWORD}, {"Idempotency-Key": "known-1"}
+    api = Api(server)
+    assert api.raw("POST", "/api/user/register", json=body, headers=key).status_code == 200
+    for _ in range(5):
+        refused(api.raw("POST", "/api/user/register", json={**body, "password": "wrong one"}, headers=key), 422, "idempotency_mismatch")
+        refused(api.raw("POST", "/api/user/login", json={**body, "password": "wrong one"}), 400, "wrong_credentials")
+    refused(api.raw("POST", "/api/user/login", json=body), 429, "too_many_failed_logins")
+    refused(api.raw("POST", "/api/user/register", json=body, headers=key), 429, "too_many_failed_logins")
+
+
+def test_the_registration_route_lists_its_idempotency_key(guest):
+    document = guest.raw("GET", "/openapi.json").json()
+    listed = {path for path, item in document["paths"].items() for p in item.get("post", {}).get("parameters", []) if p["name"] == "Idempotency-Key"}
+    assert "/api/user/register" in listed and "/api/auth/interaction/comment" in listed
+    assert not listed & {"/api/user/login", "/api/user/refresh"}, "these create nothing that could be made twice"
 
 
 @pytest.mark.parametrize("body, token", [

@@ -2,6 +2,7 @@
 
 import io
 import sqlite3
+import subprocess
 import time
 
 import pytest
@@ -59,6 +60,45 @@ def test_what_is_no_picture_is_refused(server, person, tmp_path):
     refused(Api(server).raw("POST", "/api/auth/user/avatar", files={"avatar": ("x", b"x")}), 401)
     for path in ("x", "1/2.png", "1", "-1/1.jpg", f"{person.user['id']}/1.jpg", "../../etc/passwd"):
         assert requests.get(f"{server.url}/media/avatars/{path}", timeout=10).status_code == 404
+
+
+def drawn_size(server, person, path):
+    url = person.get("/api/auth/user/profile")["avatar"]
+    path.write_bytes(requests.get(server.url + url, timeout=10).content)
+    return subprocess.run(["ffprobe", "-v", "error", "-show_entries", "stream=width,height", "-of", "csv=p=0", path], capture_output=True, text=True,
+                          check=True).stdout.strip()
+
+
+@pytest.mark.parametrize("size, drawn", [("5000x2", "640,1"), ("2x5000", "1,640"), ("900x500", "576,320"), ("8064x6048", "427,320")])
+def test_no_side_of_a_stored_avatar_is_long(server, person, tmp_path, size, drawn):
+    ffmpeg("-f", "lavfi", "-i", f"color=teal:s={size}", "-frames:v", "1", str(tmp_path / "a.jpg"))
+    answer = set_avatar(person, (tmp_path / "a.jpg").read_bytes())
+    assert answer.status_code == 200, answer.text
+    assert drawn_size(server, person, tmp_path / "drawn.jpg") == drawn
+
+
+def test_too_many_pixels_are_refused_by_that_name(person, tmp_path):
+    ffmpeg("-f", "lavfi", "-i", "color=black:s=8192x6160", "-frames:v", "1", str(tmp_path / "a.jpg"))
+    ffmpeg("-f", "lavfi", "-i", "color=black:s=64x64", "-frames:v", "1", str(tmp_path / "a.png"))
+    png = bytearray((tmp_path / "a.png").read_bytes())
+    png[16:24] = (20000).to_bytes(4, "big") * 2
+    for content in ((tmp_path / "a.jpg").read_bytes(), bytes(png)):
+        body = refused(set_avatar(person, content), 422, "avatar_too_many_pixels", field="avatar")
+        assert "50 megapixels" in body["message"]
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "webp", "gif"])
+def test_a_cut_picture_is_no_avatar(person, tmp_path, kind):
+    whole = picture(tmp_path / f"a.{kind}")
+    before = person.get("/api/auth/user/profile").get("avatar")
+    refused(set_avatar(person, whole[:len(whole) // 2]), 422, "avatar_unreadable", field="avatar")
+    assert person.get("/api/auth/user/profile").get("avatar") == before
+
+
+def test_of_a_moving_picture_the_first_frame_is_the_avatar(server, person, tmp_path):
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=size=300x200:rate=5:duration=1", str(tmp_path / "a.gif"))
+    assert set_avatar(person, (tmp_path / "a.gif").read_bytes()).status_code == 200
+    assert drawn_size(server, person, tmp_path / "drawn.jpg") == "300,200"
 
 
 def test_a_private_account_is_for_its_followers(server, clip):
