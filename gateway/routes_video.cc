@@ -45,6 +45,13 @@ Task<Result<http::SearchResp>> search(Call& call, const http::SearchReq& in) {
     out.total = reply.total;
     co_return out;
   }
+  if (in.type == "tag") {
+    const video::SearchTagsReq req{.keyword = in.keyword, .page = in.page, .page_size = in.page_size};
+    SV_CO_TRY(auto reply, co_await videos(call).search_tags(call.ctx, req));
+    out.tags = std::move(reply.tags);
+    out.total = reply.total;
+    co_return out;
+  }
   const video::SearchVideoReq req{.keyword = in.keyword, .current_user_id = call.ctx.caller, .page = in.page, .page_size = in.page_size};
   SV_CO_TRY(auto reply, co_await videos(call).search_video(call.ctx, req));
   out.videos = std::move(reply.videos);

@@ -2,6 +2,7 @@
 include "common.thrift"
 include "message.thrift"
 include "user.thrift"
+include "video.thrift"
 
 namespace cpp sv.http
 
@@ -37,18 +38,19 @@ struct VideoListResp {
 
 struct SearchReq {
   1: string keyword (must = "1", len = "1..100")
-  2: string type = "video" (one_of = "video|user")
+  2: string type = "video" (one_of = "video|user|tag")
   3: i32 page = 1 (range = "1..")
   4: i32 pageSize = 10 (range = "1..", cap = "100")
 }
 
-// users is filled when users were searched for, videos otherwise.
+// users or tags are filled when these were searched for, videos otherwise.
 struct SearchResp {
   1: list<common.Video> videos
   2: optional list<common.User> users
   3: i64 total
   4: i32 page
   5: i32 size
+  6: optional list<video.TagCount> tags
 }
 
 // The text fields of an upload form; its file parts are `video` and, optionally, `cover`. tags are separated by commas.

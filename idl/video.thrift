@@ -328,6 +328,18 @@ struct HotTagResp {
   3: string nextCursor
 }
 
+struct SearchTagsReq {
+  1: string keyword
+  2: i32 page = 1
+  3: i32 pageSize = 10
+}
+
+struct SearchTagsResp {
+  1: common.BaseResp BaseResp
+  2: list<TagCount> tags
+  3: i64 total
+}
+
 // The caller does not see this video, or anything of this author, in feeds any more.
 struct NotInterestedReq {
   1: common.UserId userId (json = "-")
@@ -398,5 +410,6 @@ service VideoService {
   VideoPageResp GetRelatedVideos(1: RelatedVideoReq req)
   VideoPageResp GetTagVideos(1: TagVideoReq req)
   HotTagResp GetHotTags(1: HotTagReq req)
+  SearchTagsResp SearchTags(1: SearchTagsReq req)
   common.BaseResp NotInterested(1: NotInterestedReq req)
 }

@@ -80,4 +80,13 @@ std::string_view trim_text(std::string_view text) {
   return text.substr(static_cast<std::size_t>(from), static_cast<std::size_t>(to - from));
 }
 
+std::string like_literal(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    if (c == '\\' || c == '%' || c == '_') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
 }  // namespace sv::auth

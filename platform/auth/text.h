@@ -20,4 +20,7 @@ Result<> check_visible_text(std::string_view field, std::string_view text, int m
 // Without White_Space, zero-width spaces and byte order marks at either end. Not UTF-8: unchanged there.
 std::string_view trim_text(std::string_view text);
 
+// What matches the text itself in SQL: … LIKE … ESCAPE '\'.
+std::string like_literal(std::string_view text);
+
 }  // namespace sv::auth

@@ -44,13 +44,4 @@ std::string tame(std::string_view text) {
   return out;
 }
 
-std::string like_literal(std::string_view text) {
-  std::string out;
-  for (char c : text) {
-    if (c == '\\' || c == '%' || c == '_') out += '\\';
-    out += c;
-  }
-  return out;
-}
-
 }  // namespace sv::user

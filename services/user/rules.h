@@ -21,7 +21,4 @@ std::int64_t session_id(std::string_view sid);
 // What is kept of a client's own words: printable ASCII, ≤ 200 bytes.
 std::string tame(std::string_view text);
 
-// A LIKE pattern part that matches `text` itself, with '\' as the escape.
-std::string like_literal(std::string_view text);
-
 }  // namespace sv::user

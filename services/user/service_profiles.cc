@@ -127,7 +127,7 @@ Task<Result<UserStatsResp>> Users::get_user_stats(const Ctx& ctx, const UserStat
 
 Task<Result<SearchUsersResp>> Users::search_users(const Ctx& ctx, const SearchUsersReq& req) {
   SV_CO_CHECK(auth::check_text("keyword", req.keyword, 100));
-  const std::string word = like_literal(auth::fold_text(req.keyword));
+  const std::string word = auth::like_literal(auth::fold_text(req.keyword));
   if (word.empty()) co_return invalid("keyword", "required");
   const std::size_t size = page_size(req.page_size);
   const std::string pattern = "%" + word + "%";

@@ -133,18 +133,30 @@ TEST_P(Lists, TagsFollowWhatIsListed) {
   later(kAnn, "two", {.tags = {"cats"}});
   later(kAnn, "secret", {.visibility = "private", .tags = {"cats"}});
   auto tagged = [&](const std::string& tag) { return titles(run(api().get_tag_videos(ctx_, {.tag = tag}))->videos); };
+  auto search = [&](std::string word, int page = 1) {
+    const auto found = run(api().search_tags(ctx_, {.keyword = std::move(word), .page = page, .page_size = 1}));
+    EXPECT_TRUE(testing::succeeded(found));
+    return std::pair(found->tags, found->total);
+  };
   auto hot = [&] { return run(api().get_hot_tags(ctx_, {}))->tags; };
   EXPECT_EQ(tagged("CATS"), (Titles{"two", "one"}));
   EXPECT_EQ(tagged("#dogs"), (Titles{"one"}));
   ASSERT_EQ(hot().size(), 2u);
   EXPECT_EQ(hot()[0].tag, "cats");
   EXPECT_EQ(hot()[0].video_count, 2);
+  const TagCount cats{.tag = "cats", .video_count = 2}, dogs{.tag = "dogs", .video_count = 1};
+  EXPECT_EQ(search("S"), std::pair(std::vector{cats}, std::int64_t{2})) << "most used first";
+  EXPECT_EQ(search("s", 2), std::pair(std::vector{dogs}, std::int64_t{2}));
+  EXPECT_EQ(search("#Dog"), std::pair(std::vector{dogs}, std::int64_t{1}));
+  EXPECT_EQ(search("%").second, 0) << "no wildcard";
+  EXPECT_EQ(run(api().search_tags(ctx_, {.keyword = "#"})).error().token, "keyword_required");
   ASSERT_TRUE(testing::succeeded(run(api().update_video_info(ctx_, {.video_id = v.id, .user_id = kAnn, .tags = std::vector<std::string>{"birds"}}))));
   EXPECT_EQ(tagged("cats"), (Titles{"two"}));
   EXPECT_EQ(tagged("birds"), (Titles{"one"}));
   ASSERT_TRUE(testing::succeeded(run(api().delete_video(ctx_, {.video_id = v.id, .user_id = kAnn}))));
   EXPECT_EQ(tagged("birds"), Titles{});
   EXPECT_EQ(hot().size(), 1u);
+  EXPECT_EQ(search("birds").second, 0);
 }
 
 TEST_P(Lists, RelatedVideosShareTagsThenTheAuthor) {

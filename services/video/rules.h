@@ -60,6 +60,7 @@ class VideoRules final : public VideoService {
   Task<Result<VideoPageResp>> get_related_videos(const Ctx&, const RelatedVideoReq&) override;
   Task<Result<VideoPageResp>> get_tag_videos(const Ctx&, const TagVideoReq&) override;
   Task<Result<HotTagResp>> get_hot_tags(const Ctx&, const HotTagReq&) override;
+  Task<Result<SearchTagsResp>> search_tags(const Ctx& ctx, const SearchTagsReq& req) override;
   // views
   Task<Result<>> record_view(const Ctx&, const RecordViewReq&) override;
   Task<Result<VideoStatsResp>> get_video_stats(const Ctx&, const VideoStatsReq&) override;

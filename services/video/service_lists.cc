@@ -26,8 +26,18 @@ constexpr std::string_view kSharing =  // video_tags_videos: how many of the tag
     "ORDER BY count(*) DESC, max(publish_time) DESC, video_id DESC LIMIT $3";
 constexpr std::string_view kHotTags =  // video_tag_counts_hot
     "SELECT label, videos FROM video_tag_counts WHERE videos > 0 ORDER BY videos DESC, tag DESC LIMIT $1";
+// A scan of the tags in use: far fewer than videos.
+constexpr std::string_view kFindTags =
+    "SELECT label, videos FROM video_tag_counts WHERE videos > 0 AND tag LIKE $1 ESCAPE '\\' ORDER BY videos DESC, tag DESC LIMIT $2 OFFSET $3";
+constexpr std::string_view kCountTags = "SELECT count(*) FROM video_tag_counts WHERE videos > 0 AND tag LIKE $1 ESCAPE '\\'";
 constexpr std::string_view kUnwanted =  // video_unwanted_recent
     "SELECT kind, subject FROM video_unwanted WHERE user_id = $1 ORDER BY made DESC LIMIT $2";
+
+std::vector<TagCount> read_tags(const sql::Rows& rows) {
+  std::vector<TagCount> out;
+  for (std::size_t i = 0; i < rows.size(); ++i) out.push_back({.tag = rows.text(i, 0), .video_count = rows.i64(i, 1)});
+  return out;
+}
 
 }  // namespace
 
@@ -133,7 +143,21 @@ Task<Result<VideoPageResp>> VideoRules::get_related_videos(const Ctx& ctx, const
 Task<Result<HotTagResp>> VideoRules::get_hot_tags(const Ctx&, const HotTagReq& req) {
   SV_CO_TRY(const auto rows, co_await state_.deps.db.query(kHotTags, {static_cast<std::int64_t>(page_size(req.page_size))}));
   HotTagResp out;
-  for (std::size_t i = 0; i < rows.size(); ++i) out.tags.push_back({.tag = rows.text(i, 0), .video_count = rows.i64(i, 1)});
+  out.tags = read_tags(rows);
+  co_return out;
+}
+
+Task<Result<SearchTagsResp>> VideoRules::search_tags(const Ctx&, const SearchTagsReq& req) {
+  SV_CO_CHECK(auth::check_text("keyword", req.keyword, 100));
+  const std::string_view word = req.keyword.starts_with('#') ? std::string_view(req.keyword).substr(1) : std::string_view(req.keyword);
+  const std::string pattern = "%" + auth::like_literal(auth::fold_text(word)) + "%";
+  if (pattern == "%%") co_return invalid("keyword", "required");
+  const auto size = page_size(req.page_size);
+  SV_CO_TRY(const auto count, co_await state_.deps.db.query(kCountTags, {pattern}));
+  SV_CO_TRY(const auto rows, co_await state_.deps.db.query(kFindTags, {pattern, size, page_offset(req.page, size)}));
+  SearchTagsResp out;
+  out.total = count.i64(0, 0);
+  out.tags = read_tags(rows);
   co_return out;
 }
 

@@ -161,6 +161,8 @@ def test_tags_related_and_not_interested(server, clip):
     assert titles(guest.get("/api/video/related", id=one["id"], page_size=1)) == ["two"]
     refused(guest.raw("GET", "/api/video/related", params={"id": 12345}), 404, "video_not_found")
     refused(guest.raw("GET", "/api/tag/videos"), 400, field="tag")
+    found = guest.get("/api/search", keyword=tag, type="tag")
+    assert (found["total"], found["videos"]) == (1, []) and [t["tag"].lower() for t in found["tags"]] == [tag]
     bob.post("/api/auth/video/not_interested", video_id=two["id"], reason="seen it")
     assert titles(bob.get("/api/tag/videos", tag=tag)) == ["one"]
     bob.post("/api/auth/video/not_interested", author_id=ann.user["id"])
