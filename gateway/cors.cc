@@ -12,6 +12,12 @@
 namespace sv::gateway {
 namespace {
 
+// RFC 3986 §3.1. Not only http: apps in a web view come from capacitor://localhost and the like.
+bool is_scheme(std::string_view s) {
+  return !s.empty() && s.front() >= 'a' && s.front() <= 'z' &&
+         std::ranges::all_of(s, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.'; });
+}
+
 bool is_port(std::string_view s) {
   std::uint16_t port = 0;
   const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), port);
@@ -33,10 +39,8 @@ bool is_host(std::string_view s) {
 
 Result<> check_origin(std::string_view text) {
   if (text == "*") return {};
-  std::string_view rest = text;
-  for (std::string_view scheme : {"https://", "http://"}) {
-    if (!text.starts_with(scheme)) continue;
-    rest.remove_prefix(scheme.size());
+  if (const std::size_t end = text.find("://"); end != std::string_view::npos && is_scheme(text.substr(0, end))) {
+    const std::string_view rest = text.substr(end + 3);
     const std::size_t colon = rest.find(':', rest.starts_with('[') ? std::min(rest.find(']'), rest.size()) : 0);
     if (is_host(rest.substr(0, colon)) && (colon == std::string_view::npos || is_port(rest.substr(colon + 1)))) return {};
   }

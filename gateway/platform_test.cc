@@ -121,13 +121,13 @@ TEST(Address, AProxyIsAnAddressOrANetwork) {
 }
 
 TEST(Cors, AnOriginHasASchemeAHostAndMaybeAPort) {
-  for (const char* good :
-       {"*", "https://app.example", "http://localhost:3000", "https://app.example:65535", "http://127.0.0.1:8080", "http://[::1]", "http://[::1]:80"})
+  for (const char* good : {"*", "https://app.example", "http://localhost:3000", "https://app.example:65535", "http://127.0.0.1:8080", "http://[::1]",
+                           "http://[::1]:80", "capacitor://localhost"})
     EXPECT_TRUE(check_origin(good)) << good;
   for (const char* bad : {"",
                           "app.example",
                           "null",
-                          "ftp://app.example",
+                          "1http://app.example",
                           "https://",
                           "https:///",
                           "https://app.example/",

@@ -281,5 +281,30 @@ TEST_P(Comments, MutedPeopleAreLeftOutAndTheVideosAuthorSeesPrivateOnes) {
   EXPECT_EQ(seen(kAnn), Texts{});
 }
 
+TEST_P(Comments, TwinsUnderOneKeyAreOneCommentAlsoInOneBatch) {
+  std::mutex mutex;
+  std::map<int, std::set<CommentId>> made;
+  std::vector<std::thread> callers;
+  std::atomic<bool> over = false;
+  std::thread busy([&] {  // the writer is at work when the twins come
+    while (!over) (void)try_comment(kCid, kSong, "something else");
+  });
+  for (int caller = 0; caller < 8; ++caller)
+    callers.emplace_back([&] {
+      for (int key = 0; key < 30; ++key) {
+        const auto reply = try_comment(kBob, kFilm, fmt::format("comment {}", key), {}, fmt::format("key {}", key));
+        const std::lock_guard lock(mutex);
+        EXPECT_TRUE(succeeded(reply)) << key;
+        if (reply) made[key].insert(reply->comment.id);
+      }
+    });
+  for (auto& caller : callers) caller.join();
+  over = true;
+  busy.join();
+  for (const auto& [key, ids] : made) EXPECT_EQ(ids.size(), 1u) << key;
+  EXPECT_EQ(counts(kFilm).comment_count, 30);
+  expect_no_drift();
+}
+
 }  // namespace
 }  // namespace sv::interaction

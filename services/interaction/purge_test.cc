@@ -127,6 +127,11 @@ TEST_P(Reports, OnlyWhatIsThereCanBeReported) {
   EXPECT_EQ(token_of(run_task(api().report(ctx_, {.user_id = {}, .kind = "danmu", .id = 1, .reason = "x"}))), "invalid_token");
 }
 
+TEST_P(Reports, OneWhoseAccountIsGoneComesTooLate) {
+  ASSERT_TRUE(succeeded(deliver("user.deleted", R"({"id":2})")));
+  EXPECT_EQ(token_of(run_task(api().report(ctx_, {.user_id = kBob, .kind = "user", .id = kAnn.value, .reason = "spam"}))), "invalid_token");
+}
+
 TEST_P(Reports, TheQueueIsForModeratorsOldestFirst) {
   for (int i = 0; i < 5; ++i)
     ASSERT_TRUE(run_task(api().report(ctx_, {.user_id = UserId(50 + i), .kind = "video", .id = kFilm.value, .reason = fmt::format("r{}", i)})));

@@ -38,13 +38,11 @@ Task<Result<CommentPtr>> Interactions::visible_comment(const Ctx& ctx, UserId vi
   if (!id) co_return invalid("comment_id", "required");
   SV_CO_TRY(CommentPtr row, co_await state_.living_comment(id));
   if (!row) co_return fail(Errc::not_found, "comment_not_found");
-  if (row->user != viewer) {
-    SV_CO_TRY(const bool own, co_await owns(viewer, row->video));
-    if (hides(own, co_await people_.look_up_one(ctx, viewer, row->user))) co_return fail(Errc::not_found, "comment_not_found");
-  }
   const auto author = co_await author_of_visible(ctx, viewer, row->video);
   if (!author && author.error().code == Errc::not_found) co_return fail(Errc::not_found, "comment_not_found");
   if (!author) co_return std::unexpected(author.error());
+  if (row->user != viewer && hides(*author == viewer, co_await people_.look_up_one(ctx, viewer, row->user)))
+    co_return fail(Errc::not_found, "comment_not_found");
   co_return row;
 }
 

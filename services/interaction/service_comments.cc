@@ -72,6 +72,7 @@ Result<std::vector<Result<CommentPtr>>> Interactions::write_comments_tx(sql::Tx&
     return at != above.end() && !at->second->deleted;
   };
 
+  std::map<CommentId, CommentPtr> fresh;  // made here, not in the table yet: a twin under the same key may stand behind
   std::vector<Result<CommentPtr>> outcomes;
   std::vector<sql::Params> inserts;
   std::vector<Event> events;
@@ -85,6 +86,10 @@ Result<std::vector<Result<CommentPtr>>> Interactions::write_comments_tx(sql::Tx&
       continue;
     }
     if (*before) {
+      if (const auto twin = fresh.find(CommentId(**before)); twin != fresh.end()) {
+        outcomes.push_back(twin->second);
+        continue;
+      }
       SV_TRY(const auto found, state_.comments_now(tx, {**before}));
       if (found.empty()) outcomes.push_back(fail(Errc::not_found, "comment_not_found"));
       else outcomes.push_back(found.begin()->second);
@@ -119,7 +124,9 @@ Result<std::vector<Result<CommentPtr>>> Interactions::write_comments_tx(sql::Tx&
     changes.threads.insert({.video = row.video, .root = made.root});
     changes.rankings.insert(row.video);
     events.push_back(commented_event(made, row.author, reply_to_user, now));
-    outcomes.push_back(std::make_shared<const CommentRow>(std::move(made)));
+    const auto comment = std::make_shared<const CommentRow>(std::move(made));
+    fresh.emplace(comment->id, comment);
+    outcomes.push_back(comment);
   }
   SV_CHECK(tx.execute_many(store::kInsertComment, inserts));
   for (Event& event : events) SV_CHECK(state_.deps.events.publish(tx, std::move(event)));

@@ -46,6 +46,8 @@ Task<Result<ReportResp>> Interactions::report(const Ctx& ctx, const ReportReq& r
     const std::string body = fmt::format("{} {} {}\n{}", req.kind, req.id, req.reason, req.detail);
     SV_TRY(const auto before, request_keys_.find(tx, ctx, req.user_id, "report", body));
     if (before) return ReportResp{.report_id = *before};
+    SV_TRY(const auto gone, state_.gone_people(tx, {req.user_id.value}));
+    if (!gone.empty()) return fail(Errc::unauthenticated);
     SV_TRY(const std::int64_t added, tx.execute(store::kAddReport, {id, req.user_id, req.kind, req.id, req.reason, req.detail, state_.now()}));
     std::int64_t made = id;
     if (added == 0) {

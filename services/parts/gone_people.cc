@@ -13,6 +13,11 @@ Result<> GonePeople::add(sql::Tx& tx, UserId user) const {
   return {};
 }
 
+Result<bool> GonePeople::has(sql::Tx& tx, UserId user) const {
+  SV_TRY(const sql::Rows rows, tx.query(find_, {user, user}));
+  return !rows.empty();
+}
+
 Result<> GonePeople::check(sql::Tx& tx, UserId caller, UserId other) const {
   SV_TRY(const sql::Rows rows, tx.query(find_, {caller, other}));
   for (std::size_t i = 0; i < rows.size(); ++i)

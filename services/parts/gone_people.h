@@ -17,6 +17,7 @@ class GonePeople {
   explicit GonePeople(std::string_view table);
 
   Result<> add(sql::Tx& tx, UserId user) const;
+  Result<bool> has(sql::Tx& tx, UserId user) const;
   // Unauthenticated when `caller` is gone, user_not_found when `other` is; 0 is nobody.
   Result<> check(sql::Tx& tx, UserId caller, UserId other = {}) const;
 

@@ -155,7 +155,7 @@ Task<Result<std::vector<NeededObject>>> needed_objects(sql::Database& db) {
 Task<Result<std::vector<UserId>>> users_in(sql::Database& db) {
   constexpr std::string_view kUsers =
       "SELECT author_id FROM video_videos WHERE status <> 9 UNION SELECT user_id FROM video_inbox UNION SELECT user_id FROM video_readers UNION "
-      "SELECT user_id FROM video_unwanted UNION SELECT user_id FROM video_request_keys";
+      "SELECT user_id FROM video_unwanted UNION SELECT user_id FROM video_request_keys UNION SELECT author_id FROM video_large_authors";
   SV_CO_TRY(const sql::Rows rows, co_await db.query(kUsers));
   std::vector<UserId> out;
   for (std::size_t i = 0; i < rows.size(); ++i) out.emplace_back(rows.i64(i, 0));
@@ -164,10 +164,11 @@ Task<Result<std::vector<UserId>>> users_in(sql::Database& db) {
 
 Task<Result<std::vector<Drift>>> find_drift(sql::Database& db) {
   // Author 0 is all of them.
-#define SV_VIDEOS(column, counted)                                                     \
-  "SELECT CAST(id AS text), stored, counted FROM (SELECT a.author_id AS id, a." column \
-  " AS stored, (SELECT count(*) FROM video_videos v "                                  \
-  "WHERE " counted " AND (a.author_id = 0 OR v.author_id = a.author_id)) AS counted FROM video_authors a) x WHERE stored <> counted ORDER BY id"
+#define SV_VIDEOS(column, counted)                                                                                        \
+  "SELECT CAST(id AS text), stored, counted FROM (SELECT a.author_id AS id, a." column                                    \
+  " AS stored, CASE WHEN a.author_id = 0 "                                                                                \
+  "THEN (SELECT count(*) FROM video_videos v WHERE " counted ") ELSE (SELECT count(*) FROM video_videos v WHERE " counted \
+  " AND v.author_id = a.author_id) END AS counted FROM video_authors a) x WHERE stored <> counted ORDER BY id"
   static constexpr DriftCheck kChecks[] = {
       {"videos of user", SV_VIDEOS("owned", "v.status <> 9")},
       {"listed videos of user", SV_VIDEOS("listed", "v.listed = 1")},

@@ -123,6 +123,8 @@ Task<Result<>> Inboxes::push_one(const Ctx& ctx, VideoPtr row) {
   SV_CO_TRY(auto parts, co_await social.get_social_parts(ctx, {.user_id = {}, .user_ids = {row->author}, .with_counts = true}));
   if (parts.parts[row->author].follower_count >= kLarge)
     co_return co_await state_.deps.db.write(ctx, [this, author = row->author](sql::Tx& tx) -> Result<> {
+      SV_TRY(const bool gone, state_.gone.has(tx, author));
+      if (gone) return {};
       SV_CHECK(tx.execute(kAddLarge, {author}));
       tx.on_commit([this] { large_.erase(0); });
       return {};
@@ -134,10 +136,12 @@ Task<Result<>> Inboxes::push_one(const Ctx& ctx, VideoPtr row) {
     std::vector<std::int64_t> ids;
     for (UserId id : followers.user_ids) ids.push_back(id.value);
     SV_CO_TRY(const auto readers, co_await state_.deps.db.query(kRecentReaders, {ids, state_.now() - kReaderMs}));
-    std::vector<sql::Params> put;
-    for (std::size_t i = 0; i < readers.size(); ++i) put.push_back({readers.i64(i, 0), row->id, row->author, row->publish_time});
-    if (!put.empty())
-      SV_CO_CHECK(co_await state_.deps.db.write(ctx, [this, put, ids](sql::Tx& tx) -> Result<> {
+    if (!readers.empty())
+      SV_CO_CHECK(co_await state_.deps.db.write(ctx, [this, row, ids](sql::Tx& tx) -> Result<> {
+        // Read again in here: a purge takes the reader and the inbox in one transaction.
+        SV_TRY(const auto present, tx.query(kRecentReaders, {ids, state_.now() - kReaderMs}));
+        std::vector<sql::Params> put;
+        for (std::size_t i = 0; i < present.size(); ++i) put.push_back({present.i64(i, 0), row->id, row->author, row->publish_time});
         SV_CHECK(tx.execute_many(kPut, put));
         tx.on_commit([this, ids] {
           for (std::int64_t id : ids) state_.lists.erase(list_name(UserId(id)));

@@ -65,6 +65,7 @@ Task<Result<>> VideoRules::purge_accounts(const std::vector<Event>& events) {
           co_return gone;
     }
     SV_CO_CHECK(co_await state_.deps.db.write(ctx, [this, user](sql::Tx& tx) -> Result<> {
+      SV_CHECK(tx.execute("DELETE FROM video_views WHERE viewer = $1", {fmt::format("u{}", user)}));
       SV_CHECK(tx.execute("DELETE FROM video_inbox WHERE user_id = $1", {user}));
       SV_CHECK(tx.execute("DELETE FROM video_readers WHERE user_id = $1", {user}));
       SV_CHECK(tx.execute("DELETE FROM video_unwanted WHERE user_id = $1", {user}));

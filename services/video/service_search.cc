@@ -43,7 +43,7 @@ Task<Result<SearchVideoResp>> VideoRules::search_video(const Ctx& ctx, const Sea
     SV_CO_TRY(auto more, co_await found(ctx, req.current_user_id, rest.ids));
     std::ranges::move(more, std::back_inserter(rows));
   }
-  out.videos = co_await compose(ctx, req.current_user_id, std::move(rows), Kind::feed);
+  out.videos = co_await compose(ctx, req.current_user_id, std::move(rows));
   co_return out;
 }
 

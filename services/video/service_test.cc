@@ -239,6 +239,9 @@ TEST_P(Reading, ASearchCountsOnlyWhatTheSearcherMaySee) {
   EXPECT_EQ(search(guest, 1, 1), Found(1, 2));
   EXPECT_EQ(search(guest, 2, 1), Found(1, 2)) << "no gap where the hidden ones are";
   EXPECT_EQ(search(guest, 3, 1), Found(0, 2));
+  const auto one = run(api().search_video(ctx_, {.keyword = "zebra 1", .current_user_id = cy}))->videos.at(0).id;
+  ASSERT_TRUE(testing::succeeded(run(api().not_interested(ctx_, {.user_id = cy, .video_id = one}))));
+  EXPECT_EQ(search(cy), Found(2, 2)) << "who searches finds what no feed shows";
   EXPECT_EQ(search(kAnn), Found(5, 5));
   social_.set(social_.mutes, cy, kBob);
   EXPECT_EQ(search(cy), Found(0, 0));

@@ -15,3 +15,4 @@ CREATE TABLE video_request_keys (
   PRIMARY KEY (user_id, method, request_key)
 );
 CREATE INDEX video_request_keys_by_time ON video_request_keys (made_ms);
+CREATE INDEX video_request_keys_by_result ON video_request_keys (result);
