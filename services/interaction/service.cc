@@ -31,7 +31,8 @@ Task<Result<UserId>> Interactions::author_of_visible(const Ctx& ctx, UserId view
 
 Task<Result<bool>> Interactions::owns(UserId user, VideoId video) {
   SV_CO_TRY(const auto counts, co_await state_.counts({video}));
-  co_return user&& counts.at(video).author == user;
+  const UserId author = counts.at(video).author;
+  co_return author&& author == user;
 }
 
 Task<Result<CommentPtr>> Interactions::visible_comment(const Ctx& ctx, UserId viewer, CommentId id) {

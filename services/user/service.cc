@@ -10,7 +10,7 @@ namespace {
 Task<Result<>> apply(const std::vector<Event>& events, AccountCache& cache, auth::RevokedSessions& revoked) {
   for (const Event& event : events) {
     if (event.topic == "user.changed") {
-      cache.erase(UserId(std::strtoll(event.key.c_str(), nullptr, 10)));
+      cache.erase(UserId(event.key_id()));
       continue;
     }
     const auto payload = auth::parse_flat_json(event.payload);

@@ -187,6 +187,12 @@ TEST_P(Lists, ADeletedAccountTakesItsVideosAndItsListsAlong) {
   run(service_->run_due_jobs());
   EXPECT_TRUE(stored().empty());
   EXPECT_TRUE(findings().empty());
+  // What was under way when the account went comes too late.
+  EXPECT_EQ(testing::token_of(upload(kAnn, "late", mp4("late"))), "invalid_token");
+  EXPECT_EQ(testing::token_of(run(api().not_interested(ctx_, {.user_id = kAnn, .author_id = kBob}))), "invalid_token");
+  EXPECT_EQ(testing::token_of(run(api().get_following_feed(ctx_, {.user_id = kAnn}))), "invalid_token");
+  for (const char* table : {"video_readers", "video_unwanted", "video_videos WHERE status <> 9"})
+    EXPECT_EQ(run(db_->query(fmt::format("SELECT count(*) FROM {}", table)))->i64(0, 0), 0) << table;
 }
 
 TEST_P(Lists, FilesOfAPrivateAccountNeedALinkThatWasGivenToWhoMayWatch) {

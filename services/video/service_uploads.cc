@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <openssl/evp.h>
 
+#include "platform/auth/sha256.h"
 #include "platform/media/sniff.h"
 #include "services/video/media_access.h"
 #include "services/video/rules.h"
@@ -13,8 +13,6 @@
 namespace sv::video {
 namespace {
 
-using Digest = std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)>;
-
 constexpr std::string_view kUploadFolder = "/media/uploads/";  // of UploadVideo's answers; names an upload, serves nothing
 constexpr std::string_view kUpload =                           // primary key
     "SELECT user_id, state FROM video_objects WHERE object_key = $1 AND (state = 0 OR state = 3)";
@@ -22,20 +20,15 @@ constexpr std::string_view kDuplicate = "SELECT id FROM video_assets WHERE sha25
 
 Task<Result<std::string>> object_sha256(ObjectStore& objects, std::string key) {
   SV_CO_TRY(auto reader, co_await objects.open(std::move(key)));
-  Digest digest(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-  EVP_DigestInit_ex(digest.get(), EVP_sha256(), nullptr);
+  auth::Sha256 digest;
   std::vector<std::byte> buffer(256 * 1024);
   for (std::uint64_t at = 0;;) {
     SV_CO_TRY(auto n, co_await reader->read(at, buffer));
     if (n == 0) break;
-    EVP_DigestUpdate(digest.get(), buffer.data(), n);
+    digest.add(std::span(buffer).first(n));
     at += n;
   }
-  std::array<unsigned char, 32> sum{};
-  EVP_DigestFinal_ex(digest.get(), sum.data(), nullptr);
-  std::string hex;
-  for (auto b : sum) hex += fmt::format("{:02x}", b);
-  co_return hex;
+  co_return digest.hex();
 }
 
 Task<Result<>> put_bytes(ObjectStore& objects, std::string key, const std::string& bytes) {
