@@ -7,7 +7,8 @@
 
 namespace sv {
 
-// Runs a task to its end on a loop of its own and returns its value: for start-up and commands, never inside a coroutine.
+// Runs a task to its end on a loop of its own and returns its value: for start-up and commands,
+// never inside a coroutine.
 template <class T>
 T block_on(Task<T> task) {
   asio::io_context loop(1);

@@ -23,7 +23,8 @@ namespace sv::commands {
 namespace {
 
 int cannot(const Error& error) {
-  fmt::print(stderr, "shortvideo: {}\n", error.detail.empty() ? message_text(error, Lang::en) : error.detail);
+  fmt::print(stderr, "shortvideo: {}\n",
+             error.detail.empty() ? message_text(error, Lang::en) : error.detail);
   return kCannotRun;
 }
 
@@ -33,7 +34,8 @@ int with_accounts(const Config& config, Run run) {
   auto storage = open_storage(config, Access::admin);
   if (!storage) return cannot(storage.error());
   asio::io_context idle;
-  auto events = make_local_events({&(*storage)->of("user")}, (*storage)->clock, idle.get_executor(), {});
+  auto events =
+      make_local_events({&(*storage)->of("user")}, (*storage)->clock, idle.get_executor(), {});
   return run(user::AdminDeps{.db = (*storage)->of("user"),
                              .clock = (*storage)->clock,
                              .ids = *(*storage)->ids,
@@ -48,21 +50,32 @@ std::string password_from_input() {
   return line;
 }
 
-// What no service can tell alone: data of people without an account, and counters that are not what they count. A line a finding.
+// What no service can tell alone: data of people without an account, and counters that are not what
+// they count. A line a finding.
 Task<Result<std::vector<std::string>>> check_people(Storage& storage) {
   std::vector<std::string> out;
   const std::pair<std::string, Task<Result<std::vector<UserId>>> (*)(sql::Database&)> owners[] = {
-      {"interaction", &interaction::users_in}, {"message", &message::users_in}, {"social", &social::users_in}, {"video", &video::users_in}};
+      {"interaction", &interaction::users_in},
+      {"message", &message::users_in},
+      {"social", &social::users_in},
+      {"video", &video::users_in}};
   for (const auto& [service, users_in] : owners) {
     SV_CO_TRY(auto users, co_await users_in(storage.of(service)));
-    SV_CO_TRY(const auto gone, co_await user::without_account(storage.of("user"), storage.clock, std::move(users)));
-    for (UserId id : gone) out.push_back(fmt::format("user_remains {}: of user {}, who has no account", service, id));
+    SV_CO_TRY(const auto gone,
+              co_await user::without_account(storage.of("user"), storage.clock, std::move(users)));
+    for (UserId id : gone)
+      out.push_back(fmt::format("user_remains {}: of user {}, who has no account", service, id));
   }
   const std::pair<std::string, Task<Result<std::vector<Drift>>> (*)(sql::Database&)> counters[] = {
-      {"interaction", &interaction::find_drift}, {"message", &message::find_drift}, {"social", &social::find_drift}, {"video", &video::find_drift}};
+      {"interaction", &interaction::find_drift},
+      {"message", &message::find_drift},
+      {"social", &social::find_drift},
+      {"video", &video::find_drift}};
   for (const auto& [service, find_drift] : counters) {
     SV_CO_TRY(const auto drift, co_await find_drift(storage.of(service)));
-    for (const Drift& d : drift) out.push_back(fmt::format("counter_drift {}: {} is stored, there are {}", d.counter, d.stored, d.counted));
+    for (const Drift& d : drift)
+      out.push_back(fmt::format("counter_drift {}: {} is stored, there are {}", d.counter, d.stored,
+                                d.counted));
   }
   co_return out;
 }
@@ -76,8 +89,9 @@ int told(const Result<>& done, std::string_view success) {
 }  // namespace
 
 int serve(const Config& config) {
-  const std::string problem =
-      log::init({.level = log::parse_level(config.log_level), .json = config.log_format == "json", .output = config.log_output});
+  const std::string problem = log::init({.level = log::parse_level(config.log_level),
+                                         .json = config.log_format == "json",
+                                         .output = config.log_output});
   if (!problem.empty()) {
     fmt::print(stderr, "shortvideo: {}\n", problem);
     return kCannotRun;
@@ -90,7 +104,8 @@ int serve(const Config& config) {
 int check(const Config& config) {
   auto tls = load_tls(config);
   if (!tls) return cannot(tls.error());
-  if (const std::string warning = *tls ? (*tls)->warning() : ""; !warning.empty()) fmt::print("warning: tls.cert: {}\n", warning);
+  if (const std::string warning = *tls ? (*tls)->warning() : ""; !warning.empty())
+    fmt::print("warning: tls.cert: {}\n", warning);
   fmt::print("the configuration is valid\n");
   return 0;
 }
@@ -105,19 +120,23 @@ int migrate(const Config& config) {
 int fsck(const Config& config, bool repair) {
   auto storage = open_storage(config, repair ? Access::serve : Access::look);
   if (!storage) return cannot(storage.error());
-  auto report = block_on(
-      video::fsck((*storage)->of("video"), *(*storage)->objects, (*storage)->clock, repair ? video::FsckMode::repair : video::FsckMode::report));
+  auto report =
+      block_on(video::fsck((*storage)->of("video"), *(*storage)->objects, (*storage)->clock,
+                           repair ? video::FsckMode::repair : video::FsckMode::report));
   if (!report) return cannot(report.error());
   bool clean = true;
   for (const auto& finding : report->findings) {
-    fmt::print("{} {}: {}{}\n", finding.kind, finding.key, finding.detail, finding.repaired ? " (repaired)" : "");
+    fmt::print("{} {}: {}{}\n", finding.kind, finding.key, finding.detail,
+               finding.repaired ? " (repaired)" : "");
     clean = clean && finding.repaired;
   }
   auto others = block_on(check_people(**storage));
   if (!others) return cannot(others.error());
   for (const auto& line : *others) fmt::print("{}\n", line);
-  for (const auto& [owner, bytes] : report->bytes_by_user) fmt::print("user {}: {} bytes\n", owner, bytes);
-  fmt::print("{} objects, {} bytes, {} findings\n", report->objects, report->bytes, report->findings.size() + others->size());
+  for (const auto& [owner, bytes] : report->bytes_by_user)
+    fmt::print("user {}: {} bytes\n", owner, bytes);
+  fmt::print("{} objects, {} bytes, {} findings\n", report->objects, report->bytes,
+             report->findings.size() + others->size());
   return clean && others->empty() ? 0 : kFindings;
 }
 
@@ -151,13 +170,16 @@ int create_user(const Config& config, const std::string& name) {
 
 int set_password(const Config& config, const std::string& name) {
   return with_accounts(config, [&](user::AdminDeps deps) {
-    return told(block_on(user::set_password(deps, name, password_from_input())), "the password is set, the sessions have ended");
+    return told(block_on(user::set_password(deps, name, password_from_input())),
+                "the password is set, the sessions have ended");
   });
 }
 
 int grant_admin(const Config& config, const std::string& name) {
-  return with_accounts(
-      config, [&](user::AdminDeps deps) { return told(block_on(user::grant_admin(deps, name)), fmt::format("{} is an administrator", name)); });
+  return with_accounts(config, [&](user::AdminDeps deps) {
+    return told(block_on(user::grant_admin(deps, name)),
+                fmt::format("{} is an administrator", name));
+  });
 }
 
 }  // namespace sv::commands

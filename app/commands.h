@@ -4,7 +4,8 @@
 
 #include "app/config.h"
 
-// What the subcommands of `shortvideo` do. Each returns the process's exit code and prints one sentence when it fails.
+// What the subcommands of `shortvideo` do. Each returns the process's exit code and prints one
+// sentence when it fails.
 namespace sv::commands {
 
 inline constexpr int kFindings = 1;   // something is damaged or missing
@@ -14,10 +15,13 @@ int serve(const Config& config);
 int check(const Config& config);  // what load_config cannot know: the files that keys name
 int migrate(const Config& config);
 int fsck(const Config& config, bool repair);
-int backup(const Config& config, const std::string& out);         // kFindings: made, but objects were missing
-int restore(const Config& config, const std::string& in);         // kFindings: the backup is damaged
-int create_user(const Config& config, const std::string& name);   // password: first line of standard input
-int set_password(const Config& config, const std::string& name);  // likewise; ends the user's sessions
+int backup(const Config& config,
+           const std::string& out);  // kFindings: made, but objects were missing
+int restore(const Config& config, const std::string& in);  // kFindings: the backup is damaged
+int create_user(const Config& config,
+                const std::string& name);  // password: first line of standard input
+int set_password(const Config& config,
+                 const std::string& name);  // likewise; ends the user's sessions
 int grant_admin(const Config& config, const std::string& name);
 
 }  // namespace sv::commands

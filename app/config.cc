@@ -16,11 +16,15 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::array<std::string_view, 8> kServices{"user", "video", "social", "interaction", "message", "live", "danmu", "recommend"};
+constexpr std::array<std::string_view, 8> kServices{"user",    "video", "social", "interaction",
+                                                    "message", "live",  "danmu",  "recommend"};
 
-std::unexpected<Error> bad(std::string detail) { return fail(Errc::invalid_argument, "config_invalid", std::move(detail)); }
+std::unexpected<Error> bad(std::string detail) {
+  return fail(Errc::invalid_argument, "config_invalid", std::move(detail));
+}
 
-// A value on its way in: text from the environment, --set or a YAML scalar; or a YAML node for lists and maps.
+// A value on its way in: text from the environment, --set or a YAML scalar; or a YAML node for
+// lists and maps.
 struct Input {
   std::string origin;  // "config.yaml", "the environment", "--set"
   std::string text;
@@ -107,7 +111,8 @@ std::optional<YAML::Node> yaml(const std::string& text) {
   } catch (const YAML::Exception&) { return std::nullopt; }
 }
 
-// The environment and --set take what a file takes, [a, "b"], and with fewer keys to press a or a,b.
+// The environment and --set take what a file takes, [a, "b"], and with fewer keys to press a or
+// a,b.
 std::optional<YAML::Node> list_node(const Input& in) {
   if (in.node) return in.node;
   const std::size_t first = std::min(in.text.find_first_not_of(' '), in.text.size());
@@ -147,7 +152,9 @@ std::optional<std::vector<Config::AuthKey>> auth_keys(const Input& in) {
   if (node->IsNull()) return out;
   if (!node->IsSequence()) return std::nullopt;
   for (const auto& item : *node) {
-    if (!item.IsMap() || !item["kid"] || !item["secret"] || !item["kid"].IsScalar() || !item["secret"].IsScalar()) return std::nullopt;
+    if (!item.IsMap() || !item["kid"] || !item["secret"] || !item["kid"].IsScalar() ||
+        !item["secret"].IsScalar())
+      return std::nullopt;
     out.push_back({item["kid"].Scalar(), item["secret"].Scalar()});
   }
   return out;
@@ -167,7 +174,8 @@ Key text(std::string_view name, std::string Config::* member) {
           }};
 }
 template <class T>
-Key parsed(std::string_view name, std::string_view expects, T Config::* member, std::optional<T> (*parse)(std::string_view)) {
+Key parsed(std::string_view name, std::string_view expects, T Config::* member,
+           std::optional<T> (*parse)(std::string_view)) {
   return {name, expects, [member, parse](Config& c, const Input& in) {
             if (in.node && !in.node.IsScalar()) return false;
             auto v = parse(in.text);
@@ -184,7 +192,8 @@ Key words(std::string_view name, std::vector<std::string> Config::* member) {
 }
 
 const std::vector<Key>& keys() {
-  constexpr std::string_view kDuration = "a duration such as 90s, 15m, 24h or 30d", kWhole = "a whole number", kBytes = "a size such as 512M or 4G";
+  constexpr std::string_view kDuration = "a duration such as 90s, 15m, 24h or 30d",
+                             kWhole = "a whole number", kBytes = "a size such as 512M or 4G";
   static const std::vector<Key> all{
       text("listen", &Config::listen),
       text("tls.cert", &Config::tls_cert),
@@ -244,7 +253,8 @@ std::size_t distance(std::string_view a, std::string_view b) {
     std::size_t diagonal = row[0];
     row[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      std::size_t best = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      std::size_t best =
+          std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
       diagonal = row[j];
       row[j] = best;
     }
@@ -260,7 +270,8 @@ std::string nearest(std::string_view name) {
       best = &k;
       best_distance = d;
     }
-  return best ? fmt::format("did you mean {}?", best->name) : "see configs/config.yaml for every key";
+  return best ? fmt::format("did you mean {}?", best->name)
+              : "see configs/config.yaml for every key";
 }
 
 Result<> assign(Config& config, std::string_view name, const Input& in) {
@@ -268,14 +279,16 @@ Result<> assign(Config& config, std::string_view name, const Input& in) {
     if (!name.starts_with(prefix)) continue;
     std::string_view service = name.substr(prefix.size());
     if (std::find(kServices.begin(), kServices.end(), service) == kServices.end())
-      return bad(fmt::format("{} ({}): there is no service {}; the services are {}", name, in.origin, service, fmt::join(kServices, ", ")));
+      return bad(fmt::format("{} ({}): there is no service {}; the services are {}", name,
+                             in.origin, service, fmt::join(kServices, ", ")));
     (prefix == "databases." ? config.databases : config.rpc_listen)[std::string(service)] = in.text;
     return {};
   }
   for (const Key& key : keys()) {
     if (key.name != name) continue;
     if (!key.set(config, in))
-      return bad(fmt::format("{} ({}): {} is not {}", name, in.origin, in.node && !in.node.IsScalar() ? "the value" : in.text, key.expects));
+      return bad(fmt::format("{} ({}): {} is not {}", name, in.origin,
+                             in.node && !in.node.IsScalar() ? "the value" : in.text, key.expects));
     return {};
   }
   return bad(fmt::format("{} ({}): there is no such key; {}", name, in.origin, nearest(name)));
@@ -285,13 +298,15 @@ bool is_key(const std::string& name) {
   return std::ranges::any_of(keys(), [&](const Key& k) { return k.name == name; });
 }
 
-Result<> assign_tree(Config& config, const YAML::Node& node, const std::string& prefix, const std::string& origin) {
+Result<> assign_tree(Config& config, const YAML::Node& node, const std::string& prefix,
+                     const std::string& origin) {
   for (const auto& item : node) {
     std::string name = prefix + item.first.Scalar();
     if (item.second.IsMap() && !is_key(name)) {
       SV_CHECK(assign_tree(config, item.second, name + ".", origin));
     } else {
-      SV_CHECK(assign(config, name, {origin, item.second.IsScalar() ? item.second.Scalar() : "", item.second}));
+      SV_CHECK(assign(config, name,
+                      {origin, item.second.IsScalar() ? item.second.Scalar() : "", item.second}));
     }
   }
   return {};
@@ -310,32 +325,41 @@ std::string key_of_environment(std::string_view name) {
   return key;
 }
 
-Result<> each(std::string_view key, const std::vector<std::string>& values, Result<> (*check)(std::string_view)) {
+Result<> each(std::string_view key, const std::vector<std::string>& values,
+              Result<> (*check)(std::string_view)) {
   for (const std::string& value : values)
-    if (auto fine = check(value); !fine) return bad(fmt::format("{}: {}", key, fine.error().detail));
+    if (auto fine = check(value); !fine)
+      return bad(fmt::format("{}: {}", key, fine.error().detail));
   return {};
 }
 
-Result<> one_of(std::string_view key, const std::string& value, std::initializer_list<std::string_view> allowed) {
+Result<> one_of(std::string_view key, const std::string& value,
+                std::initializer_list<std::string_view> allowed) {
   if (std::ranges::find(allowed, value) != allowed.end()) return {};
-  return bad(fmt::format("{}: {} is not one of {}", key, value.empty() ? "(empty)" : value, fmt::join(allowed, ", ")));
+  return bad(fmt::format("{}: {} is not one of {}", key, value.empty() ? "(empty)" : value,
+                         fmt::join(allowed, ", ")));
 }
 
 // A part whose adapter this build lacks is refused by name rather than replaced by another one.
-Result<> scheme(const Config& config, std::string_view key, std::string_view url, std::initializer_list<std::string_view> have) {
+Result<> scheme(const Config& config, std::string_view key, std::string_view url,
+                std::initializer_list<std::string_view> have) {
   PartUrl part = parse_part_url(config, url);
   if (std::ranges::find(have, part.scheme) != have.end()) return {};
-  return bad(fmt::format("{}: this build has no adapter for \"{}\"; it has {}", key, url, fmt::join(have, ", ")));
+  return bad(fmt::format("{}: this build has no adapter for \"{}\"; it has {}", key, url,
+                         fmt::join(have, ", ")));
 }
 
 }  // namespace
 
 Result<HostPort> parse_host_port(std::string_view key, std::string_view text) {
   std::size_t colon = text.rfind(':');
-  auto port = colon == std::string_view::npos ? std::nullopt : number<std::uint16_t>(text.substr(colon + 1));
+  auto port = colon == std::string_view::npos ? std::nullopt
+                                              : number<std::uint16_t>(text.substr(colon + 1));
   std::string_view host = colon == std::string_view::npos ? text : text.substr(0, colon);
-  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-  if (!port || host.empty()) return bad(fmt::format("{}: {} is not an address like 127.0.0.1:8080", key, text));
+  if (host.size() >= 2 && host.front() == '[' && host.back() == ']')
+    host = host.substr(1, host.size() - 2);
+  if (!port || host.empty())
+    return bad(fmt::format("{}: {} is not an address like 127.0.0.1:8080", key, text));
   return HostPort{std::string(host), *port};
 }
 
@@ -354,11 +378,13 @@ PartUrl parse_part_url(const Config& config, std::string_view url) {
     rest = rest.substr(0, mark);
   }
   out.path = std::string(rest);
-  if (std::size_t at = out.path.find("{data}"); at != std::string::npos) out.path.replace(at, 6, config.data);
+  if (std::size_t at = out.path.find("{data}"); at != std::string::npos)
+    out.path.replace(at, 6, config.data);
   while (!query.empty()) {
     std::string_view pair = query.substr(0, query.find('&'));
     std::size_t eq = std::min(pair.find('='), pair.size());
-    out.query[std::string(pair.substr(0, eq))] = std::string(pair.substr(std::min(eq + 1, pair.size())));
+    out.query[std::string(pair.substr(0, eq))] =
+        std::string(pair.substr(std::min(eq + 1, pair.size())));
     query.remove_prefix(std::min(pair.size() + 1, query.size()));
   }
   return out;
@@ -367,43 +393,62 @@ PartUrl parse_part_url(const Config& config, std::string_view url) {
 Result<> check_config(const Config& c) {
   SV_TRY([[maybe_unused]] auto address, parse_host_port("listen", c.listen));
   if (c.tls_cert.empty() != c.tls_key.empty())
-    return bad(c.tls_cert.empty() ? "tls.cert: it is empty, but tls.key is not; name both files or neither"
-                                  : "tls.key: it is empty, but tls.cert is not; name both files or neither");
-  if (!c.public_url.empty() && !c.public_url.starts_with("http://") && !c.public_url.starts_with("https://"))
+    return bad(c.tls_cert.empty()
+                   ? "tls.cert: it is empty, but tls.key is not; name both files or neither"
+                   : "tls.key: it is empty, but tls.cert is not; name both files or neither");
+  if (!c.public_url.empty() && !c.public_url.starts_with("http://") &&
+      !c.public_url.starts_with("https://"))
     return bad(fmt::format("public_url: {} does not start with http:// or https://", c.public_url));
   SV_CHECK(each("trusted_proxies", c.trusted_proxies, gateway::check_proxy));
   SV_CHECK(each("cors.origins", c.cors_origins, gateway::check_origin));
   SV_CHECK(each("ws.origins", c.ws_origins, gateway::check_origin));
-  if (c.services != "all") return bad(fmt::format("services: {} cannot run alone yet, this build has no RPC server; use services=all", c.services));
+  if (c.services != "all")
+    return bad(fmt::format(
+        "services: {} cannot run alone yet, this build has no RPC server; use services=all",
+        c.services));
   if (c.data.empty()) return bad("data: it is empty; name the folder that holds the data");
   SV_CHECK(scheme(c, "database", c.database, {"sqlite"}));
-  for (const auto& [service, url] : c.databases) SV_CHECK(scheme(c, "databases." + service, url, {"sqlite"}));
-  if (!c.database_replica.empty()) return bad("database_replica: an SQLite database has no replica; leave it empty");
+  for (const auto& [service, url] : c.databases)
+    SV_CHECK(scheme(c, "databases." + service, url, {"sqlite"}));
+  if (!c.database_replica.empty())
+    return bad("database_replica: an SQLite database has no replica; leave it empty");
   SV_CHECK(scheme(c, "cache", c.cache, {"memory"}));
   PartUrl cache = parse_part_url(c, c.cache);
-  if (auto mb = cache.query.find("mb"); mb != cache.query.end() && !number<std::uint32_t>(mb->second))
+  if (auto mb = cache.query.find("mb");
+      mb != cache.query.end() && !number<std::uint32_t>(mb->second))
     return bad(fmt::format("cache: mb={} is not a whole number of MiB", mb->second));
   SV_CHECK(scheme(c, "events", c.events, {"local"}));
   SV_CHECK(scheme(c, "search", c.search, {"local"}));
   SV_CHECK(scheme(c, "objects", c.objects, {"file"}));
   SV_CHECK(scheme(c, "registry", c.registry, {"none"}));
   SV_CHECK(scheme(c, "media", c.media, {"nginx-rtmp", "none"}));
-  for (const auto& [service, _] : c.rpc_listen) return bad(fmt::format("rpc.listen.{}: this build has no RPC server; remove the key", service));
-  if (!c.metrics_listen.empty()) return bad("metrics.listen: this build serves /metrics on listen only; leave it empty");
-  if (!c.tracing_otlp.empty()) return bad("tracing.otlp: this build exports no traces; leave it empty");
+  for (const auto& [service, _] : c.rpc_listen)
+    return bad(fmt::format("rpc.listen.{}: this build has no RPC server; remove the key", service));
+  if (!c.metrics_listen.empty())
+    return bad("metrics.listen: this build serves /metrics on listen only; leave it empty");
+  if (!c.tracing_otlp.empty())
+    return bad("tracing.otlp: this build exports no traces; leave it empty");
   for (const auto& key : c.auth_keys)
     if (key.secret.size() < 32)
-      return bad(fmt::format("auth.keys: the secret of kid \"{}\" has {} bytes; use at least 32 random ones", key.kid, key.secret.size()));
-  if (c.access_ttl < 1min || c.access_ttl > 168h) return bad("auth.access_ttl: it must be between 1m and 168h");
-  if (c.refresh_ttl < c.access_ttl) return bad("auth.refresh_ttl: it must not be shorter than auth.access_ttl");
-  if (c.bcrypt_cost < 4 || c.bcrypt_cost > 16) return bad("auth.bcrypt_cost: it must be between 4 and 16");
-  if (!(c.limits_factor > 0 && c.limits_factor <= 1e6)) return bad("limits.factor: it must be more than 0; limits.enabled=false switches limits off");
+      return bad(fmt::format(
+          "auth.keys: the secret of kid \"{}\" has {} bytes; use at least 32 random ones", key.kid,
+          key.secret.size()));
+  if (c.access_ttl < 1min || c.access_ttl > 168h)
+    return bad("auth.access_ttl: it must be between 1m and 168h");
+  if (c.refresh_ttl < c.access_ttl)
+    return bad("auth.refresh_ttl: it must not be shorter than auth.access_ttl");
+  if (c.bcrypt_cost < 4 || c.bcrypt_cost > 16)
+    return bad("auth.bcrypt_cost: it must be between 4 and 16");
+  if (!(c.limits_factor > 0 && c.limits_factor <= 1e6))
+    return bad("limits.factor: it must be more than 0; limits.enabled=false switches limits off");
   if (c.upload_bytes < 1) return bad("limits.upload_bytes: it must be at least 1");
-  if (c.transcode_workers < 0 || c.transcode_workers > 64) return bad("transcode.workers: it must be between 0 and 64");
+  if (c.transcode_workers < 0 || c.transcode_workers > 64)
+    return bad("transcode.workers: it must be between 0 and 64");
   SV_CHECK(one_of("transcode.jail", c.transcode_jail, {"required", "off"}));
   SV_CHECK(one_of("log.level", c.log_level, {"debug", "info", "warn", "error", "off"}));
   SV_CHECK(one_of("log.format", c.log_format, {"json", "text"}));
-  if (c.threads < 0 || c.threads > 256) return bad("threads: it must be between 0 and 256 (0: one per core)");
+  if (c.threads < 0 || c.threads > 256)
+    return bad("threads: it must be between 0 and 256 (0: one per core)");
   return {};
 }
 
@@ -412,11 +457,12 @@ Result<Config> load_config(const ConfigSource& source) {
   if (!source.file.empty()) {
     try {
       YAML::Node root = YAML::LoadFile(source.file);
-      if (!root.IsMap() && !root.IsNull()) return bad(fmt::format("{}: the file is not a map of keys", source.file));
+      if (!root.IsMap() && !root.IsNull())
+        return bad(fmt::format("{}: the file is not a map of keys", source.file));
       SV_CHECK(assign_tree(config, root, "", source.file));
-    } catch (const YAML::BadFile&) { return bad(fmt::format("--config: {} cannot be read", source.file)); } catch (const YAML::Exception& e) {
-      return bad(fmt::format("{}: {}", source.file, e.what()));
-    }
+    } catch (const YAML::BadFile&) {
+      return bad(fmt::format("--config: {} cannot be read", source.file));
+    } catch (const YAML::Exception& e) { return bad(fmt::format("{}: {}", source.file, e.what())); }
   }
   constexpr std::string_view kPrefix = "SHORTVIDEO_";
   for (std::string_view entry : source.environment) {
@@ -424,12 +470,16 @@ Result<Config> load_config(const ConfigSource& source) {
     if (!entry.starts_with(kPrefix) || eq == std::string_view::npos) continue;
     std::string_view name = entry.substr(0, eq);
     SV_CHECK(assign(config, key_of_environment(name.substr(kPrefix.size())),
-                    {std::string(name), std::string(entry.substr(eq + 1)), YAML::Node(YAML::NodeType::Undefined)}));
+                    {std::string(name), std::string(entry.substr(eq + 1)),
+                     YAML::Node(YAML::NodeType::Undefined)}));
   }
   for (std::string_view entry : source.sets) {
     std::size_t eq = entry.find('=');
-    if (eq == std::string_view::npos || eq == 0) return bad(fmt::format("--set: {} is not key=value", entry));
-    SV_CHECK(assign(config, entry.substr(0, eq), {"--set", std::string(entry.substr(eq + 1)), YAML::Node(YAML::NodeType::Undefined)}));
+    if (eq == std::string_view::npos || eq == 0)
+      return bad(fmt::format("--set: {} is not key=value", entry));
+    SV_CHECK(assign(
+        config, entry.substr(0, eq),
+        {"--set", std::string(entry.substr(eq + 1)), YAML::Node(YAML::NodeType::Undefined)}));
   }
   SV_CHECK(check_config(config));
   return config;

@@ -11,7 +11,8 @@
 
 namespace sv {
 
-// Everything an operator can set. Read by wiring.cc and the commands only: services take their own small option structs.
+// Everything an operator can set. Read by wiring.cc and the commands only: services take their own
+// small option structs.
 // Precedence: default < file < environment (SHORTVIDEO_AUTH__ACCESS_TTL) < --set auth.access_ttl=….
 struct Config {
   struct AuthKey {
@@ -68,14 +69,16 @@ struct ConfigSource {
 
 // An error is one sentence that names the key, where it was set, and how to fix it (Error::detail).
 Result<Config> load_config(const ConfigSource& source);
-// What does not depend on this machine: formats, ranges, schemes this build has. Called by load_config.
+// What does not depend on this machine: formats, ranges, schemes this build has. Called by
+// load_config.
 Result<> check_config(const Config& config);
 
 struct HostPort {
   std::string host;
   std::uint16_t port = 0;
 };
-Result<HostPort> parse_host_port(std::string_view key, std::string_view text);  // "[::1]:80", "127.0.0.1:0"
+Result<HostPort> parse_host_port(std::string_view key,
+                                 std::string_view text);  // "[::1]:80", "127.0.0.1:0"
 
 // "sqlite:{data}/x.db" → {sqlite, /abs/data/x.db, {}}; "memory:?mb=256" → {memory, "", {mb: 256}}.
 struct PartUrl {

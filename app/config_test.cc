@@ -8,7 +8,9 @@
 namespace sv {
 namespace {
 
-Result<Config> from_sets(std::vector<std::string> sets) { return load_config({.file = {}, .environment = {}, .sets = std::move(sets)}); }
+Result<Config> from_sets(std::vector<std::string> sets) {
+  return load_config({.file = {}, .environment = {}, .sets = std::move(sets)});
+}
 
 std::string sentence(std::vector<std::string> sets) {
   auto config = from_sets(std::move(sets));
@@ -16,7 +18,8 @@ std::string sentence(std::vector<std::string> sets) {
 }
 
 TEST(Config, TheShippedFileHoldsTheDefaults) {
-  auto shipped = load_config({.file = SV_SOURCE_DIR "/configs/config.yaml", .environment = {}, .sets = {}});
+  auto shipped =
+      load_config({.file = SV_SOURCE_DIR "/configs/config.yaml", .environment = {}, .sets = {}});
   ASSERT_TRUE(shipped) << shipped.error().detail;
   Config none;
   EXPECT_EQ(shipped->listen, none.listen);
@@ -31,7 +34,9 @@ TEST(Config, SetWinsOverEnvironmentWinsOverFile) {
   auto dir = std::filesystem::temp_directory_path() / fmt::format("sv_config_{}", ::getpid());
   std::filesystem::create_directories(dir);
   std::ofstream(dir / "c.yaml") << "auth: {access_ttl: 1h, bcrypt_cost: 5}\nlimits.factor: 2\n";
-  auto c = load_config({.file = dir / "c.yaml", .environment = {"SHORTVIDEO_AUTH__ACCESS_TTL=2h", "HOME=/x"}, .sets = {"limits.factor=3"}});
+  auto c = load_config({.file = dir / "c.yaml",
+                        .environment = {"SHORTVIDEO_AUTH__ACCESS_TTL=2h", "HOME=/x"},
+                        .sets = {"limits.factor=3"}});
   std::filesystem::remove_all(dir);
   ASSERT_TRUE(c) << c.error().detail;
   EXPECT_EQ(c->access_ttl, std::chrono::hours(2));
@@ -43,14 +48,17 @@ TEST(Config, AnUnknownKeyIsRefusedWithASuggestion) {
   EXPECT_EQ(sentence({"listn=1"}), "listn (--set): there is no such key; did you mean listen?");
   auto c = load_config({.file = {}, .environment = {"SHORTVIDEO_DATBASE=x"}, .sets = {}});
   ASSERT_FALSE(c);
-  EXPECT_EQ(c.error().detail, "datbase (SHORTVIDEO_DATBASE): there is no such key; did you mean database?");
+  EXPECT_EQ(c.error().detail,
+            "datbase (SHORTVIDEO_DATBASE): there is no such key; did you mean database?");
 }
 
 TEST(Config, AWrongTypeNamesTheKeyAndWhatItExpects) {
-  EXPECT_EQ(sentence({"auth.bcrypt_cost=ten"}), "auth.bcrypt_cost (--set): ten is not a whole number");
+  EXPECT_EQ(sentence({"auth.bcrypt_cost=ten"}),
+            "auth.bcrypt_cost (--set): ten is not a whole number");
   EXPECT_NE(sentence({"auth.access_ttl=soon"}).find("duration"), std::string::npos);
   EXPECT_NE(sentence({"listen=8080"}).find("listen: 8080 is not an address"), std::string::npos);
-  EXPECT_NE(sentence({"auth.keys=[{kid: a, secret: short}]"}).find("at least 32"), std::string::npos);
+  EXPECT_NE(sentence({"auth.keys=[{kid: a, secret: short}]"}).find("at least 32"),
+            std::string::npos);
 }
 
 TEST(Config, AListFromTheCommandLineOrTheEnvironmentIsYaml) {
@@ -70,8 +78,10 @@ TEST(Config, AListFromTheCommandLineOrTheEnvironmentIsYaml) {
   EXPECT_EQ(proxies(R"("127.0.0.1")"), List{"127.0.0.1"});
   EXPECT_EQ(proxies(R"("127.0.0.1", '::1')"), (List{"127.0.0.1", "::1"}));
 
-  auto c = load_config(
-      {.file = {}, .environment = {R"(SHORTVIDEO_CORS__ORIGINS=["https://app.example"])", "SHORTVIDEO_WS__ORIGINS=*"}, .sets = {"services=[all]"}});
+  auto c = load_config({.file = {},
+                        .environment = {R"(SHORTVIDEO_CORS__ORIGINS=["https://app.example"])",
+                                        "SHORTVIDEO_WS__ORIGINS=*"},
+                        .sets = {"services=[all]"}});
   ASSERT_TRUE(c) << c.error().detail;
   EXPECT_EQ(c->cors_origins, List{"https://app.example"});
   EXPECT_EQ(c->ws_origins, List{"*"});
@@ -79,30 +89,39 @@ TEST(Config, AListFromTheCommandLineOrTheEnvironmentIsYaml) {
 }
 
 TEST(Config, WhatIsNoListIsRefused) {
-  for (const std::string bad : {R"(["127.0.0.1")", R"(["127.0.0.1"] junk)", R"(["127.0.0.1"] [x])", "{a: b}", "[[127.0.0.1]]", R"("127.0.0.1)"})
-    EXPECT_EQ(sentence({"trusted_proxies=" + bad}), "trusted_proxies (--set): " + bad + " is not a list such as [a, b]");
+  for (const std::string bad : {R"(["127.0.0.1")", R"(["127.0.0.1"] junk)", R"(["127.0.0.1"] [x])",
+                                "{a: b}", "[[127.0.0.1]]", R"("127.0.0.1)"})
+    EXPECT_EQ(sentence({"trusted_proxies=" + bad}),
+              "trusted_proxies (--set): " + bad + " is not a list such as [a, b]");
   EXPECT_NE(sentence({"auth.keys=[{kid"}).find("auth.keys (--set)"), std::string::npos);
 }
 
 TEST(Config, AnAddressOrOriginThatIsNoneIsRefusedByItsKey) {
-  EXPECT_EQ(sentence({"trusted_proxies=10.0.0.0/8,localhost"}), "trusted_proxies: \"localhost\" is neither an address nor a network like 10.0.0.0/8");
+  EXPECT_EQ(sentence({"trusted_proxies=10.0.0.0/8,localhost"}),
+            "trusted_proxies: \"localhost\" is neither an address nor a network like 10.0.0.0/8");
   for (const std::string key : {"cors.origins", "ws.origins"}) {
     EXPECT_EQ(sentence({key + "=[https://app.example, \"*\"]"}), "");
     EXPECT_EQ(sentence({key + "=https://app.example/"}),
-              key + ": \"https://app.example/\" is no origin like https://app.example or http://localhost:3000, without a path, nor *");
+              key +
+                  ": \"https://app.example/\" is no origin like https://app.example or "
+                  "http://localhost:3000, without a path, nor *");
   }
 }
 
 TEST(Config, ACertificateNeedsItsKey) {
-  EXPECT_EQ(sentence({"tls.cert=/c.pem"}), "tls.key: it is empty, but tls.cert is not; name both files or neither");
-  EXPECT_EQ(sentence({"tls.key=/k.pem"}), "tls.cert: it is empty, but tls.key is not; name both files or neither");
+  EXPECT_EQ(sentence({"tls.cert=/c.pem"}),
+            "tls.key: it is empty, but tls.cert is not; name both files or neither");
+  EXPECT_EQ(sentence({"tls.key=/k.pem"}),
+            "tls.cert: it is empty, but tls.key is not; name both files or neither");
   EXPECT_EQ(sentence({"tls.cert=/c.pem", "tls.key=/k.pem"}), "");
 }
 
 TEST(Config, APartWithoutAnAdapterIsRefusedByName) {
-  EXPECT_EQ(sentence({"database=postgres://h/d"}), "database: this build has no adapter for \"postgres://h/d\"; it has sqlite");
+  EXPECT_EQ(sentence({"database=postgres://h/d"}),
+            "database: this build has no adapter for \"postgres://h/d\"; it has sqlite");
   EXPECT_NE(sentence({"services=user"}).find("services:"), std::string::npos);
-  EXPECT_NE(sentence({"databases.shop=sqlite:x"}).find("there is no service shop"), std::string::npos);
+  EXPECT_NE(sentence({"databases.shop=sqlite:x"}).find("there is no service shop"),
+            std::string::npos);
 }
 
 TEST(Config, PartUrlsExpandTheDataFolderAndTheQuery) {

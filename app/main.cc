@@ -19,9 +19,11 @@ struct Options {
 };
 
 void add_data_options(CLI::App& command, Options& options) {
-  command.add_option("--config", options.config_file, "configuration file (configs/config.yaml lists every key)");
+  command.add_option("--config", options.config_file,
+                     "configuration file (configs/config.yaml lists every key)");
   command.add_option("--data", options.data, "data folder");
-  command.add_option("--set", options.sets, "set one key: --set limits.factor=2")->allow_extra_args(false);
+  command.add_option("--set", options.sets, "set one key: --set limits.factor=2")
+      ->allow_extra_args(false);
 }
 
 sv::Result<sv::Config> load(const Options& options) {
@@ -55,7 +57,8 @@ int main(int argc, char** argv) {
 
   auto* serve = app.add_subcommand("serve", "run the services and the HTTP gateway");
   add_data_options(*serve, options);
-  serve->add_option("--listen", options.listen, "address of the HTTP server, e.g. 127.0.0.1:8080 (port 0 picks one)");
+  serve->add_option("--listen", options.listen,
+                    "address of the HTTP server, e.g. 127.0.0.1:8080 (port 0 picks one)");
   serve->add_option("--services", options.services, "which services run in this process (all)");
   auto* migrate = app.add_subcommand("migrate", "bring the database to this binary's version");
   add_data_options(*migrate, options);
@@ -64,13 +67,18 @@ int main(int argc, char** argv) {
   check->add_option("--listen", options.listen);
   check->add_option("--services", options.services);
   auto* version = app.add_subcommand("version", "print the version");
-  auto* fsck = app.add_subcommand("fsck", "compare database and objects: exit 0 clean, 1 findings, 2 could not run");
+  auto* fsck = app.add_subcommand(
+      "fsck", "compare database and objects: exit 0 clean, 1 findings, 2 could not run");
   add_data_options(*fsck, options);
-  fsck->add_flag("--repair", repair, "remove orphans and mark what is missing (stop the server first)");
-  auto* backup = app.add_subcommand("backup", "copy the data of a running or stopped server to a new folder");
+  fsck->add_flag("--repair", repair,
+                 "remove orphans and mark what is missing (stop the server first)");
+  auto* backup =
+      app.add_subcommand("backup", "copy the data of a running or stopped server to a new folder");
   backup->add_option("out", folder, "folder to make")->required();
   add_data_options(*backup, options);
-  auto* restore = app.add_subcommand("restore", "make a data folder from a backup and verify it: exit 0 whole, 1 damaged backup, 2 could not run");
+  auto* restore = app.add_subcommand("restore",
+                                     "make a data folder from a backup and verify it: exit 0 "
+                                     "whole, 1 damaged backup, 2 could not run");
   restore->add_option("in", folder, "folder that backup made")->required();
   add_data_options(*restore, options);
   auto* user = app.add_subcommand("user", "manage accounts from the command line");
@@ -81,8 +89,10 @@ int main(int argc, char** argv) {
     add_data_options(*command, options);
     return command;
   };
-  auto* user_create = add_user_command("create", "make an account; the password is read from standard input");
-  auto* user_password = add_user_command("set-password", "change a password, read from standard input; ends the sessions");
+  auto* user_create =
+      add_user_command("create", "make an account; the password is read from standard input");
+  auto* user_password = add_user_command(
+      "set-password", "change a password, read from standard input; ends the sessions");
   auto* user_admin = add_user_command("grant-admin", "make an account an administrator");
 
   try {
@@ -96,12 +106,22 @@ int main(int argc, char** argv) {
   }
   if (*check) return with_config(options, [](const Config& c) { return sv::commands::check(c); });
   if (*serve) return with_config(options, [](const Config& c) { return sv::commands::serve(c); });
-  if (*migrate) return with_config(options, [](const Config& c) { return sv::commands::migrate(c); });
-  if (*fsck) return with_config(options, [&](const Config& c) { return sv::commands::fsck(c, repair); });
-  if (*backup) return with_config(options, [&](const Config& c) { return sv::commands::backup(c, folder); });
-  if (*restore) return with_config(options, [&](const Config& c) { return sv::commands::restore(c, folder); });
-  if (*user_create) return with_config(options, [&](const Config& c) { return sv::commands::create_user(c, name); });
-  if (*user_password) return with_config(options, [&](const Config& c) { return sv::commands::set_password(c, name); });
-  if (*user_admin) return with_config(options, [&](const Config& c) { return sv::commands::grant_admin(c, name); });
+  if (*migrate)
+    return with_config(options, [](const Config& c) { return sv::commands::migrate(c); });
+  if (*fsck)
+    return with_config(options, [&](const Config& c) { return sv::commands::fsck(c, repair); });
+  if (*backup)
+    return with_config(options, [&](const Config& c) { return sv::commands::backup(c, folder); });
+  if (*restore)
+    return with_config(options, [&](const Config& c) { return sv::commands::restore(c, folder); });
+  if (*user_create)
+    return with_config(options,
+                       [&](const Config& c) { return sv::commands::create_user(c, name); });
+  if (*user_password)
+    return with_config(options,
+                       [&](const Config& c) { return sv::commands::set_password(c, name); });
+  if (*user_admin)
+    return with_config(options,
+                       [&](const Config& c) { return sv::commands::grant_admin(c, name); });
   return sv::commands::kCannotRun;
 }

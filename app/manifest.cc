@@ -24,7 +24,9 @@ constexpr int kFormat = 1;
 constexpr std::size_t kPiece = 1u << 20;
 
 std::unexpected<Error> io_failed(const char* what, const fs::path& path) {
-  const Errc code = errno == ENOSPC || errno == EDQUOT ? Errc::storage_full : errno == ENOENT ? Errc::not_found : Errc::internal;
+  const Errc code = errno == ENOSPC || errno == EDQUOT ? Errc::storage_full
+                    : errno == ENOENT                  ? Errc::not_found
+                                                       : Errc::internal;
   return fail(code, {}, fmt::format("cannot {} {}: {}", what, path.string(), std::strerror(errno)));
 }
 
@@ -84,7 +86,8 @@ Manifest manifest_of(const json::object& o) {
                .missing = texts(o.at("missing")),
                .files = {}};
   for (const json::value& d : o.at("databases").as_array())
-    out.databases.push_back({.path = std::string(d.at("path").as_string()), .services = texts(d.at("services"))});
+    out.databases.push_back(
+        {.path = std::string(d.at("path").as_string()), .services = texts(d.at("services"))});
   for (const json::value& f : o.at("files").as_array())
     out.files.push_back({.path = std::string(f.at("path").as_string()),
                          .size = f.at("size").to_number<std::uint64_t>(),
@@ -98,17 +101,22 @@ Result<> write_manifest(const fs::path& folder, const Manifest& manifest) {
   const fs::path path = folder / kManifestFile;
   std::ofstream out(path, std::ios::binary);
   // A line a file: readable, and written without holding a second copy of a long list.
-  out << "{\"format\": " << kFormat << ", \"version\": " << json::serialize(json::value(manifest.version))
+  out << "{\"format\": " << kFormat
+      << ", \"version\": " << json::serialize(json::value(manifest.version))
       << ", \"time\": " << json::serialize(json::value(manifest.time)) << ",\n\"databases\": [";
   const char* comma = "\n";
   for (const BackupDatabase& d : manifest.databases) {
     out << std::exchange(comma, ",\n")
-        << json::serialize(json::object{{"path", d.path}, {"services", json::array(d.services.begin(), d.services.end())}});
+        << json::serialize(json::object{
+               {"path", d.path}, {"services", json::array(d.services.begin(), d.services.end())}});
   }
-  out << "],\n\"missing\": " << json::serialize(json::array(manifest.missing.begin(), manifest.missing.end())) << ",\n\"files\": [";
+  out << "],\n\"missing\": "
+      << json::serialize(json::array(manifest.missing.begin(), manifest.missing.end()))
+      << ",\n\"files\": [";
   comma = "\n";
   for (const BackupFile& f : manifest.files)
-    out << std::exchange(comma, ",\n") << json::serialize(json::object{{"path", f.path}, {"size", f.size}, {"sha256", f.sha256}});
+    out << std::exchange(comma, ",\n")
+        << json::serialize(json::object{{"path", f.path}, {"size", f.size}, {"sha256", f.sha256}});
   out << "]}\n";
   out.close();
   if (!out) return io_failed("write", path);
@@ -118,7 +126,9 @@ Result<> write_manifest(const fs::path& folder, const Manifest& manifest) {
 Result<Manifest> read_manifest(const fs::path& folder) {
   const fs::path path = folder / kManifestFile;
   std::ifstream in(path, std::ios::binary);
-  if (!in) return fail(Errc::not_found, {}, fmt::format("{} is no backup: it has no {}", folder.string(), kManifestFile));
+  if (!in)
+    return fail(Errc::not_found, {},
+                fmt::format("{} is no backup: it has no {}", folder.string(), kManifestFile));
   Manifest out;
   try {
     json::stream_parser parser;
@@ -128,11 +138,18 @@ Result<Manifest> read_manifest(const fs::path& folder) {
     parser.finish();
     const json::value root = parser.release();
     if (const auto format = root.at("format").to_number<int>(); format != kFormat)
-      return fail(Errc::rejected, {}, fmt::format("{} has format {}; this program reads format {}", path.string(), format, kFormat));
+      return fail(Errc::rejected, {},
+                  fmt::format("{} has format {}; this program reads format {}", path.string(),
+                              format, kFormat));
     out = manifest_of(root.as_object());
-  } catch (const std::exception& e) { return fail(Errc::rejected, "backup_damaged", fmt::format("{} is damaged: {}", path.string(), e.what())); }
+  } catch (const std::exception& e) {
+    return fail(Errc::rejected, "backup_damaged",
+                fmt::format("{} is damaged: {}", path.string(), e.what()));
+  }
   for (const BackupFile& f : out.files)
-    if (!inside(f.path)) return fail(Errc::rejected, "backup_damaged", fmt::format("{} names {}, which is not in its folder", path.string(), f.path));
+    if (!inside(f.path))
+      return fail(Errc::rejected, "backup_damaged",
+                  fmt::format("{} names {}, which is not in its folder", path.string(), f.path));
   return out;
 }
 

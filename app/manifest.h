@@ -31,11 +31,13 @@ struct Manifest {
 };
 
 Result<> write_manifest(const std::filesystem::path& folder, const Manifest& manifest);
-// An error is one sentence: no backup, cut off, made by a newer version, or naming files outside of its folder.
+// An error is one sentence: no backup, cut off, made by a newer version, or naming files outside of
+// its folder.
 Result<Manifest> read_manifest(const std::filesystem::path& folder);
 
 // Size and hash of what `from` holds; `to` is a new file with the same bytes, its folders are made.
-Result<BackupFile> copy_hashed(const std::filesystem::path& from, const std::filesystem::path& to, unsigned mode);
+Result<BackupFile> copy_hashed(const std::filesystem::path& from, const std::filesystem::path& to,
+                               unsigned mode);
 Result<BackupFile> hash_file(const std::filesystem::path& file);
 // Makes everything that was written to the file system of `folder` durable.
 Result<> sync_all(const std::filesystem::path& folder);

@@ -30,10 +30,13 @@ namespace sv {
 namespace {
 
 constexpr std::chrono::seconds kCertificateLook{60};
-constexpr std::size_t kLoginsWaiting = 64;  // for one thread: some 6 s of bcrypt, less than a request's time
-constexpr std::chrono::hours kLinkLife{6};  // of a signed media URL: longer than the longest video plays
+constexpr std::size_t kLoginsWaiting =
+    64;  // for one thread: some 6 s of bcrypt, less than a request's time
+constexpr std::chrono::hours kLinkLife{
+    6};  // of a signed media URL: longer than the longest video plays
 
-// Event loops, one thread each. The last one is for background work, so that no request waits behind it.
+// Event loops, one thread each. The last one is for background work, so that no request waits
+// behind it.
 class Loops {
  public:
   explicit Loops(std::size_t count) {
@@ -45,8 +48,8 @@ class Loops {
   }
   ~Loops() { end(); }
 
-  // The threads are gone, and with them every frame that still waited: what frames refer to may go now. Strands and timers of objects that go
-  // later stay valid until the loops themselves go.
+  // The threads are gone, and with them every frame that still waited: what frames refer to may go
+  // now. Strands and timers of objects that go later stay valid until the loops themselves go.
   void end() {
     guards_.clear();
     for (auto& loop : loops_) loop->stop();
@@ -78,19 +81,23 @@ Task<Result<>> check_database(sql::Database& db) {
 
 Task<Result<>> check_objects(ObjectStore& objects) {
   auto info = co_await objects.head("health/none");
-  if (!info && info.error().code != Errc::not_found) co_return std::unexpected(std::move(info.error()));
+  if (!info && info.error().code != Errc::not_found)
+    co_return std::unexpected(std::move(info.error()));
   co_return Result<>{};
 }
 
 Result<std::vector<auth::Key>> signing_keys(const Config& config) {
-  if (config.auth_keys.empty()) return auth::load_or_create_keys(std::filesystem::path(config.data) / "auth_keys");
+  if (config.auth_keys.empty())
+    return auth::load_or_create_keys(std::filesystem::path(config.data) / "auth_keys");
   std::vector<auth::Key> keys;
   for (const auto& key : config.auth_keys) keys.push_back({key.kid, key.secret});
   SV_CHECK(auth::KeyRing::validate(keys));
   return keys;
 }
 
-std::filesystem::path scratch(const Config& config) { return std::filesystem::absolute(std::filesystem::path(config.data) / "scratch"); }
+std::filesystem::path scratch(const Config& config) {
+  return std::filesystem::absolute(std::filesystem::path(config.data) / "scratch");
+}
 
 Result<std::unique_ptr<media::MediaTools>> media_tools(const Config& config) {
   if (config.transcode_workers == 0) return nullptr;
@@ -100,10 +107,12 @@ Result<std::unique_ptr<media::MediaTools>> media_tools(const Config& config) {
   options.max_duration = config.uploads_max_duration;
   auto tools = media::make_media_tools(options);
   if (auto ready = block_on(tools->check()); !ready)
-    return fail(
-        Errc::unavailable, "jail_unusable",
-        fmt::format("transcode.jail: {}; install bubblewrap and ffmpeg (script/setup), or start with transcode.workers=0", ready.error().detail));
-  if (!options.jail) log::warn("media", "transcode.jail is off: ffmpeg reads hostile files without a jail", {});
+    return fail(Errc::unavailable, "jail_unusable",
+                fmt::format("transcode.jail: {}; install bubblewrap and ffmpeg (script/setup), or "
+                            "start with transcode.workers=0",
+                            ready.error().detail));
+  if (!options.jail)
+    log::warn("media", "transcode.jail is off: ffmpeg reads hostile files without a jail", {});
   return tools;
 }
 
@@ -122,8 +131,11 @@ class Server {
     SV_TRY(auto keys, signing_keys(config));
     SV_TRY(auto tools, media_tools(config));
     auto search = make_local_search(std::filesystem::path(config.data) / "search.db");
-    if (!search) return fail(Errc::unavailable, "search_unusable", fmt::format("search: {}", search.error().detail));
-    auto server = std::unique_ptr<Server>(new Server(config, std::move(storage), std::move(keys), std::move(tools), std::move(*search)));
+    if (!search)
+      return fail(Errc::unavailable, "search_unusable",
+                  fmt::format("search: {}", search.error().detail));
+    auto server = std::unique_ptr<Server>(new Server(config, std::move(storage), std::move(keys),
+                                                     std::move(tools), std::move(*search)));
     SV_CHECK(server->listen(config));
     return server;
   }
@@ -147,8 +159,8 @@ class Server {
   }
 
  private:
-  Server(const Config& c, std::unique_ptr<Storage> storage, std::vector<auth::Key> keys, std::unique_ptr<media::MediaTools> tools,
-         std::unique_ptr<SearchIndex> search)
+  Server(const Config& c, std::unique_ptr<Storage> storage, std::vector<auth::Key> keys,
+         std::unique_ptr<media::MediaTools> tools, std::unique_ptr<SearchIndex> search)
       : storage_(std::move(storage)),
         keys_(std::move(keys)),
         revoked_(storage_->clock),
@@ -160,60 +172,77 @@ class Server {
         cache_(make_memory_cache({.bytes = cache_bytes(c)})),
         loops_(c.threads > 0 ? static_cast<std::size_t>(c.threads) : cores_),
         events_(make_local_events(databases(), storage_->clock, loops_.background(), {})) {
-    services_.user = (user_ = user::make_user_service({storage_->of("user"), storage_->clock, *storage_->ids, keys_, revoked_, bcrypt_pool_, *events_,
-                                                       revision_, services_, metrics_, *storage_->disk, tools_.get()},
-                                                      {.access_ttl = c.access_ttl,
-                                                       .refresh_ttl = c.refresh_ttl,
-                                                       .scratch = scratch(c),
-                                                       .public_url = c.public_url,
-                                                       .bcrypt_cost = static_cast<int>(c.bcrypt_cost)}))
-                         .get();
+    services_.user =
+        (user_ = user::make_user_service(
+             {storage_->of("user"), storage_->clock, *storage_->ids, keys_, revoked_, bcrypt_pool_,
+              *events_, revision_, services_, metrics_, *storage_->disk, tools_.get()},
+             {.access_ttl = c.access_ttl,
+              .refresh_ttl = c.refresh_ttl,
+              .scratch = scratch(c),
+              .public_url = c.public_url,
+              .bcrypt_cost = static_cast<int>(c.bcrypt_cost)}))
+            .get();
     services_.video =
-        (video_ = video::make_video_service({.db = storage_->of("video"),
-                                             .clock = storage_->clock,
-                                             .ids = *storage_->ids,
-                                             .objects = *storage_->objects,
-                                             .events = *events_,
-                                             .search = *search_,
-                                             .services = services_,
-                                             .revision = revision_,
-                                             .metrics = metrics_,
-                                             .executor = loops_.background(),
-                                             .media = tools_.get(),
-                                             .sign = [this](std::string_view prefix) { return signer_.sign(prefix, kLinkLife); }},
-                                            {.public_url = c.public_url, .scratch = scratch(c), .workers = static_cast<int>(c.transcode_workers)}))
+        (video_ = video::make_video_service(
+             {.db = storage_->of("video"),
+              .clock = storage_->clock,
+              .ids = *storage_->ids,
+              .objects = *storage_->objects,
+              .events = *events_,
+              .search = *search_,
+              .services = services_,
+              .revision = revision_,
+              .metrics = metrics_,
+              .executor = loops_.background(),
+              .media = tools_.get(),
+              .sign = [this](std::string_view prefix) { return signer_.sign(prefix, kLinkLife); }},
+             {.public_url = c.public_url,
+              .scratch = scratch(c),
+              .workers = static_cast<int>(c.transcode_workers)}))
             .get();
     services_.interaction = (interaction_ = interaction::make_interaction_service(
-                                 {storage_->of("interaction"), storage_->clock, *storage_->ids, *events_, revision_, services_, metrics_}))
+                                 {storage_->of("interaction"), storage_->clock, *storage_->ids,
+                                  *events_, revision_, services_, metrics_}))
                                 .get();
     services_.message =
-        (message_ = message::make_message_service({storage_->of("message"), storage_->clock, *storage_->ids, *events_, services_, metrics_})).get();
-    services_.social = (social_ = social::make_social_service({storage_->of("social"), storage_->clock, *events_, revision_, services_})).get();
+        (message_ = message::make_message_service({storage_->of("message"), storage_->clock,
+                                                   *storage_->ids, *events_, services_, metrics_}))
+            .get();
+    services_.social =
+        (social_ = social::make_social_service(
+             {storage_->of("social"), storage_->clock, *events_, revision_, services_}))
+            .get();
     for (auto& [path, db] : storage_->files)
-      metrics_.watch("shortvideo_sql_reads", "Read statements since the start", [file = db.get()] { return static_cast<double>(file->statements()); },
+      metrics_.watch("shortvideo_sql_reads", "Read statements since the start",
+                     [file = db.get()] { return static_cast<double>(file->statements()); },
                      {{"file", std::filesystem::path(path).stem().string()}});
     std::vector<gateway::ReadyCheck> ready;
-    for (auto& [service, db] : storage_->databases) ready.push_back({service + ".database", [db] { return check_database(*db); }});
-    ready.push_back({"objects", [objects = storage_->objects.get()] { return check_objects(*objects); }});
-    gateway_ =
-        gateway::make_gateway({services_, *cache_, *storage_->objects, keys_, revoked_, storage_->clock, metrics_, revision_, std::move(ready)},
-                              {.version = SV_VERSION,
-                               .public_url = c.public_url,
-                               .trusted_proxies = c.trusted_proxies,
-                               .cors_origins = c.cors_origins,
-                               .limits_enabled = c.limits_enabled,
-                               .limits_factor = c.limits_factor,
-                               .upload_bytes = static_cast<std::uint64_t>(c.upload_bytes),
-                               .media_max_age = c.media_max_age});
+    for (auto& [service, db] : storage_->databases)
+      ready.push_back({service + ".database", [db] { return check_database(*db); }});
+    ready.push_back(
+        {"objects", [objects = storage_->objects.get()] { return check_objects(*objects); }});
+    gateway_ = gateway::make_gateway({services_, *cache_, *storage_->objects, keys_, revoked_,
+                                      storage_->clock, metrics_, revision_, std::move(ready)},
+                                     {.version = SV_VERSION,
+                                      .public_url = c.public_url,
+                                      .trusted_proxies = c.trusted_proxies,
+                                      .cors_origins = c.cors_origins,
+                                      .limits_enabled = c.limits_enabled,
+                                      .limits_factor = c.limits_factor,
+                                      .upload_bytes = static_cast<std::uint64_t>(c.upload_bytes),
+                                      .media_max_age = c.media_max_age});
   }
 
   Result<> listen(const Config& config) {
     SV_CHECK(block_on(user::load_revoked_sessions(storage_->of("user"), revoked_)));
     SV_TRY(HostPort address, parse_host_port("listen", config.listen));
     SV_TRY(tls_, load_tls(config));
-    http_ = net::make_http_server({.host = address.host, .port = address.port, .limits = {}, .tls = tls_}, loops_.edge(), gateway_->handler(),
-                                  gateway_->error_body());
-    if (auto bound = http_->start(); !bound) return fail(Errc::unavailable, "listen_failed", fmt::format("listen: {}", bound.error().detail));
+    http_ = net::make_http_server(
+        {.host = address.host, .port = address.port, .limits = {}, .tls = tls_}, loops_.edge(),
+        gateway_->handler(), gateway_->error_body());
+    if (auto bound = http_->start(); !bound)
+      return fail(Errc::unavailable, "listen_failed",
+                  fmt::format("listen: {}", bound.error().detail));
     video_->start();
     events_->start();
     return {};
@@ -267,13 +296,17 @@ void renew_certificate(net::TlsIdentity& tls, bool asked) {
   } else {
     renewed = tls.reload_if_changed();
   }
-  if (!renewed) return log::error("app", "the new certificate cannot be used, the old one stays", {{"error", tls_sentence(renewed.error())}});
+  if (!renewed)
+    return log::error("app", "the new certificate cannot be used, the old one stays",
+                      {{"error", tls_sentence(renewed.error())}});
   if (!*renewed) return;
   log::info("app", "certificate loaded", {});
-  if (const std::string warning = tls.warning(); !warning.empty()) log::warn("app", "tls.cert", {{"warning", warning}});
+  if (const std::string warning = tls.warning(); !warning.empty())
+    log::warn("app", "tls.cert", {{"warning", warning}});
 }
 
-// Until SIGINT or SIGTERM comes. Meanwhile SIGHUP, or a change of its files, renews the certificate.
+// Until SIGINT or SIGTERM comes. Meanwhile SIGHUP, or a change of its files, renews the
+// certificate.
 int wait_for_stop(const sigset_t& signals, net::TlsIdentity* tls) {
   for (;;) {
     const timespec look{.tv_sec = kCertificateLook.count(), .tv_nsec = 0};
@@ -298,10 +331,15 @@ Result<> run_server(const Config& config) {
 
   SV_TRY(HostPort address, parse_host_port("listen", config.listen));
   SV_TRY(auto server, Server::start(config));
-  const std::string host = address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]";
+  const std::string host =
+      address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]";
   fmt::print("listening on {}://{}:{}\n", server->tls() ? "https" : "http", host, server->port());
   std::fflush(stdout);
-  log::info("app", "started", {{"version", SV_VERSION}, {"listen", config.listen}, {"port", server->port()}, {"data", config.data}});
+  log::info("app", "started",
+            {{"version", SV_VERSION},
+             {"listen", config.listen},
+             {"port", server->port()},
+             {"data", config.data}});
 
   if (const std::string warning = server->tls() ? server->tls()->warning() : ""; !warning.empty())
     log::warn("app", "tls.cert", {{"warning", warning}});

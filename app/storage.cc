@@ -20,7 +20,8 @@ constexpr int kServeNode = 0, kAdminNode = 1;
 
 // The error as a sentence that begins with the key.
 std::unexpected<Error> blame(std::string_view key, Error error) {
-  if (!error.detail.starts_with(key)) error.detail = fmt::format("{}: {}", key, error.detail.empty() ? error.token : error.detail);
+  if (!error.detail.starts_with(key))
+    error.detail = fmt::format("{}: {}", key, error.detail.empty() ? error.token : error.detail);
   return std::unexpected(std::move(error));
 }
 
@@ -37,8 +38,10 @@ Result<> open_databases(const Config& config, Access access, Storage& storage) {
                           {"video", video::migrations()}};
   for (const Owner& owner : owners) {
     auto own = config.databases.find(owner.service);
-    const std::string key = own == config.databases.end() ? "database" : "databases." + owner.service;
-    PartUrl url = parse_part_url(config, own == config.databases.end() ? config.database : own->second);
+    const std::string key =
+        own == config.databases.end() ? "database" : "databases." + owner.service;
+    PartUrl url =
+        parse_part_url(config, own == config.databases.end() ? config.database : own->second);
     auto& file = storage.files[url.path];
     const bool fresh = !file;
     if (fresh) {
@@ -52,9 +55,11 @@ Result<> open_databases(const Config& config, Access access, Storage& storage) {
     storage.databases[owner.service] = file.get();
     if (access == Access::look) continue;
     if (fresh) {
-      if (auto done = migrate_sqlite(*file, local_events_migrations(), "event"); !done) return blame(key, std::move(done.error()));
+      if (auto done = migrate_sqlite(*file, local_events_migrations(), "event"); !done)
+        return blame(key, std::move(done.error()));
     }
-    if (auto done = migrate_sqlite(*file, owner.migrations, owner.service); !done) return blame(key, std::move(done.error()));
+    if (auto done = migrate_sqlite(*file, owner.migrations, owner.service); !done)
+      return blame(key, std::move(done.error()));
   }
   return {};
 }
@@ -69,7 +74,8 @@ Result<std::unique_ptr<Storage>> open_storage(const Config& config, Access acces
   if (ec || !fs::is_directory(data))
     return fail(Errc::unavailable, "data_unusable",
                 fmt::format("data: {} is not a folder{}", data.string(),
-                            ec ? " and cannot be made: " + ec.message() : "; name the one that shortvideo serve uses"));
+                            ec ? " and cannot be made: " + ec.message()
+                               : "; name the one that shortvideo serve uses"));
   if (access != Access::look) {
     SV_TRY(DataLock lock, DataLock::acquire(data, access == Access::serve ? "lock" : "lock.admin"));
     storage->locks.push_back(std::move(lock));
@@ -80,7 +86,9 @@ Result<std::unique_ptr<Storage>> open_storage(const Config& config, Access acces
   }
   storage->disk = std::make_unique<ThreadPool>("disk", 4, 4096);
   SV_CHECK(open_databases(config, access, *storage));
-  auto objects = make_file_objects({.root = parse_part_url(config, config.objects).path, .read_only = access != Access::serve}, *storage->disk);
+  auto objects = make_file_objects(
+      {.root = parse_part_url(config, config.objects).path, .read_only = access != Access::serve},
+      *storage->disk);
   if (!objects) return blame("objects", std::move(objects.error()));
   storage->objects = std::move(*objects);
   return storage;

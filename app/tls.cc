@@ -4,7 +4,9 @@
 
 namespace sv {
 
-std::string tls_sentence(const Error& error) { return error.field.empty() ? error.detail : fmt::format("tls.{}: {}", error.field, error.detail); }
+std::string tls_sentence(const Error& error) {
+  return error.field.empty() ? error.detail : fmt::format("tls.{}: {}", error.field, error.detail);
+}
 
 Result<std::shared_ptr<net::TlsIdentity>> load_tls(const Config& config) {
   if (config.tls_cert.empty()) return nullptr;

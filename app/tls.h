@@ -7,7 +7,8 @@
 
 namespace sv {
 
-// What the listener shows, null when it is plain HTTP. An error is one sentence that names tls.cert or tls.key.
+// What the listener shows, null when it is plain HTTP. An error is one sentence that names tls.cert
+// or tls.key.
 Result<std::shared_ptr<net::TlsIdentity>> load_tls(const Config& config);
 std::string tls_sentence(const Error& error);
 

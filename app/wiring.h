@@ -22,14 +22,16 @@ enum class Access {
   look,   // reads only, also beside a server; nothing is made
 };
 
-// The data that every subcommand opens. The part of the wiring that names storage adapters; serve's half is server.cc.
+// The data that every subcommand opens. The part of the wiring that names storage adapters; serve's
+// half is server.cc.
 struct Storage {
   SystemClock clock;
   std::vector<DataLock> locks;
   std::unique_ptr<ThreadPool> disk;
-  std::unique_ptr<IdSource> ids;                                // null when only looking
-  std::map<std::string, std::unique_ptr<sql::Database>> files;  // by path: services that name the same file share it
-  std::map<std::string, sql::Database*> databases;              // by service
+  std::unique_ptr<IdSource> ids;  // null when only looking
+  std::map<std::string, std::unique_ptr<sql::Database>>
+      files;  // by path: services that name the same file share it
+  std::map<std::string, sql::Database*> databases;  // by service
   std::unique_ptr<ObjectStore> objects;
 
   sql::Database& of(const std::string& service) { return *databases.at(service); }
@@ -38,7 +40,8 @@ struct Storage {
 // An error's detail is one sentence that names the key and how to fix it.
 Result<std::unique_ptr<Storage>> open_storage(const Config& config, Access access);
 
-// Runs the services and the gateway until SIGINT or SIGTERM. An error is one that kept it from starting.
+// Runs the services and the gateway until SIGINT or SIGTERM. An error is one that kept it from
+// starting.
 Result<> run_server(const Config& config);
 
 }  // namespace sv

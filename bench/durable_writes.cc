@@ -1,5 +1,6 @@
-// Durable likes and comments a second: the interaction service in this process, on a real file, against a bare loop that inserts the same
-// rows in transactions of `--group`, taking turns. Both flush every COMMIT (synchronous=FULL). See README.md.
+// Durable likes and comments a second: the interaction service in this process, on a real file,
+// against a bare loop that inserts the same rows in transactions of `--group`, taking turns. Both
+// flush every COMMIT (synchronous=FULL). See README.md.
 #include <sqlite3.h>
 
 #include <algorithm>
@@ -52,7 +53,8 @@ Act act(Work work, std::int64_t k) {
   return {.user = UserId(1 + user), .video = VideoId(1 + (user + turn) % kVideos)};
 }
 UserId author_of(VideoId video) { return UserId(1'000'000'000 + video.value % 100); }
-constexpr std::string_view kText = "what a lovely evening by the river, the light in the second half is perfect";
+constexpr std::string_view kText =
+    "what a lovely evening by the river, the light in the second half is perfect";
 
 [[noreturn]] void die(const std::string& what) {
   std::fprintf(stderr, "durable_writes: %s\n", what.c_str());
@@ -65,24 +67,30 @@ T must(Result<T> result) {
 }
 
 struct AllVideos final : video::VideoAbsent {
-  Task<Result<video::VideoBriefsResp>> get_video_briefs(const Ctx&, const video::VideoBriefsReq& req) override {
+  Task<Result<video::VideoBriefsResp>> get_video_briefs(const Ctx&,
+                                                        const video::VideoBriefsReq& req) override {
     video::VideoBriefsResp out;
-    for (VideoId id : req.video_ids) out.briefs[id] = {.id = id, .author_id = author_of(id), .title = {}, .cover_url = {}, .duration_ms = 0};
+    for (VideoId id : req.video_ids)
+      out.briefs[id] = {
+          .id = id, .author_id = author_of(id), .title = {}, .cover_url = {}, .duration_ms = 0};
     co_return out;
   }
 };
 
 struct AllUsers final : user::UserAbsent {
-  Task<Result<user::UserBriefsResp>> get_user_briefs(const Ctx&, const user::UserBriefsReq& req) override {
+  Task<Result<user::UserBriefsResp>> get_user_briefs(const Ctx&,
+                                                     const user::UserBriefsReq& req) override {
     user::UserBriefsResp out;
     out.private_ids.emplace();
-    for (UserId id : req.user_ids) out.briefs[id] = {.id = id, .username = "user", .avatar = {}, .is_follow = false};
+    for (UserId id : req.user_ids)
+      out.briefs[id] = {.id = id, .username = "user", .avatar = {}, .is_follow = false};
     co_return out;
   }
 };
 
 struct Strangers final : social::SocialAbsent {
-  Task<Result<social::SocialPartsResp>> get_social_parts(const Ctx&, const social::SocialPartsReq& req) override {
+  Task<Result<social::SocialPartsResp>> get_social_parts(
+      const Ctx&, const social::SocialPartsReq& req) override {
     social::SocialPartsResp out;
     for (UserId id : req.user_ids) out.parts[id] = {};
     co_return out;
@@ -124,13 +132,19 @@ Task<> caller(Run& run) {
     const auto start = Steady::now();
     bool done = false;
     if (run.work == Work::comments) {
-      const interaction::CommentActionReq req{.user_id = next.user, .video_id = next.video, .content = std::string(kText), .reply_to_id = {}};
+      const interaction::CommentActionReq req{.user_id = next.user,
+                                              .video_id = next.video,
+                                              .content = std::string(kText),
+                                              .reply_to_id = {}};
       done = (co_await run.service.comment_action(ctx, req)).has_value();
     } else {
-      const interaction::LikeActionReq req{.user_id = next.user, .video_id = next.video, .action = true};
+      const interaction::LikeActionReq req{
+          .user_id = next.user, .video_id = next.video, .action = true};
       done = (co_await run.service.like_action(ctx, req)).has_value();
     }
-    if (done) run.latencies.push_back(std::chrono::duration<double, std::milli>(Steady::now() - start).count());
+    if (done)
+      run.latencies.push_back(
+          std::chrono::duration<double, std::milli>(Steady::now() - start).count());
     else ++run.failed;
   }
 }
@@ -149,7 +163,9 @@ class Raw {
  public:
   explicit Raw(const fs::path& path) {
     if (sqlite3_open(path.c_str(), &db_) != SQLITE_OK) die("cannot open " + path.string());
-    exec("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16000; PRAGMA wal_autocheckpoint=4000;");
+    exec(
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA "
+        "cache_size=-16000; PRAGMA wal_autocheckpoint=4000;");
   }
   ~Raw() {
     for (sqlite3_stmt* s : statements_) sqlite3_finalize(s);
@@ -159,11 +175,13 @@ class Raw {
   Raw& operator=(const Raw&) = delete;
 
   void exec(const char* sql) {
-    if (sqlite3_exec(db_, sql, nullptr, nullptr, nullptr) != SQLITE_OK) die(std::string(sql) + ": " + sqlite3_errmsg(db_));
+    if (sqlite3_exec(db_, sql, nullptr, nullptr, nullptr) != SQLITE_OK)
+      die(std::string(sql) + ": " + sqlite3_errmsg(db_));
   }
   sqlite3_stmt* prepare(const char* sql) {
     sqlite3_stmt* s = nullptr;
-    if (sqlite3_prepare_v2(db_, sql, -1, &s, nullptr) != SQLITE_OK) die(std::string(sql) + ": " + sqlite3_errmsg(db_));
+    if (sqlite3_prepare_v2(db_, sql, -1, &s, nullptr) != SQLITE_OK)
+      die(std::string(sql) + ": " + sqlite3_errmsg(db_));
     return statements_.emplace_back(s);
   }
   template <class... A>
@@ -183,7 +201,9 @@ class Raw {
 
  private:
   static void bind(sqlite3_stmt* s, int i, std::int64_t v) { sqlite3_bind_int64(s, i, v); }
-  static void bind(sqlite3_stmt* s, int i, std::string_view v) { sqlite3_bind_text64(s, i, v.data(), v.size(), SQLITE_STATIC, SQLITE_UTF8); }
+  static void bind(sqlite3_stmt* s, int i, std::string_view v) {
+    sqlite3_bind_text64(s, i, v.data(), v.size(), SQLITE_STATIC, SQLITE_UTF8);
+  }
 
   sqlite3* db_ = nullptr;
   std::vector<sqlite3_stmt*> statements_;
@@ -193,11 +213,16 @@ class Raw {
 void check(const fs::path& path, Work work, std::int64_t acknowledged) {
   Raw db(path);
   const bool comments = work == Work::comments;
-  const std::int64_t rows = db.number(comments ? "SELECT count(*) FROM interaction_comments" : "SELECT count(*) FROM interaction_edges");
+  const std::int64_t rows = db.number(comments ? "SELECT count(*) FROM interaction_comments"
+                                               : "SELECT count(*) FROM interaction_edges");
   const std::int64_t sum =
-      db.number(comments ? "SELECT coalesce(sum(comments), 0) FROM interaction_videos" : "SELECT coalesce(sum(likes), 0) FROM interaction_videos");
+      db.number(comments ? R"(
+          SELECT coalesce(sum(comments), 0)
+          FROM interaction_videos)"
+                         : "SELECT coalesce(sum(likes), 0) FROM interaction_videos");
   if (rows != acknowledged || sum != acknowledged)
-    die("acknowledged " + std::to_string(acknowledged) + ", rows " + std::to_string(rows) + ", counted " + std::to_string(sum));
+    die("acknowledged " + std::to_string(acknowledged) + ", rows " + std::to_string(rows) +
+        ", counted " + std::to_string(sum));
 }
 
 Figures service_run(const Options& options, Work work) {
@@ -220,14 +245,19 @@ Figures service_run(const Options& options, Work work) {
     services.social = &social;
     Loop front, background;
     auto events = make_local_events({db.get()}, clock, background.executor(), {});
-    auto service = interaction::make_interaction_service({*db, clock, *ids, *events, revision, services, metrics});
+    auto service = interaction::make_interaction_service(
+        {*db, clock, *ids, *events, revision, services, metrics});
     events->start();
     const std::uint64_t commits = counters.commits;
-    Run run{.service = *service, .work = work, .end = Steady::now() + std::chrono::nanoseconds(static_cast<std::int64_t>(options.seconds * 1e9))};
+    Run run{.service = *service,
+            .work = work,
+            .end = Steady::now() +
+                   std::chrono::nanoseconds(static_cast<std::int64_t>(options.seconds * 1e9))};
     const auto start = Steady::now();
     {
       TaskGroup group("callers");
-      for (std::int64_t i = 0; i < options.callers; ++i) group.spawn(front.executor(), [&run] { return caller(run); });
+      for (std::int64_t i = 0; i < options.callers; ++i)
+        group.spawn(front.executor(), [&run] { return caller(run); });
       group.join();
     }
     const double took = std::chrono::duration<double>(Steady::now() - start).count();
@@ -237,7 +267,8 @@ Figures service_run(const Options& options, Work work) {
     out.rate = static_cast<double>(acknowledged) / took;
     out.p50_ms = run.latencies[run.latencies.size() / 2];
     out.p99_ms = run.latencies[run.latencies.size() * 99 / 100];
-    out.per_commit = static_cast<double>(acknowledged) / static_cast<double>(std::max<std::uint64_t>(1, counters.commits - commits));
+    out.per_commit = static_cast<double>(acknowledged) /
+                     static_cast<double>(std::max<std::uint64_t>(1, counters.commits - commits));
     service->stop();
     events->stop();
   }
@@ -245,27 +276,41 @@ Figures service_run(const Options& options, Work work) {
   return out;
 }
 
-// The same rows: edge or comment each, the counters once a group and object, an event as the service makes them.
+// The same rows: edge or comment each, the counters once a group and object, an event as the
+// service makes them.
 Figures bare_run(const Options& options, Work work, std::int64_t group) {
   const fs::path path = make_database(options, "bare.db");
   std::int64_t k = 0, commits = 0;
   Figures out;
   {
     Raw db(path);
-    auto* edge = db.prepare("INSERT INTO interaction_edges (object_id, kind, user_id, at_ms) VALUES (?, 1, ?, ?) ON CONFLICT DO NOTHING");
+    auto* edge = db.prepare(R"(
+        INSERT INTO interaction_edges (object_id, kind, user_id, at_ms)
+        VALUES (?, 1, ?, ?)
+        ON CONFLICT DO NOTHING)");
     auto* comment = db.prepare(
-        "INSERT INTO interaction_comments (id, video_id, user_id, root_id, reply_to_id, content, created_ms, likes, replies, hot, deleted) "
-        "VALUES (?, ?, ?, 0, 0, ?, ?, 0, 0, ?, 0)");
+        R"(
+            INSERT INTO interaction_comments (id, video_id, user_id, root_id, reply_to_id,
+                content, created_ms, likes, replies, hot, deleted)
+            VALUES (?, ?, ?, 0, 0, ?, ?, 0, 0, ?, 0))");
     auto* video = db.prepare(
-        "INSERT INTO interaction_videos VALUES (?, ?, ?, ?, 0, 0, 0, 1) ON CONFLICT (video_id) DO UPDATE SET likes = likes + excluded.likes, "
-        "comments = comments + excluded.comments, revision = revision + 1");
+        R"(
+            INSERT INTO interaction_videos
+            VALUES (?, ?, ?, ?, 0, 0, 0, 1)
+            ON CONFLICT (video_id) DO UPDATE SET likes = likes + excluded.likes,
+                comments = comments + excluded.comments, revision = revision + 1)");
     auto* person = db.prepare(
-        "INSERT INTO interaction_people VALUES (?, ?, ?, 0, 1) ON CONFLICT (user_id) DO UPDATE SET likes = likes + excluded.likes, "
-        "comments = comments + excluded.comments, revision = revision + 1");
-    auto* event = db.prepare("INSERT INTO event_outbox (topic, key, revision, payload, time_ms) VALUES (?, ?, 0, ?, ?)");
+        R"(
+            INSERT INTO interaction_people
+            VALUES (?, ?, ?, 0, 1)
+            ON CONFLICT (user_id) DO UPDATE SET likes = likes + excluded.likes,
+                comments = comments + excluded.comments, revision = revision + 1)");
+    auto* event = db.prepare(
+        "INSERT INTO event_outbox (topic, key, revision, payload, time_ms) VALUES (?, ?, 0, ?, ?)");
     const std::int64_t likes = work == Work::comments ? 0 : 1, comments = 1 - likes;
     const auto start = Steady::now();
-    const auto end = start + std::chrono::nanoseconds(static_cast<std::int64_t>(options.seconds * 1e9));
+    const auto end =
+        start + std::chrono::nanoseconds(static_cast<std::int64_t>(options.seconds * 1e9));
     while (Steady::now() < end) {
       const std::int64_t now = wall_now_ms();
       std::map<std::int64_t, std::vector<std::int64_t>> by_video;
@@ -278,9 +323,11 @@ Figures bare_run(const Options& options, Work work, std::int64_t group) {
         } else {
           const std::int64_t id = (now << 12) + k;
           db.run(comment, id, next.video.value, next.user.value, kText, now, now * 23);
-          const std::string payload = fmt::format(R"({{"comment":{},"video":{},"author":{},"user":{},"replyTo":0,"replyToUser":0,"rootId":0}})", id,
-                                                  next.video, author_of(next.video), next.user);
-          db.run(event, std::string_view("interaction.commented"), std::string_view(fmt::format("{}", next.video)), std::string_view(payload), now);
+          const std::string payload = fmt::format(
+              R"({{"comment":{},"video":{},"author":{},"user":{},"replyTo":0,"replyToUser":0,"rootId":0}})",
+              id, next.video, author_of(next.video), next.user);
+          db.run(event, std::string_view("interaction.commented"),
+                 std::string_view(fmt::format("{}", next.video)), std::string_view(payload), now);
         }
         by_video[next.video.value].push_back(next.user.value);
         ++by_author[author_of(next.video).value];
@@ -290,14 +337,17 @@ Figures bare_run(const Options& options, Work work, std::int64_t group) {
         const std::int64_t author = author_of(VideoId(id)).value;
         db.run(video, id, author, likes * count, comments * count);
         if (!likes) continue;
-        const std::string payload = fmt::format(R"({{"video":{},"author":{},"users":[{}]}})", id, author, fmt::join(users, ","));
-        db.run(event, std::string_view("interaction.liked"), std::string_view(fmt::format("{}", id)), std::string_view(payload), now);
+        const std::string payload = fmt::format(R"({{"video":{},"author":{},"users":[{}]}})", id,
+                                                author, fmt::join(users, ","));
+        db.run(event, std::string_view("interaction.liked"),
+               std::string_view(fmt::format("{}", id)), std::string_view(payload), now);
       }
       for (const auto& [id, count] : by_author) db.run(person, id, likes * count, comments * count);
       db.exec("COMMIT");
       ++commits;
     }
-    out.rate = static_cast<double>(k) / std::chrono::duration<double>(Steady::now() - start).count();
+    out.rate =
+        static_cast<double>(k) / std::chrono::duration<double>(Steady::now() - start).count();
     out.per_commit = static_cast<double>(k) / static_cast<double>(commits);
   }
   check(path, work, k);
@@ -311,11 +361,16 @@ Figures median(std::vector<Figures> all) {
 
 int measure(const Options& options) {
   fs::create_directories(options.folder);
-  std::printf("%lld callers, %lld users, %lld videos, %g s, %d rounds, taking turns; the bare loop commits %lld rows at a time\n\n",
-              static_cast<long long>(options.callers), static_cast<long long>(kUsers), static_cast<long long>(kVideos), options.seconds,
-              options.rounds, static_cast<long long>(options.group));
-  std::printf("%-12s%14s%9s%9s%13s%15s%10s%15s\n", "", "service /s", "p50 ms", "p99 ms", "per COMMIT", "bare loop /s", "ratio", "one by one /s");
-  const std::pair<const char*, Work> works[] = {{"likes", Work::likes}, {"hot likes", Work::hot_likes}, {"comments", Work::comments}};
+  std::printf(
+      "%lld callers, %lld users, %lld videos, %g s, %d rounds, taking turns; the bare loop commits "
+      "%lld rows at a time\n\n",
+      static_cast<long long>(options.callers), static_cast<long long>(kUsers),
+      static_cast<long long>(kVideos), options.seconds, options.rounds,
+      static_cast<long long>(options.group));
+  std::printf("%-12s%14s%9s%9s%13s%15s%10s%15s\n", "", "service /s", "p50 ms", "p99 ms",
+              "per COMMIT", "bare loop /s", "ratio", "one by one /s");
+  const std::pair<const char*, Work> works[] = {
+      {"likes", Work::likes}, {"hot likes", Work::hot_likes}, {"comments", Work::comments}};
   for (const auto& [name, work] : works) {
     std::vector<Figures> ours, bare, single;
     for (int i = 0; i < options.rounds; ++i) {
@@ -324,8 +379,8 @@ int measure(const Options& options) {
       single.push_back(bare_run(options, work, 1));
     }
     const Figures a = median(ours), b = median(bare), c = median(single);
-    std::printf("%-12s%14.0f%9.2f%9.2f%13.1f%15.0f%9.0f%%%15.0f\n", name, a.rate, a.p50_ms, a.p99_ms, a.per_commit, b.rate, a.rate / b.rate * 100,
-                c.rate);
+    std::printf("%-12s%14.0f%9.2f%9.2f%13.1f%15.0f%9.0f%%%15.0f\n", name, a.rate, a.p50_ms,
+                a.p99_ms, a.per_commit, b.rate, a.rate / b.rate * 100, c.rate);
     std::fflush(stdout);
   }
   return 0;
@@ -339,7 +394,9 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; i += 2) {
     const std::string_view name = argv[i];
     if (i + 1 == argc || !name.starts_with("--")) {
-      std::fprintf(stderr, "usage: durable_writes [--folder DIR] [--seconds S] [--rounds N] [--callers C] [--group ROWS]\n");
+      std::fprintf(stderr,
+                   "usage: durable_writes [--folder DIR] [--seconds S] [--rounds N] [--callers C] "
+                   "[--group ROWS]\n");
       return 2;
     }
     const char* value = argv[i + 1];

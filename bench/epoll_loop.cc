@@ -1,5 +1,7 @@
-// The least a server on one core can do: one epoll loop that answers each request head with the same bytes from memory.
-// It parses nothing and checks nothing. usage: epoll_loop PORT FILE; FILE holds a whole HTTP answer, head and body.
+// The least a server on one core can do: one epoll loop that answers each request head with the
+// same bytes from memory.
+// It parses nothing and checks nothing. usage: epoll_loop PORT FILE; FILE holds a whole HTTP
+// answer, head and body.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -62,7 +64,9 @@ int main(int argc, char** argv) {
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<std::uint16_t>(std::atoi(argv[1])));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || ::listen(listener, 4096) != 0) die("listen");
+  if (::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+      ::listen(listener, 4096) != 0)
+    die("listen");
 
   int poll = ::epoll_create1(0);
   epoll_event event{};

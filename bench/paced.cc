@@ -1,7 +1,9 @@
-// A client with a fixed rate: request k is due at start + k / rate, and its latency counts from then on, also when no connection was free
-// to send it. A stalled server therefore shows as many slow answers, not as few requests. Rate 0 sends one after the other.
-// usage: paced --port N --paths FILE [--rate R] [--seconds S] [--connections C] [--header LINE]; FILE has a path a line, taken in turn;
-// without --seconds each path is asked for once. Prints one JSON object.
+// A client with a fixed rate: request k is due at start + k / rate, and its latency counts from
+// then on, also when no connection was free to send it. A stalled server therefore shows as many
+// slow answers, not as few requests. Rate 0 sends one after the other.
+// usage: paced --port N --paths FILE [--rate R] [--seconds S] [--connections C] [--header LINE];
+// FILE has a path a line, taken in turn; without --seconds each path is asked for once. Prints one
+// JSON object.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -53,7 +55,8 @@ struct Connection {
 double cpu_seconds() {
   rusage used{};
   ::getrusage(RUSAGE_SELF, &used);
-  return static_cast<double>(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + static_cast<double>(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1e-6;
+  return static_cast<double>(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+         static_cast<double>(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1e-6;
 }
 
 class Client {
@@ -62,7 +65,8 @@ class Client {
     std::ifstream in(options_.paths);
     for (std::string path; std::getline(in, path);) {
       if (path.empty()) continue;
-      requests_.push_back("GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\n" + (options_.header.empty() ? "" : options_.header + "\r\n") + "\r\n");
+      requests_.push_back("GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\n" +
+                          (options_.header.empty() ? "" : options_.header + "\r\n") + "\r\n");
     }
     if (requests_.empty()) die(options_.paths + " has no paths");
     poll_ = ::epoll_create1(0);
@@ -71,7 +75,8 @@ class Client {
       connect(i);
       idle_.push_back(i);
     }
-    const double wanted = options_.seconds > 0 ? options_.rate * options_.seconds : static_cast<double>(requests_.size());
+    const double wanted = options_.seconds > 0 ? options_.rate * options_.seconds
+                                               : static_cast<double>(requests_.size());
     latencies_.reserve(static_cast<std::size_t>(std::max(wanted, 1e6)));
   }
 
@@ -85,13 +90,16 @@ class Client {
     const auto at = [&](double part) {
       return latencies_.empty()
                  ? 0.0
-                 : latencies_[std::min(latencies_.size() - 1, static_cast<std::size_t>(part * static_cast<double>(latencies_.size())))];
+                 : latencies_[std::min(
+                       latencies_.size() - 1,
+                       static_cast<std::size_t>(part * static_cast<double>(latencies_.size())))];
     };
     std::printf(
-        "{\"requests\": %zu, \"seconds\": %.3f, \"rate\": %.1f, \"p50\": %.4f, \"p95\": %.4f, \"p99\": %.4f, \"max\": %.4f, "
+        "{\"requests\": %zu, \"seconds\": %.3f, \"rate\": %.1f, \"p50\": %.4f, \"p95\": %.4f, "
+        "\"p99\": %.4f, \"max\": %.4f, "
         "\"errors\": %zu, \"client_busy\": %.3f}\n",
-        latencies_.size(), took, static_cast<double>(latencies_.size()) / took, at(0.5), at(0.95), at(0.99), at(1.0), errors_,
-        (cpu_seconds() - cpu) / took);
+        latencies_.size(), took, static_cast<double>(latencies_.size()) / took, at(0.5), at(0.95),
+        at(0.99), at(1.0), errors_, (cpu_seconds() - cpu) / took);
   }
 
  private:
@@ -113,7 +121,10 @@ class Client {
     ::epoll_ctl(poll_, EPOLL_CTL_ADD, c.fd, &event);
   }
 
-  Time due(std::size_t k) const { return start_ + std::chrono::nanoseconds(static_cast<std::int64_t>(static_cast<double>(k) / options_.rate * 1e9)); }
+  Time due(std::size_t k) const {
+    return start_ + std::chrono::nanoseconds(
+                        static_cast<std::int64_t>(static_cast<double>(k) / options_.rate * 1e9));
+  }
 
   bool over(Time now) const {
     if (options_.seconds <= 0) return sent_ >= requests_.size();
@@ -131,7 +142,9 @@ class Client {
       c.busy = true;
       c.due = options_.rate > 0 ? due(sent_) : Clock::now();
       ++sent_;
-      if (::send(c.fd, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) die("send");
+      if (::send(c.fd, request.data(), request.size(), MSG_NOSIGNAL) !=
+          static_cast<ssize_t>(request.size()))
+        die("send");
     }
     return !over(now) || idle_.size() < connections_.size();
   }
@@ -139,11 +152,13 @@ class Client {
   void wait() {
     timespec pause{.tv_sec = 1, .tv_nsec = 0};
     if (options_.rate > 0 && !idle_.empty() && !over(Clock::now())) {
-      const auto left = std::max<std::int64_t>(0, std::chrono::nanoseconds(due(sent_) - Clock::now()).count());
+      const auto left =
+          std::max<std::int64_t>(0, std::chrono::nanoseconds(due(sent_) - Clock::now()).count());
       pause = {.tv_sec = left / 1'000'000'000, .tv_nsec = left % 1'000'000'000};
     }
     std::array<epoll_event, 256> events;
-    const int ready = ::epoll_pwait2(poll_, events.data(), static_cast<int>(events.size()), &pause, nullptr);
+    const int ready =
+        ::epoll_pwait2(poll_, events.data(), static_cast<int>(events.size()), &pause, nullptr);
     for (int i = 0; i < ready; ++i) receive(events[static_cast<std::size_t>(i)].data.u64);
   }
 
@@ -201,12 +216,15 @@ int main(int argc, char** argv) {
     else if (name == "--paths") options.paths = value;
     else if (name == "--rate") options.rate = std::atof(value);
     else if (name == "--seconds") options.seconds = std::atof(value);
-    else if (name == "--connections") options.connections = static_cast<std::size_t>(std::max(1, std::atoi(value)));
+    else if (name == "--connections")
+      options.connections = static_cast<std::size_t>(std::max(1, std::atoi(value)));
     else if (name == "--header") options.header = value;
     else options.port = 0, i = argc;
   }
   if (options.port == 0 || options.paths.empty()) {
-    std::fprintf(stderr, "usage: paced --port N --paths FILE [--rate R] [--seconds S] [--connections C] [--header LINE]\n");
+    std::fprintf(stderr,
+                 "usage: paced --port N --paths FILE [--rate R] [--seconds S] [--connections C] "
+                 "[--header LINE]\n");
     return 2;
   }
   auto client = std::make_unique<Client>(std::move(options));

@@ -9,7 +9,8 @@
 namespace sv::gateway {
 namespace {
 
-constexpr std::array kStatuses{200, 204, 206, 301, 304, 400, 401, 403, 404, 405, 409, 413, 415, 416, 422, 429, 499, 500, 503, 504, 507};
+constexpr std::array kStatuses{200, 204, 206, 301, 304, 400, 401, 403, 404, 405, 409,
+                               413, 415, 416, 422, 429, 499, 500, 503, 504, 507};
 
 }  // namespace
 
@@ -22,11 +23,14 @@ struct AccessLog::OfRoute {
 AccessLog::AccessLog(metrics::Registry& registry, const std::vector<Route>& routes)
     : registry_(registry),
       in_flight_(registry.gauge("http_requests_in_flight", "Requests being answered.")),
-      upload_bytes_(registry.counter("http_upload_bytes_total", "Bytes received in upload bodies.")) {
+      upload_bytes_(
+          registry.counter("http_upload_bytes_total", "Bytes received in upload bodies.")) {
   auto add = [&](std::string_view method, std::string_view path) {
-    auto& latency = registry.histogram("http_request_duration_seconds", "Time from the request's head to the end of its answer.",
+    auto& latency = registry.histogram("http_request_duration_seconds",
+                                       "Time from the request's head to the end of its answer.",
                                        {{"method", method}, {"route", path}});
-    routes_.push_back(std::unique_ptr<OfRoute>(new OfRoute{std::string(method), std::string(path), latency}));
+    routes_.push_back(
+        std::unique_ptr<OfRoute>(new OfRoute{std::string(method), std::string(path), latency}));
   };
   for (const Route& route : routes) add(route.method, route.path);
   add("-", "unknown");
@@ -34,24 +38,29 @@ AccessLog::AccessLog(metrics::Registry& registry, const std::vector<Route>& rout
 
 AccessLog::~AccessLog() = default;
 
-void AccessLog::record(const Call& call, std::size_t index, std::chrono::steady_clock::duration took) {
+void AccessLog::record(const Call& call, std::size_t index,
+                       std::chrono::steady_clock::duration took) {
   OfRoute& route = *routes_[index];
-  const int status = call.x.status() == 0 ? 499 : call.x.status();  // 499: the client left before an answer
+  const int status =
+      call.x.status() == 0 ? 499 : call.x.status();  // 499: the client left before an answer
   const double seconds = std::chrono::duration<double>(took).count();
   route.latency.observe(seconds);
   std::size_t slot = 0;
   while (slot < kStatuses.size() && kStatuses[slot] != status) ++slot;
-  metrics::Counter* counter = slot < kStatuses.size() ? route.by_status[slot].load(std::memory_order_acquire) : nullptr;
+  metrics::Counter* counter =
+      slot < kStatuses.size() ? route.by_status[slot].load(std::memory_order_acquire) : nullptr;
   if (!counter) {
-    counter = &registry_.counter("http_requests_total", "Requests by route and status.",
-                                 {{"method", route.method}, {"route", route.path}, {"status", std::to_string(status)}});
+    counter = &registry_.counter(
+        "http_requests_total", "Requests by route and status.",
+        {{"method", route.method}, {"route", route.path}, {"status", std::to_string(status)}});
     if (slot < kStatuses.size()) route.by_status[slot].store(counter, std::memory_order_release);
   }
   counter->add();
   if (call.route && call.route->body == Body::multipart) upload_bytes_.add(call.x.bytes_in());
   log::info("access", "request",
             {{"method", call.x.method()},
-             {"route", index + 1 < routes_.size() ? std::string_view(route.path) : std::string_view("unknown")},
+             {"route", index + 1 < routes_.size() ? std::string_view(route.path)
+                                                  : std::string_view("unknown")},
              {"status", status},
              {"bytes", call.x.bytes_out()},
              {"ms", seconds * 1000},

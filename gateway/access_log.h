@@ -11,7 +11,8 @@
 
 namespace sv::gateway {
 
-// What is recorded of every request: one log line, and its route's metrics, resolved once. Thread-safe.
+// What is recorded of every request: one log line, and its route's metrics, resolved once.
+// Thread-safe.
 // The line has the route's pattern, never the query: queries may carry signatures.
 class AccessLog {
  public:

@@ -12,7 +12,8 @@ namespace ip = boost::asio::ip;
 
 // IPv4-mapped addresses (::ffff:1.2.3.4) count as what they mean.
 ip::address plain(const ip::address& address) {
-  if (address.is_v6() && address.to_v6().is_v4_mapped()) return ip::make_address_v4(ip::v4_mapped, address.to_v6());
+  if (address.is_v6() && address.to_v6().is_v4_mapped())
+    return ip::make_address_v4(ip::v4_mapped, address.to_v6());
   return address;
 }
 
@@ -30,7 +31,8 @@ Result<std::variant<ip::network_v4, ip::network_v6>> network_of(std::string_view
   if (!v4) return n4.canonical();
   const auto n6 = ip::make_network_v6(has_prefix ? own : own + "/128", v6);
   if (!v6) return n6.canonical();
-  return fail(Errc::invalid_argument, {}, fmt::format("\"{}\" is neither an address nor a network like 10.0.0.0/8", text));
+  return fail(Errc::invalid_argument, {},
+              fmt::format("\"{}\" is neither an address nor a network like 10.0.0.0/8", text));
 }
 
 }  // namespace
@@ -52,11 +54,13 @@ TrustedProxies::TrustedProxies(const std::vector<std::string>& networks) {
 bool TrustedProxies::contains(const ip::address& address) const {
   if (address.is_v4()) {
     for (const auto& network : v4_)
-      if (ip::make_network_v4(address.to_v4(), network.prefix_length()).canonical() == network) return true;
+      if (ip::make_network_v4(address.to_v4(), network.prefix_length()).canonical() == network)
+        return true;
     return false;
   }
   for (const auto& network : v6_)
-    if (ip::make_network_v6(address.to_v6(), network.prefix_length()).canonical() == network) return true;
+    if (ip::make_network_v6(address.to_v6(), network.prefix_length()).canonical() == network)
+      return true;
   return false;
 }
 
@@ -65,10 +69,12 @@ std::string TrustedProxies::client_of(std::string_view peer, std::string_view fo
   boost::system::error_code error;
   ip::address client = plain(ip::make_address(peer, error));
   if (error) return std::string(peer);
-  // From the nearest hop outwards; the first that we do not trust is who we talk to. Text that is no address ends the walk.
+  // From the nearest hop outwards; the first that we do not trust is who we talk to. Text that is
+  // no address ends the walk.
   while (contains(client) && !forwarded.empty()) {
     const auto comma = forwarded.rfind(',');
-    const ip::address hop = ip::make_address(trim(comma == std::string_view::npos ? forwarded : forwarded.substr(comma + 1)), error);
+    const ip::address hop = ip::make_address(
+        trim(comma == std::string_view::npos ? forwarded : forwarded.substr(comma + 1)), error);
     if (error) break;
     client = plain(hop);
     forwarded = comma == std::string_view::npos ? std::string_view{} : forwarded.substr(0, comma);

@@ -12,7 +12,8 @@
 
 namespace sv::gateway {
 
-// Whether TrustedProxies takes the text: an address or a network like 10.0.0.0/8. The error's detail says what is wrong with it.
+// Whether TrustedProxies takes the text: an address or a network like 10.0.0.0/8. The error's
+// detail says what is wrong with it.
 Result<> check_proxy(std::string_view text);
 
 // Which peers may speak for others. Immutable after construction.
@@ -20,7 +21,8 @@ class TrustedProxies {
  public:
   // Of texts that check_proxy() takes; throws std::invalid_argument for others.
   explicit TrustedProxies(const std::vector<std::string>& networks);
-  // The client's address: the peer's, unless the peer is trusted; then the last address in X-Forwarded-For that is not.
+  // The client's address: the peer's, unless the peer is trusted; then the last address in
+  // X-Forwarded-For that is not.
   std::string client_of(std::string_view peer, std::string_view x_forwarded_for) const;
   bool contains(const boost::asio::ip::address& address) const;
 

@@ -18,17 +18,21 @@ Result<std::string_view> bearer(std::string_view header) {
   return header;
 }
 
-Result<auth::Claims> verify(std::string_view header, const auth::TokenSigner& tokens, const auth::RevokedSessions& revoked) {
+Result<auth::Claims> verify(std::string_view header, const auth::TokenSigner& tokens,
+                            const auth::RevokedSessions& revoked) {
   SV_TRY(const auto token, bearer(header));
   SV_TRY(auto claims, tokens.verify(token));
-  if (revoked.contains(claims.session)) return fail(Errc::unauthenticated, "invalid_token", "the session has ended");
+  if (revoked.contains(claims.session))
+    return fail(Errc::unauthenticated, "invalid_token", "the session has ended");
   return claims;
 }
 
 }  // namespace
 
-Result<Identity> identify(std::string_view authorization, Access access, const auth::TokenSigner& tokens, const auth::RevokedSessions& revoked) {
-  if (access == Access::open || (access == Access::optional && authorization.empty())) return Identity{};
+Result<Identity> identify(std::string_view authorization, Access access,
+                          const auth::TokenSigner& tokens, const auth::RevokedSessions& revoked) {
+  if (access == Access::open || (access == Access::optional && authorization.empty()))
+    return Identity{};
   auto claims = verify(authorization, tokens, revoked);
   if (claims) return Identity{.user = claims->user, .session = std::move(claims->session)};
   if (needs_token(access)) return std::unexpected(std::move(claims.error()));
@@ -38,7 +42,8 @@ Result<Identity> identify(std::string_view authorization, Access access, const a
 Task<Result<>> require_moderator(Call& call) {
   SV_CO_TRY(const std::string_view token, bearer(call.x.header("Authorization")));
   const user::CheckSessionReq ask{.token = std::string(token)};
-  SV_CO_TRY(const auto session, co_await call.edge.deps.services.user->check_session(call.ctx, ask));
+  SV_CO_TRY(const auto session,
+            co_await call.edge.deps.services.user->check_session(call.ctx, ask));
   if (!session.moderator) co_return fail(Errc::not_found, "unknown_route");
   call.ctx.moderator = true;
   co_return Result<>{};

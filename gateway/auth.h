@@ -16,12 +16,15 @@ struct Identity {
   bool bad_token = false;  // a guest because the token was bad
 };
 
-// Who calls, by the Authorization header. On a route that requires a caller: authorization_required, authorization_format or
-// invalid_token (401). Elsewhere whatever is wrong makes a guest.
-Result<Identity> identify(std::string_view authorization, Access access, const auth::TokenSigner& tokens, const auth::RevokedSessions& revoked);
+// Who calls, by the Authorization header. On a route that requires a caller:
+// authorization_required, authorization_format or invalid_token (401). Elsewhere whatever is wrong
+// makes a guest.
+Result<Identity> identify(std::string_view authorization, Access access,
+                          const auth::TokenSigner& tokens, const auth::RevokedSessions& revoked);
 
-// Asks the user service, once a request, for a token says nothing of roles: who is promoted or demoted need not sign in again. Sets ctx.moderator;
-// unknown_route for everyone else, so that nobody learns what moderators have.
+// Asks the user service, once a request, for a token says nothing of roles: who is promoted or
+// demoted need not sign in again. Sets ctx.moderator; unknown_route for everyone else, so that
+// nobody learns what moderators have.
 Task<Result<>> require_moderator(Call& call);
 
 }  // namespace sv::gateway

@@ -16,7 +16,8 @@ constexpr std::uint64_t kFormBytes = kAvatarBytes + (64 << 10);
 Task<Result<std::string>> receive(Call& call) {
   const auto boundary = net::MultipartParser::boundary(call.x.header("Content-Type"));
   if (!boundary) co_return fail(Errc::unsupported_media, "multipart_required");
-  const auto too_large = std::unexpected(Error{.code = Errc::payload_too_large, .token = {}, .field = "avatar", .detail = {}});
+  const auto too_large = std::unexpected(
+      Error{.code = Errc::payload_too_large, .token = {}, .field = "avatar", .detail = {}});
   if (call.x.content_length().value_or(0) > kFormBytes) co_return too_large;
   net::MultipartParser parser(*boundary);
   std::string picture;
@@ -29,12 +30,14 @@ Task<Result<std::string>> receive(Call& call) {
     for (;;) {
       SV_CO_TRY(const auto next, parser.next());
       if (!next) break;
-      if (next->event != net::MultipartParser::Event::data || parser.part().name != "avatar") continue;
+      if (next->event != net::MultipartParser::Event::data || parser.part().name != "avatar")
+        continue;
       if (picture.size() + next->data.size() > kAvatarBytes) co_return too_large;
       picture.append(reinterpret_cast<const char*>(next->data.data()), next->data.size());
     }
   }
-  if (!parser.done()) co_return fail(Errc::invalid_argument, "multipart_invalid", "the closing boundary is missing");
+  if (!parser.done())
+    co_return fail(Errc::invalid_argument, "multipart_invalid", "the closing boundary is missing");
   if (picture.empty()) co_return invalid("avatar", "required");
   co_return picture;
 }
@@ -42,8 +45,11 @@ Task<Result<std::string>> receive(Call& call) {
 Task<Result<User>> store_avatar(Call& call) {
   SV_CO_TRY(std::string picture, co_await receive(call));
   user::UserApi& users = *call.edge.deps.services.user;
-  SV_CO_CHECK(co_await users.update_avatar(call.ctx, {.user_id = call.ctx.caller, .avatar_data = std::move(picture)}));
-  SV_CO_TRY(auto reply, co_await users.get_user_info(call.ctx, {.user_id = call.ctx.caller, .current_user_id = call.ctx.caller}));
+  SV_CO_CHECK(co_await users.update_avatar(
+      call.ctx, {.user_id = call.ctx.caller, .avatar_data = std::move(picture)}));
+  SV_CO_TRY(auto reply,
+            co_await users.get_user_info(
+                call.ctx, {.user_id = call.ctx.caller, .current_user_id = call.ctx.caller}));
   co_return std::move(reply.user);
 }
 
@@ -69,9 +75,12 @@ Task<Result<>> avatar(Call& call) {
   SV_CO_TRY(const auto reply, co_await call.edge.deps.services.user->get_avatar(call.ctx, req));
   const std::string tag = etag_of(reply.picture);
   call.header("Content-Type", "image/jpeg");
-  call.header("Cache-Control", "public, max-age=" + std::to_string(call.edge.options.media_max_age.count()) + ", immutable");
+  call.header(
+      "Cache-Control",
+      "public, max-age=" + std::to_string(call.edge.options.media_max_age.count()) + ", immutable");
   call.header("ETag", tag);
-  if (net::etag_matches(call.x.header("If-None-Match"), tag)) (void)co_await call.x.send(304, call.headers, std::string_view{});
+  if (net::etag_matches(call.x.header("If-None-Match"), tag))
+    (void)co_await call.x.send(304, call.headers, std::string_view{});
   else (void)co_await call.x.send(200, call.headers, reply.picture);
   co_return Result<>{};
 }
@@ -81,13 +90,15 @@ constexpr Route kRoutes[] = {
      .path = "/api/auth/user/avatar",
      .access = Access::required,
      .rate = RateClass::upload,
-     .summary = "Set the caller's picture: a form with a JPEG, PNG, WebP or GIF of ≤ 5 MiB and 50 megapixels in `avatar`",
+     .summary = "Set the caller's picture: a form with a JPEG, PNG, WebP or GIF of ≤ 5 MiB and 50 "
+                "megapixels in `avatar`",
      .handle = &upload_avatar,
      .kind = Kind::stream,
      .body = Body::multipart,
      .input = &schema_of<http::AvatarForm>,
      .output = &schema_of<User>,
-     .files = R"({"type":"object","properties":{"avatar":{"type":"string","contentMediaType":"image/*"}},"required":["avatar"]})"},
+     .files =
+         R"({"type":"object","properties":{"avatar":{"type":"string","contentMediaType":"image/*"}},"required":["avatar"]})"},
     {.method = "GET",
      .path = "/media/avatars/{path}",
      .access = Access::open,

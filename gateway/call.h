@@ -23,10 +23,13 @@ struct Call {
   std::string body{};        // of an api route's answer
   bool token_given = false;  // an Authorization header came: the answer is for its sender alone
 
-  void header(std::string_view name, std::string_view value) { headers.append(name).append(": ").append(value).append("\r\n"); }
+  void header(std::string_view name, std::string_view value) {
+    headers.append(name).append(": ").append(value).append("\r\n");
+  }
 };
 
-// The request as the caller's own, whoever it names. The second is for methods that do a thing and undo it.
+// The request as the caller's own, whoever it names. The second is for methods that do a thing and
+// undo it.
 template <class Req>
 Req by_caller(const Call& call, Req req) {
   req.user_id = call.ctx.caller;

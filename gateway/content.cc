@@ -18,7 +18,8 @@ constexpr int kGzipWindow = 15 + 16;  // zlib's way of asking for gzip's header
 class Deflater {
  public:
   Deflater() {
-    if (deflateInit2(&stream_, kLevel, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) != Z_OK) throw std::bad_alloc();
+    if (deflateInit2(&stream_, kLevel, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+      throw std::bad_alloc();
   }
   ~Deflater() { deflateEnd(&stream_); }
   Deflater(const Deflater&) = delete;
@@ -31,7 +32,8 @@ class Deflater {
     stream_.avail_in = static_cast<uInt>(bytes.size());
     stream_.next_out = reinterpret_cast<Bytef*>(out.data());
     stream_.avail_out = static_cast<uInt>(out.size());
-    if (deflate(&stream_, Z_FINISH) != Z_STREAM_END) throw std::runtime_error("deflate did not end");
+    if (deflate(&stream_, Z_FINISH) != Z_STREAM_END)
+      throw std::runtime_error("deflate did not end");
     out.resize(out.size() - stream_.avail_out);
     return out;
   }
@@ -48,14 +50,17 @@ std::string_view trimmed(std::string_view s) {
 
 bool same(std::string_view a, std::string_view lower) {
   return a.size() == lower.size() &&
-         std::equal(a.begin(), a.end(), lower.begin(), [](char x, char y) { return (x >= 'A' && x <= 'Z' ? static_cast<char>(x | 0x20) : x) == y; });
+         std::equal(a.begin(), a.end(), lower.begin(), [](char x, char y) {
+           return (x >= 'A' && x <= 'Z' ? static_cast<char>(x | 0x20) : x) == y;
+         });
 }
 
 // "gzip;q=0.5" → whether the weight is more than 0; a weight that is none counts as 1.
 bool wanted(std::string_view parameters) {
   const std::size_t at = parameters.find_first_of("qQ");
   if (at == std::string_view::npos) return true;
-  const std::string_view value = trimmed(parameters.substr(std::min(parameters.size(), parameters.find('=', at) + 1)));
+  const std::string_view value =
+      trimmed(parameters.substr(std::min(parameters.size(), parameters.find('=', at) + 1)));
   double weight = 1;
   std::from_chars(value.data(), value.data() + value.size(), weight);
   return weight > 0;
@@ -86,7 +91,9 @@ std::string gzip(std::string_view bytes) {
   return deflater.run(bytes);
 }
 
-bool wants_gzip(const Call& call, std::size_t body_size) { return body_size >= kWorthCompressing && takes_gzip(call.x.header("Accept-Encoding")); }
+bool wants_gzip(const Call& call, std::size_t body_size) {
+  return body_size >= kWorthCompressing && takes_gzip(call.x.header("Accept-Encoding"));
+}
 
 Task<Result<>> send_content(Call& call, Content content) {
   const bool zipped = !content.gzip.empty();
@@ -94,8 +101,11 @@ Task<Result<>> send_content(Call& call, Content content) {
   if (!content.etag.empty()) {
     const std::string_view known = call.x.header("If-None-Match");
     const std::string other = zipped || !known.empty() ? gzip_etag(content.etag) : std::string();
-    const std::string_view sent = zipped ? std::string_view(other) : content.etag, unsent = zipped ? content.etag : std::string_view(other);
-    const std::string_view match = net::etag_matches(known, sent) ? sent : net::etag_matches(known, unsent) ? unsent : std::string_view();
+    const std::string_view sent = zipped ? std::string_view(other) : content.etag,
+                           unsent = zipped ? content.etag : std::string_view(other);
+    const std::string_view match = net::etag_matches(known, sent)     ? sent
+                                   : net::etag_matches(known, unsent) ? unsent
+                                                                      : std::string_view();
     call.header("ETag", match.empty() ? sent : match);
     if (!match.empty()) {
       (void)co_await call.x.send(304, call.headers, std::string_view{});

@@ -22,10 +22,11 @@ std::string unzip(const std::string& bytes) {
 }
 
 TEST(Content, GzipIsTakenOnlyByThoseWhoSaySo) {
-  for (const char* yes :
-       {"gzip", "deflate, gzip;q=1.0, *;q=0.5", "GZIP", "x-gzip", "*", "gzip ; q=0.001", "br;q=1.0,gzip;q=0.8", "identity;q=0, *;q=1"})
+  for (const char* yes : {"gzip", "deflate, gzip;q=1.0, *;q=0.5", "GZIP", "x-gzip", "*",
+                          "gzip ; q=0.001", "br;q=1.0,gzip;q=0.8", "identity;q=0, *;q=1"})
     EXPECT_TRUE(takes_gzip(yes)) << yes;
-  for (const char* no : {"", "identity", "br", "gzip;q=0", "gzip;q=0.000", "*;q=0", "*, gzip;q=0", "gzipped", "deflate;q=1"})
+  for (const char* no : {"", "identity", "br", "gzip;q=0", "gzip;q=0.000", "*;q=0", "*, gzip;q=0",
+                         "gzipped", "deflate;q=1"})
     EXPECT_FALSE(takes_gzip(no)) << no;
 }
 
@@ -40,7 +41,8 @@ TEST(Content, ALongPageIsCompressedAndASmallOneIsNot) {
   EXPECT_LT(zipped.answer_body.size(), plain.answer_body.size() / 4);
   EXPECT_EQ(unzip(zipped.answer_body), plain.answer_body);
   EXPECT_EQ(w.videos.feeds, 1) << "both forms are of one page";
-  for (const auto& x : {zipped, plain}) EXPECT_NE(x.answer_head.find("Vary: Accept-Encoding\r\n"), std::string::npos);
+  for (const auto& x : {zipped, plain})
+    EXPECT_NE(x.answer_head.find("Vary: Accept-Encoding\r\n"), std::string::npos);
 
   w.videos.title = "short";
   w.revision.bump();
@@ -66,7 +68,8 @@ TEST(Content, EitherFormsTagIsKnownAgain) {
   w.videos.title = std::string(2000, 'x');
   FakeExchange zipped("GET", "/api/video/feed");
   w.serve(zipped.with("accept-encoding", "gzip"));
-  const std::string plain_tag = w.get("/api/video/feed").answer_header("ETag"), zipped_tag = zipped.answer_header("ETag");
+  const std::string plain_tag = w.get("/api/video/feed").answer_header("ETag"),
+                    zipped_tag = zipped.answer_header("ETag");
   EXPECT_EQ(zipped_tag, plain_tag.substr(0, plain_tag.size() - 1) + "-gz\"");
   for (const auto& tag : {plain_tag, zipped_tag})
     for (const char* coding : {"gzip", "identity"}) {
@@ -97,9 +100,12 @@ TEST(Content, DocumentsAndPagesAreAskedForAgainByTheirTags) {
     ASSERT_EQ(first.answered_status, 200) << path;
     FakeExchange zipped("GET", path), again("GET", path);
     w.serve(zipped.with("accept-encoding", "gzip"));
-    if (zipped.answer_header("Content-Encoding") == "gzip") EXPECT_EQ(unzip(zipped.answer_body), first.answer_body) << path;
+    if (zipped.answer_header("Content-Encoding") == "gzip")
+      EXPECT_EQ(unzip(zipped.answer_body), first.answer_body) << path;
     else EXPECT_STREQ(path, "/video/5");
-    EXPECT_EQ(w.serve(again.with("if-none-match", first.answer_header("ETag"))).answered_status, 304) << path;
+    EXPECT_EQ(w.serve(again.with("if-none-match", first.answer_header("ETag"))).answered_status,
+              304)
+        << path;
   }
 }
 

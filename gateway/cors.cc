@@ -14,8 +14,9 @@ namespace {
 
 // RFC 3986 §3.1. Not only http: apps in a web view come from capacitor://localhost and the like.
 bool is_scheme(std::string_view s) {
-  return !s.empty() && s.front() >= 'a' && s.front() <= 'z' &&
-         std::ranges::all_of(s, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.'; });
+  return !s.empty() && s.front() >= 'a' && s.front() <= 'z' && std::ranges::all_of(s, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
+  });
 }
 
 bool is_port(std::string_view s) {
@@ -31,7 +32,8 @@ bool is_host(std::string_view s) {
     return !error;
   }
   return !s.empty() && std::ranges::all_of(s, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_';
   });
 }
 
@@ -39,13 +41,19 @@ bool is_host(std::string_view s) {
 
 Result<> check_origin(std::string_view text) {
   if (text == "*") return {};
-  if (const std::size_t end = text.find("://"); end != std::string_view::npos && is_scheme(text.substr(0, end))) {
+  if (const std::size_t end = text.find("://");
+      end != std::string_view::npos && is_scheme(text.substr(0, end))) {
     const std::string_view rest = text.substr(end + 3);
-    const std::size_t colon = rest.find(':', rest.starts_with('[') ? std::min(rest.find(']'), rest.size()) : 0);
-    if (is_host(rest.substr(0, colon)) && (colon == std::string_view::npos || is_port(rest.substr(colon + 1)))) return {};
+    const std::size_t colon =
+        rest.find(':', rest.starts_with('[') ? std::min(rest.find(']'), rest.size()) : 0);
+    if (is_host(rest.substr(0, colon)) &&
+        (colon == std::string_view::npos || is_port(rest.substr(colon + 1))))
+      return {};
   }
   return fail(Errc::invalid_argument, {},
-              fmt::format("\"{}\" is no origin like https://app.example or http://localhost:3000, without a path, nor *", text));
+              fmt::format("\"{}\" is no origin like https://app.example or http://localhost:3000, "
+                          "without a path, nor *",
+                          text));
 }
 
 void add_cors(Call& call, const std::vector<std::string>& origins) {
@@ -57,12 +65,14 @@ void add_cors(Call& call, const std::vector<std::string>& origins) {
   call.header("Access-Control-Allow-Origin", any ? "*" : origin);
   if (call.x.method() != "OPTIONS") {
     call.header("Access-Control-Expose-Headers",
-                "ETag, Content-Range, Retry-After, RateLimit, RateLimit-Policy, X-Next-Cursor, X-Request-Id, X-Total-Count");
+                "ETag, Content-Range, Retry-After, RateLimit, RateLimit-Policy, X-Next-Cursor, "
+                "X-Request-Id, X-Total-Count");
     return;
   }
   call.header("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS, PATCH, HEAD");
   call.header("Access-Control-Allow-Headers",
-              "Content-Type, Authorization, Accept-Language, Idempotency-Key, If-None-Match, If-Range, Range, X-Request-Id, traceparent");
+              "Content-Type, Authorization, Accept-Language, Idempotency-Key, If-None-Match, "
+              "If-Range, Range, X-Request-Id, traceparent");
   call.header("Access-Control-Max-Age", "86400");
 }
 

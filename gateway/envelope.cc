@@ -47,7 +47,11 @@ void append_error(std::string& out, const Error& error, Lang lang, std::string_v
   Error shown = error;
   if (hidden || error.token.empty()) shown.token = errc_token(error.code);
   const std::string message = message_text(shown, lang);
-  append_failure(out, {.status = http_status(error.code), .token = shown.token, .message = message, .field = shown.field, .request_id = request_id});
+  append_failure(out, {.status = http_status(error.code),
+                       .token = shown.token,
+                       .message = message,
+                       .field = shown.field,
+                       .request_id = request_id});
 }
 
 std::string server_error_body(int status) {
@@ -55,10 +59,12 @@ std::string server_error_body(int status) {
   const std::string id = new_request_id();
   for (const ServerError& e : kServerErrors)
     if (e.status == status) {
-      append_failure(out, {.status = status, .token = e.token, .message = e.message, .request_id = id});
+      append_failure(out,
+                     {.status = status, .token = e.token, .message = e.message, .request_id = id});
       return out;
     }
-  append_failure(out, {.status = status, .token = "internal", .message = "服务器内部错误", .request_id = id});
+  append_failure(
+      out, {.status = status, .token = "internal", .message = "服务器内部错误", .request_id = id});
   return out;
 }
 

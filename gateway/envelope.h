@@ -5,11 +5,13 @@
 
 #include "platform/core/error.h"
 
-// The shape of every JSON answer: {"code","message","data"}; failures add "error", "field" (when there is one) and "request_id".
+// The shape of every JSON answer: {"code","message","data"}; failures add "error", "field" (when
+// there is one) and "request_id".
 namespace sv::gateway {
 
 inline constexpr std::string_view kSuccess = R"({"code":200,"message":"success"})";
-inline constexpr std::string_view kSuccessWithData = R"({"code":200,"message":"success","data":)";  // the data and "}" follow
+inline constexpr std::string_view kSuccessWithData =
+    R"({"code":200,"message":"success","data":)";  // the data and "}" follow
 
 struct Failure {
   int status = 500;

@@ -37,8 +37,9 @@ Edge::Edge(GatewayDeps d, GatewayOptions o)
 
 namespace {
 
-constexpr std::size_t kCachedQuery = 256;          // longer queries are not worth a place
-constexpr std::uint64_t kDrainedBody = 64 * 1024;  // a refused request with more body than this loses its connection
+constexpr std::size_t kCachedQuery = 256;  // longer queries are not worth a place
+constexpr std::uint64_t kDrainedBody =
+    64 * 1024;  // a refused request with more body than this loses its connection
 
 struct Outcome {
   std::optional<Result<>> result;
@@ -60,7 +61,8 @@ Task<> wait_until(Deadline deadline) {
 Task<Result<>> run_in_time(Call& call) {
   using namespace asio::experimental::awaitable_operators;
   Outcome out;
-  const bool late = (co_await (run_handler(call, out) || wait_until(call.ctx.deadline))).index() == 1;
+  const bool late =
+      (co_await (run_handler(call, out) || wait_until(call.ctx.deadline))).index() == 1;
   if (out.result) co_return std::move(*out.result);
   if (!late && out.error) std::rethrow_exception(out.error);
   call.x.close_after();  // its body may be half read
@@ -74,7 +76,8 @@ bool is_cancellation(const std::exception& e) {
 
 class WebGateway final : public Gateway {
  public:
-  WebGateway(GatewayDeps deps, GatewayOptions options) : edge_(std::move(deps), std::move(options)) {}
+  WebGateway(GatewayDeps deps, GatewayOptions options)
+      : edge_(std::move(deps), std::move(options)) {}
 
   net::Handler handler() override {
     return [this](net::Exchange& x) { return serve(x); };
@@ -116,7 +119,8 @@ Task<> WebGateway::serve(net::Exchange& x) {
   call.headers.reserve(512);
   call.header("X-Request-Id", call.ctx.request_id);
   call.header("X-Content-Type-Options", "nosniff");
-  if (edge_.options.public_url.starts_with("https://")) call.header("Strict-Transport-Security", "max-age=31536000");
+  if (edge_.options.public_url.starts_with("https://"))
+    call.header("Strict-Transport-Security", "max-age=31536000");
 
   std::optional<Error> escaped;
   std::exception_ptr cancelled;
@@ -156,12 +160,16 @@ Task<Result<>> WebGateway::dispatch(Call& call) {
   if (who.bad_token) call.header("WWW-Authenticate", "Bearer error=\"invalid_token\"");
   SV_CO_CHECK(co_await edge_.limits.take(route.rate, call.ctx, call.headers));
   if (route.access == Access::moderator) SV_CO_CHECK(co_await require_moderator(call));
-  if (route.kind == Kind::cached && !call.token_given && call.x.query().size() <= kCachedQuery) co_return co_await send_page(call);
+  if (route.kind == Kind::cached && !call.token_given && call.x.query().size() <= kCachedQuery)
+    co_return co_await send_page(call);
   call.ctx.traceparent = traceparent_from(call.x.header("traceparent"));
   call.ctx.user_agent = call.x.header("User-Agent");
   call.ctx.idempotency_key = call.x.header("Idempotency-Key");
   if (call.ctx.idempotency_key.size() > 255)
-    co_return std::unexpected(Error{.code = Errc::invalid_argument, .token = "idempotency_key_too_long", .field = "Idempotency-Key", .detail = {}});
+    co_return std::unexpected(Error{.code = Errc::invalid_argument,
+                                    .token = "idempotency_key_too_long",
+                                    .field = "Idempotency-Key",
+                                    .detail = {}});
   if (route.kind == Kind::stream) {
     call.ctx.deadline = Deadline::max();
     co_return co_await route.handle(call);
@@ -181,20 +189,27 @@ Task<Result<>> WebGateway::send_page(Call& call) {
     Page made{.headers = call.headers.substr(before), .body = std::move(call.body), .etag = {}};
     call.headers.resize(before);
     made.etag = etag_of(made.body);
-    const std::size_t size = made.headers.size() + 2 * made.body.size();  // with room for the compressed form
+    const std::size_t size =
+        made.headers.size() + 2 * made.body.size();  // with room for the compressed form
     page = edge_.pages.put(call.route->path, call.x.query(), revision, now, std::move(made), size);
   }
   call.headers += page->headers;
-  call.headers += "Content-Type: application/json; charset=utf-8\r\nCache-Control: no-cache\r\nVary: Authorization\r\n";
+  call.headers +=
+      "Content-Type: application/json; charset=utf-8\r\nCache-Control: no-cache\r\nVary: "
+      "Authorization\r\n";
   co_return co_await send_content(
-      call,
-      {.body = page->body, .gzip = wants_gzip(call, page->body.size()) ? page->zipped->of(page->body) : std::string_view(), .etag = page->etag});
+      call, {.body = page->body,
+             .gzip = wants_gzip(call, page->body.size()) ? page->zipped->of(page->body)
+                                                         : std::string_view(),
+             .etag = page->etag});
 }
 
 Task<Result<>> WebGateway::send_own(Call& call) {
   SV_CO_CHECK(co_await run_in_time(call));
-  // What guests get of a public route may be kept, and asked for again by its tag; everything else is its caller's alone.
-  const bool shared = !call.token_given && !needs_token(call.route->access) && call.route->method == "GET";
+  // What guests get of a public route may be kept, and asked for again by its tag; everything else
+  // is its caller's alone.
+  const bool shared =
+      !call.token_given && !needs_token(call.route->access) && call.route->method == "GET";
   const std::string etag = shared ? etag_of(call.body) : std::string();
   const std::string zipped = wants_gzip(call, call.body.size()) ? gzip(call.body) : std::string();
   call.headers += "Content-Type: application/json; charset=utf-8\r\nVary: Authorization\r\n";
@@ -206,17 +221,24 @@ Task<Result<>> WebGateway::send_own(Call& call) {
 Task<> WebGateway::refuse(Call& call, const Error& error) {
   const int status = http_status(error.code);
   if (status >= 500)
-    log::error("gateway", "request failed",
-               {{"request_id", call.ctx.request_id},
-                {"method", call.x.method()},
-                {"route", call.route ? call.route->path : std::string_view("unknown")},
-                {"error", error.token.empty() ? errc_token(error.code) : std::string_view(error.token)},
-                {"detail", error.detail}});
-  if (call.x.answered()) co_return;  // the connection is closed by the server: the answer is incomplete
-  if (call.x.has_body() && call.x.content_length().value_or(kDrainedBody + 1) > kDrainedBody) call.x.close_after();
-  if (status == 401) call.header("WWW-Authenticate", error.token == "invalid_token" ? "Bearer error=\"invalid_token\"" : "Bearer");
-  if (error.retry_after.count() > 0) call.header("Retry-After", std::to_string((error.retry_after.count() + 999) / 1000));
-  call.headers += "Content-Type: application/json; charset=utf-8\r\nCache-Control: private, no-store\r\n";
+    log::error(
+        "gateway", "request failed",
+        {{"request_id", call.ctx.request_id},
+         {"method", call.x.method()},
+         {"route", call.route ? call.route->path : std::string_view("unknown")},
+         {"error", error.token.empty() ? errc_token(error.code) : std::string_view(error.token)},
+         {"detail", error.detail}});
+  if (call.x.answered())
+    co_return;  // the connection is closed by the server: the answer is incomplete
+  if (call.x.has_body() && call.x.content_length().value_or(kDrainedBody + 1) > kDrainedBody)
+    call.x.close_after();
+  if (status == 401)
+    call.header("WWW-Authenticate",
+                error.token == "invalid_token" ? "Bearer error=\"invalid_token\"" : "Bearer");
+  if (error.retry_after.count() > 0)
+    call.header("Retry-After", std::to_string((error.retry_after.count() + 999) / 1000));
+  call.headers +=
+      "Content-Type: application/json; charset=utf-8\r\nCache-Control: private, no-store\r\n";
   std::string body;
   append_error(body, error, call.ctx.lang, call.ctx.request_id);
   (void)co_await call.x.send(status, call.headers, body);

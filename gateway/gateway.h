@@ -39,11 +39,12 @@ struct GatewayDeps {
 };
 
 struct GatewayOptions {
-  std::string mode = "embedded";               // shown by /health/ready
-  std::string version = "0.1.0";               // shown by /openapi.json
-  std::string public_url{};                    // absolute links in pages; empty: none are made
-  std::vector<std::string> trusted_proxies{};  // addresses or CIDR networks whose X-Forwarded-For is believed
-  std::vector<std::string> cors_origins{};     // "https://app.example" or "*"
+  std::string mode = "embedded";  // shown by /health/ready
+  std::string version = "0.1.0";  // shown by /openapi.json
+  std::string public_url{};       // absolute links in pages; empty: none are made
+  std::vector<std::string>
+      trusted_proxies{};  // addresses or CIDR networks whose X-Forwarded-For is believed
+  std::vector<std::string> cors_origins{};  // "https://app.example" or "*"
   bool limits_enabled = true;
   double limits_factor = 1;
   std::uint64_t upload_bytes = 4ULL << 30;
@@ -52,8 +53,9 @@ struct GatewayOptions {
   std::size_t page_cache_bytes = 32u << 20;
 };
 
-// The web's way in: JSON → service call → JSON. Thread-safe; each request runs on its connection's thread. Answers every request
-// exactly once; an exception that escapes a handler is logged once and answered 500.
+// The web's way in: JSON → service call → JSON. Thread-safe; each request runs on its connection's
+// thread. Answers every request exactly once; an exception that escapes a handler is logged once
+// and answered 500.
 class Gateway {
  public:
   virtual ~Gateway() = default;
@@ -62,7 +64,8 @@ class Gateway {
   virtual void drain() = 0;  // /health/ready answers 503 from now on
 };
 
-// Throws std::invalid_argument naming the option when one is malformed (a trusted proxy that is no network).
+// Throws std::invalid_argument naming the option when one is malformed (a trusted proxy that is no
+// network).
 std::unique_ptr<Gateway> make_gateway(GatewayDeps deps, GatewayOptions options);
 
 }  // namespace sv::gateway

@@ -15,7 +15,9 @@ TEST(Envelope, ASuccessHasCodeMessageAndData) {
   auto x = json_post("/api/user/register", kRegister);
   w.serve(x);
   EXPECT_EQ(x.answered_status, 200);
-  EXPECT_TRUE(x.answer_body.starts_with(R"({"code":200,"message":"success","data":{"user":{"id":7,"username":"ann")")) << x.answer_body;
+  EXPECT_TRUE(x.answer_body.starts_with(
+      R"({"code":200,"message":"success","data":{"user":{"id":7,"username":"ann")"))
+      << x.answer_body;
   EXPECT_EQ(w.users.registered.username, "ann");
 }
 
@@ -205,11 +207,13 @@ TEST(Limits, TenFailedLoginsCloseTheAccountForThatAddressOnly) {
   World w({.limits_factor = 1});
   auto attempt = [&w](std::string name, std::string password, std::string address) {
     w.cache.taken.erase("rate:login:a:" + address);  // the address' own limit is another test's
-    auto x = json_post("/api/user/login", R"({"username":")" + name + R"(","password":")" + password + "\"}");
+    auto x = json_post("/api/user/login",
+                       R"({"username":")" + name + R"(","password":")" + password + "\"}");
     x.peer = address;
     return w.serve(x).answered_status;
   };
-  for (int i = 0; i < 10; ++i) EXPECT_EQ(attempt(i % 2 ? "ann" : "ANN", "wrong", "203.0.113.7"), 400);
+  for (int i = 0; i < 10; ++i)
+    EXPECT_EQ(attempt(i % 2 ? "ann" : "ANN", "wrong", "203.0.113.7"), 400);
   EXPECT_EQ(attempt("ann", "right password", "203.0.113.7"), 429);
   EXPECT_EQ(attempt("ann", "right password", "203.0.113.8"), 200);
   EXPECT_EQ(attempt("bob", "right password", "203.0.113.7"), 200);

@@ -10,9 +10,11 @@ class Media : public ::testing::Test {
   Media() {
     add("/media/5/1/720.mp4", "video/mp4", "0123456789", true);
     add("/media/6/1/720.mp4", "video/mp4", "secret", false);
-    add("/media/6/1/index.m3u8", "application/vnd.apple.mpegurl", "#EXTM3U\n#EXT-X-MAP:URI=\"init.mp4\"\nseg1.m4s\n", false);
+    add("/media/6/1/index.m3u8", "application/vnd.apple.mpegurl",
+        "#EXTM3U\n#EXT-X-MAP:URI=\"init.mp4\"\nseg1.m4s\n", false);
   }
-  void add(const std::string& path, const std::string& type, const std::string& bytes, bool is_public) {
+  void add(const std::string& path, const std::string& type, const std::string& bytes,
+           bool is_public) {
     video::AuthorizeMediaResp grant;
     grant.object_key = path.substr(1);
     grant.is_public = is_public;
@@ -21,13 +23,16 @@ class Media : public ::testing::Test {
     w.videos.media[path] = grant;
     w.objects.objects[grant.object_key] = bytes;
   }
-  FakeExchange get(const std::string& target, const std::string& name = {}, const std::string& value = {}) {
+  FakeExchange get(const std::string& target, const std::string& name = {},
+                   const std::string& value = {}) {
     FakeExchange x("GET", target);
     if (!name.empty()) x.with(name, value);
     w.serve(x);
     return x;
   }
-  std::string sign(const std::string& prefix) { return auth::UrlSigner(w.keys, w.clock).sign(prefix, std::chrono::hours(1)); }
+  std::string sign(const std::string& prefix) {
+    return auth::UrlSigner(w.keys, w.clock).sign(prefix, std::chrono::hours(1));
+  }
 
   World w;
 };
@@ -63,8 +68,11 @@ TEST_F(Media, ARangeOfAnotherVersionGetsTheWholeFile) {
 
 TEST_F(Media, AKnownVersionIs304) {
   const auto first = get("/media/5/1/720.mp4");
-  EXPECT_EQ(get("/media/5/1/720.mp4", "if-none-match", first.answer_header("ETag")).answered_status, 304);
-  EXPECT_EQ(get("/media/5/1/720.mp4", "if-modified-since", first.answer_header("Last-Modified")).answered_status, 304);
+  EXPECT_EQ(get("/media/5/1/720.mp4", "if-none-match", first.answer_header("ETag")).answered_status,
+            304);
+  EXPECT_EQ(get("/media/5/1/720.mp4", "if-modified-since", first.answer_header("Last-Modified"))
+                .answered_status,
+            304);
   EXPECT_EQ(get("/media/5/1/720.mp4", "if-none-match", "\"x\"").answered_status, 200);
 }
 
@@ -90,7 +98,8 @@ TEST_F(Media, ASignedPlaylistRepeatsTheSignature) {
   const std::string query = sign("/media/6/1/");
   const auto x = get("/media/6/1/index.m3u8?" + query);
   EXPECT_EQ(x.answered_status, 200);
-  EXPECT_EQ(x.answer_body, "#EXTM3U\n#EXT-X-MAP:URI=\"init.mp4?" + query + "\"\nseg1.m4s?" + query + "\n");
+  EXPECT_EQ(x.answer_body,
+            "#EXTM3U\n#EXT-X-MAP:URI=\"init.mp4?" + query + "\"\nseg1.m4s?" + query + "\n");
 }
 
 TEST_F(Media, ADecisionIsKeptUntilTheContentChanges) {

@@ -7,9 +7,11 @@ struct Sessions final : user::UserAbsent {
   bool moderator = false;
   std::string asked;
 
-  Task<Result<user::CheckSessionResp>> check_session(const Ctx& ctx, const user::CheckSessionReq& req) override {
+  Task<Result<user::CheckSessionResp>> check_session(const Ctx& ctx,
+                                                     const user::CheckSessionReq& req) override {
     asked = req.token;
-    co_return user::CheckSessionResp{.user_id = ctx.caller, .session = "s1", .moderator = moderator};
+    co_return user::CheckSessionResp{
+        .user_id = ctx.caller, .session = "s1", .moderator = moderator};
   }
 };
 
@@ -17,13 +19,20 @@ struct Reports final : interaction::InteractionAbsent {
   int calls = 0;
   bool moderator = false;
 
-  Task<Result<interaction::ReportListResp>> get_reports(const Ctx& ctx, const interaction::ReportListReq& req) override {
+  Task<Result<interaction::ReportListResp>> get_reports(
+      const Ctx& ctx, const interaction::ReportListReq& req) override {
     ++calls;
     moderator = ctx.moderator;
     EXPECT_EQ(req.user_id, UserId{});
     interaction::ReportListResp out;
-    out.reports.push_back(
-        {.id = 5, .user_id = UserId(7), .kind = "video", .subject_id = 9, .reason = "spam", .detail = "", .status = "open", .create_time = 1});
+    out.reports.push_back({.id = 5,
+                           .user_id = UserId(7),
+                           .kind = "video",
+                           .subject_id = 9,
+                           .reason = "spam",
+                           .detail = "",
+                           .status = "open",
+                           .create_time = 1});
     co_return out;
   }
 };
@@ -67,7 +76,9 @@ TEST_F(Moderation, AModeratorIsLetInByWhatTheUserServiceSaysNow) {
   EXPECT_EQ(x.answered_status, 200) << x.answer_body;
   EXPECT_EQ("Bearer " + sessions.asked, bearer);
   EXPECT_TRUE(reports.moderator);
-  EXPECT_NE(x.answer_body.find(R"("reports":[{"id":5,"userId":7,"kind":"video","subjectId":9)"), std::string::npos) << x.answer_body;
+  EXPECT_NE(x.answer_body.find(R"("reports":[{"id":5,"userId":7,"kind":"video","subjectId":9)"),
+            std::string::npos)
+      << x.answer_body;
   sessions.moderator = false;
   EXPECT_EQ(ask(bearer).answered_status, 404);
   EXPECT_EQ(reports.calls, 1);

@@ -4,6 +4,8 @@
 
 namespace sv::gateway {
 
-std::string etag_of(std::string_view bytes) { return fmt::format("\"{:x}-{:x}\"", bytes.size(), std::hash<std::string_view>{}(bytes)); }
+std::string etag_of(std::string_view bytes) {
+  return fmt::format("\"{:x}-{:x}\"", bytes.size(), std::hash<std::string_view>{}(bytes));
+}
 
 }  // namespace sv::gateway

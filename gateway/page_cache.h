@@ -16,15 +16,17 @@
 
 namespace sv::gateway {
 
-// Values that are true while the content revision they were made at stands and for at most a second (counters move without a
-// revision). Bounded by bytes: a full shard is emptied, which costs making its values once more. Thread-safe.
+// Values that are true while the content revision they were made at stands and for at most a second
+// (counters move without a revision). Bounded by bytes: a full shard is emptied, which costs making
+// its values once more. Thread-safe.
 template <class V>
 class FreshCache {
  public:
   static constexpr std::chrono::milliseconds kMaxAge{1000};
   using Time = std::chrono::steady_clock::time_point;
 
-  FreshCache(const ContentRevision& revision, std::size_t max_bytes) : revision_(revision), shard_bytes_(max_bytes / kShards) {}
+  FreshCache(const ContentRevision& revision, std::size_t max_bytes)
+      : revision_(revision), shard_bytes_(max_bytes / kShards) {}
 
   std::uint64_t revision() const { return revision_.value(); }
 
@@ -36,13 +38,16 @@ class FreshCache {
     const auto it = shard.entries.find(key);
     if (it == shard.entries.end()) return nullptr;
     const Entry& e = it->second;
-    if (e.revision != revision_.value() || now - e.made > kMaxAge || e.kind != kind || e.name != name) return nullptr;
+    if (e.revision != revision_.value() || now - e.made > kMaxAge || e.kind != kind ||
+        e.name != name)
+      return nullptr;
     return e.value;
   }
 
-  // `made_at` is the revision read before the value was made, so that a change in between makes it stale at once. `bytes` is the
-  // value's size.
-  std::shared_ptr<const V> put(std::string_view kind, std::string_view name, std::uint64_t made_at, Time now, V v, std::size_t bytes) {
+  // `made_at` is the revision read before the value was made, so that a change in between makes it
+  // stale at once. `bytes` is the value's size.
+  std::shared_ptr<const V> put(std::string_view kind, std::string_view name, std::uint64_t made_at,
+                               Time now, V v, std::size_t bytes) {
     auto value = std::make_shared<const V>(std::move(v));
     bytes += kind.size() + name.size() + sizeof(Entry);
     if (bytes > shard_bytes_) return value;
@@ -55,7 +60,12 @@ class FreshCache {
     }
     Entry& entry = shard.entries[key];  // by hash: a collision replaces
     shard.bytes = shard.bytes - entry.bytes + bytes;
-    entry = Entry{.kind = std::string(kind), .name = std::string(name), .revision = made_at, .made = now, .value = value, .bytes = bytes};
+    entry = Entry{.kind = std::string(kind),
+                  .name = std::string(name),
+                  .revision = made_at,
+                  .made = now,
+                  .value = value,
+                  .bytes = bytes};
     return value;
   }
 

@@ -37,12 +37,16 @@ TEST(Metrics, CountRequestsByRouteForLocalReadersOnly) {
   local.peer = "127.0.0.1";
   w.serve(local);
   EXPECT_EQ(local.answered_status, 200);
-  EXPECT_TRUE(local.answer_body.contains(R"(http_requests_total{method="GET",route="/api/video/detail",status="404"} 1)")) << local.answer_body;
-  EXPECT_TRUE(local.answer_body.contains(R"(http_request_duration_seconds_count{method="GET",route="/api/video/detail"} 2)"));
+  EXPECT_TRUE(local.answer_body.contains(
+      R"(http_requests_total{method="GET",route="/api/video/detail",status="404"} 1)"))
+      << local.answer_body;
+  EXPECT_TRUE(local.answer_body.contains(
+      R"(http_request_duration_seconds_count{method="GET",route="/api/video/detail"} 2)"));
   EXPECT_TRUE(local.answer_body.contains("process_resident_memory_bytes "));
 }
 
-// The document names every row, with its parameters, its body and its answers; nothing in it points nowhere.
+// The document names every row, with its parameters, its body and its answers; nothing in it points
+// nowhere.
 TEST(OpenApi, DescribesEveryRoute) {
   World w;
   const auto document = w.get("/openapi.json").json();
@@ -55,7 +59,9 @@ TEST(OpenApi, DescribesEveryRoute) {
     const auto& path = paths.at(std::string(route.path)).as_object();
     ASSERT_TRUE(path.contains(method)) << method << " " << route.path;
     const auto& operation = path.at(method).as_object();
-    EXPECT_EQ(operation.contains("requestBody"), route.body == Body::json || route.body == Body::multipart) << route.path;
+    EXPECT_EQ(operation.contains("requestBody"),
+              route.body == Body::json || route.body == Body::multipart)
+        << route.path;
     EXPECT_TRUE(operation.at("responses").as_object().contains("200"));
   }
   const auto& feed = paths.at("/api/video/feed").at("get").at("parameters").as_array();
@@ -72,17 +78,28 @@ TEST(OpenApi, DescribesEveryRoute) {
 TEST(OpenApi, SaysThatOldListsAreArraysWithHeaders) {
   World w;
   const auto document = w.get("/openapi.json").json();
-  const auto& answer = document.at("paths").at("/api/auth/social/following").at("get").at("responses").at("200").as_object();
+  const auto& answer = document.at("paths")
+                           .at("/api/auth/social/following")
+                           .at("get")
+                           .at("responses")
+                           .at("200")
+                           .as_object();
   EXPECT_TRUE(answer.at("headers").as_object().contains("X-Next-Cursor"));
-  const auto& data = answer.at("content").at("application/json").at("schema").at("properties").at("data");
-  EXPECT_EQ(boost::json::serialize(data), R"({"type":"array","items":{"$ref":"#/components/schemas/User"}})");
-  const auto& follow = document.at("paths").at("/api/auth/social/follow").at("post").at("responses").at("200");
-  EXPECT_EQ(follow.at("content").at("application/json").at("schema").at("required").as_array().size(), 2U) << "data may be absent";
+  const auto& data =
+      answer.at("content").at("application/json").at("schema").at("properties").at("data");
+  EXPECT_EQ(boost::json::serialize(data),
+            R"({"type":"array","items":{"$ref":"#/components/schemas/User"}})");
+  const auto& follow =
+      document.at("paths").at("/api/auth/social/follow").at("post").at("responses").at("200");
+  EXPECT_EQ(
+      follow.at("content").at("application/json").at("schema").at("required").as_array().size(), 2U)
+      << "data may be absent";
 }
 
 TEST(Web, EveryPagePathAnswersTheClientWithItsPolicy) {
   World w;
-  for (const char* path : {"/", "/following", "/video/1", "/user/1", "/search", "/upload", "/messages/4", "/login", "/register"}) {
+  for (const char* path : {"/", "/following", "/video/1", "/user/1", "/search", "/upload",
+                           "/messages/4", "/login", "/register"}) {
     const auto x = w.get(path);
     EXPECT_EQ(x.answered_status, 200) << path;
     EXPECT_EQ(x.answer_header("Content-Type"), "text/html; charset=utf-8");
@@ -91,15 +108,18 @@ TEST(Web, EveryPagePathAnswersTheClientWithItsPolicy) {
   const auto script = w.get("/web/app.js");
   EXPECT_EQ(script.answer_header("Content-Type"), "text/javascript; charset=utf-8");
   FakeExchange again("GET", "/web/app.js");
-  EXPECT_EQ(w.serve(again.with("if-none-match", script.answer_header("ETag"))).answered_status, 304);
+  EXPECT_EQ(w.serve(again.with("if-none-match", script.answer_header("ETag"))).answered_status,
+            304);
   EXPECT_EQ(w.get("/web/../auth").answered_status, 404);
 }
 
 TEST(Web, AVideoPageCarriesEscapedOpenGraphTags) {
   World w({.public_url = "https://sv.example"});
   const auto x = w.get("/video/5");
-  EXPECT_TRUE(x.answer_body.contains(R"(<meta property="og:title" content="&lt;b&gt;&quot;A&quot; &amp; B&lt;/b&gt;">)"));
-  EXPECT_TRUE(x.answer_body.contains(R"(<meta property="og:image" content="https://sv.example/media/5/1/poster.jpg">)"));
+  EXPECT_TRUE(x.answer_body.contains(
+      R"(<meta property="og:title" content="&lt;b&gt;&quot;A&quot; &amp; B&lt;/b&gt;">)"));
+  EXPECT_TRUE(x.answer_body.contains(
+      R"(<meta property="og:image" content="https://sv.example/media/5/1/poster.jpg">)"));
   EXPECT_FALSE(w.get("/video/6").answer_body.contains("og:title"));
 }
 
@@ -115,14 +135,17 @@ TEST(Address, OnlyTrustedProxiesSpeakForOthers) {
 }
 
 TEST(Address, AProxyIsAnAddressOrANetwork) {
-  for (const char* good : {"10.0.0.0/8", "127.0.0.1", "::1", "2001:db8::/32", "0.0.0.0/0"}) EXPECT_TRUE(check_proxy(good)) << good;
-  for (const char* bad : {"", "localhost", "10.0.0.0/99", "10.0.0.0/", "10.0.0", "\"10.0.0.1\"", "10.0.0.1:80", "2001:db8::/129"})
+  for (const char* good : {"10.0.0.0/8", "127.0.0.1", "::1", "2001:db8::/32", "0.0.0.0/0"})
+    EXPECT_TRUE(check_proxy(good)) << good;
+  for (const char* bad : {"", "localhost", "10.0.0.0/99", "10.0.0.0/", "10.0.0", "\"10.0.0.1\"",
+                          "10.0.0.1:80", "2001:db8::/129"})
     EXPECT_FALSE(check_proxy(bad)) << bad;
 }
 
 TEST(Cors, AnOriginHasASchemeAHostAndMaybeAPort) {
-  for (const char* good : {"*", "https://app.example", "http://localhost:3000", "https://app.example:65535", "http://127.0.0.1:8080", "http://[::1]",
-                           "http://[::1]:80", "capacitor://localhost"})
+  for (const char* good :
+       {"*", "https://app.example", "http://localhost:3000", "https://app.example:65535",
+        "http://127.0.0.1:8080", "http://[::1]", "http://[::1]:80", "capacitor://localhost"})
     EXPECT_TRUE(check_origin(good)) << good;
   for (const char* bad : {"",
                           "app.example",

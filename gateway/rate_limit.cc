@@ -38,8 +38,12 @@ Policy policy_of(RateClass rate, bool guest) {
 }
 constexpr Policy kFailedLogins{"failed_login", 10, 900, 10};
 
-std::int64_t scaled(std::int64_t n, double factor) { return std::max<std::int64_t>(1, std::llround(static_cast<double>(n) * factor)); }
-double per_second(const Policy& p, double factor) { return static_cast<double>(p.quota) * factor / static_cast<double>(p.window); }
+std::int64_t scaled(std::int64_t n, double factor) {
+  return std::max<std::int64_t>(1, std::llround(static_cast<double>(n) * factor));
+}
+double per_second(const Policy& p, double factor) {
+  return static_cast<double>(p.quota) * factor / static_cast<double>(p.window);
+}
 std::int64_t whole_seconds(std::chrono::milliseconds ms) { return (ms.count() + 999) / 1000; }
 
 std::unexpected<Error> too_many(std::string_view token, std::chrono::milliseconds retry_after) {
@@ -48,7 +52,8 @@ std::unexpected<Error> too_many(std::string_view token, std::chrono::millisecond
   return refused;
 }
 
-// Case variants of a name are one account; the service folds more than ASCII, the address limit bounds what that leaves.
+// Case variants of a name are one account; the service folds more than ASCII, the address limit
+// bounds what that leaves.
 std::string failure_key(const Ctx& ctx, std::string_view username) {
   std::string key = "rate:failed_login:" + address_bucket(ctx.address) + ":";
   for (char c : username) key += c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
@@ -62,11 +67,16 @@ Task<Result<>> RateLimiter::take(RateClass rate, const Ctx& ctx, std::string& he
   const bool by_address = !ctx.caller || rate == RateClass::register_ || rate == RateClass::login;
   const Policy policy = policy_of(rate, by_address);
   std::string key = "rate:";
-  key.append(policy.name).append(by_address ? ":a:" : ":u:").append(by_address ? address_bucket(ctx.address) : std::to_string(ctx.caller.value));
-  const auto taken = co_await cache_.take(key, per_second(policy, factor_), scaled(policy.burst, factor_));
+  key.append(policy.name)
+      .append(by_address ? ":a:" : ":u:")
+      .append(by_address ? address_bucket(ctx.address) : std::to_string(ctx.caller.value));
+  const auto taken =
+      co_await cache_.take(key, per_second(policy, factor_), scaled(policy.burst, factor_));
   if (!taken) co_return Result<>{};
-  fmt::format_to(std::back_inserter(headers), "RateLimit-Policy: \"{}\";q={};w={}\r\nRateLimit: \"{}\";r={};t={}\r\n", policy.name,
-                 scaled(policy.quota, factor_), policy.window, policy.name, taken->remaining, whole_seconds(taken->reset));
+  fmt::format_to(std::back_inserter(headers),
+                 "RateLimit-Policy: \"{}\";q={};w={}\r\nRateLimit: \"{}\";r={};t={}\r\n",
+                 policy.name, scaled(policy.quota, factor_), policy.window, policy.name,
+                 taken->remaining, whole_seconds(taken->reset));
   if (taken->allowed) co_return Result<>{};
   co_return too_many("rate_limited", taken->retry_after);
 }
@@ -74,7 +84,8 @@ Task<Result<>> RateLimiter::take(RateClass rate, const Ctx& ctx, std::string& he
 Task<Result<>> RateLimiter::login_allowed(const Ctx& ctx, std::string_view username) {
   if (!enabled_) co_return Result<>{};
   const std::string key = failure_key(ctx, username);
-  const auto asked = co_await cache_.take(key, per_second(kFailedLogins, factor_), scaled(kFailedLogins.burst, factor_), 0);
+  const auto asked = co_await cache_.take(key, per_second(kFailedLogins, factor_),
+                                          scaled(kFailedLogins.burst, factor_), 0);
   if (!asked || asked->allowed) co_return Result<>{};
   co_return too_many("too_many_failed_logins", asked->retry_after);
 }
@@ -82,7 +93,8 @@ Task<Result<>> RateLimiter::login_allowed(const Ctx& ctx, std::string_view usern
 Task<> RateLimiter::login_failed(const Ctx& ctx, std::string_view username) {
   if (!enabled_) co_return;
   const std::string key = failure_key(ctx, username);
-  (void)co_await cache_.take(key, per_second(kFailedLogins, factor_), scaled(kFailedLogins.burst, factor_), 1);
+  (void)co_await cache_.take(key, per_second(kFailedLogins, factor_),
+                             scaled(kFailedLogins.burst, factor_), 1);
 }
 
 }  // namespace sv::gateway

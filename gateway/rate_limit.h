@@ -12,13 +12,15 @@ namespace sv::gateway {
 
 enum class RateClass : unsigned char { none, read, write, register_, login, upload, message };
 
-// Token buckets in the cache, so that one installation counts once. Thread-safe. A cache that fails lets requests through: limits
-// protect the service and must not take it down.
+// Token buckets in the cache, so that one installation counts once. Thread-safe. A cache that fails
+// lets requests through: limits protect the service and must not take it down.
 class RateLimiter {
  public:
-  RateLimiter(Cache& cache, bool enabled, double factor) : cache_(cache), enabled_(enabled), factor_(factor) {}
+  RateLimiter(Cache& cache, bool enabled, double factor)
+      : cache_(cache), enabled_(enabled), factor_(factor) {}
 
-  // Counts one request of the caller (a guest: of the address) and appends the RateLimit headers, Retry-After when refused.
+  // Counts one request of the caller (a guest: of the address) and appends the RateLimit headers,
+  // Retry-After when refused.
   Task<Result<>> take(RateClass rate, const Ctx& ctx, std::string& headers);
 
   // Failed logins of one account from one address: ask before, count after.

@@ -12,7 +12,8 @@ bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
 }  // namespace
 
 std::string new_request_id() {
-  thread_local std::mt19937_64 random{(std::uint64_t{std::random_device{}()} << 32) | std::random_device{}()};
+  thread_local std::mt19937_64 random{(std::uint64_t{std::random_device{}()} << 32) |
+                                      std::random_device{}()};
   std::uint64_t n = random();
   std::string out(16, '0');
   for (char& c : out) {
@@ -23,9 +24,11 @@ std::string new_request_id() {
 }
 
 std::string request_id_from(std::string_view header) {
-  const bool usable = !header.empty() && header.size() <= 64 && std::ranges::all_of(header, [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.';
-  });
+  const bool usable =
+      !header.empty() && header.size() <= 64 && std::ranges::all_of(header, [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               c == '-' || c == '_' || c == '.';
+      });
   return usable ? std::string(header) : new_request_id();
 }
 

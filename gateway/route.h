@@ -16,12 +16,15 @@
 
 namespace sv::gateway {
 
-// open: a token is not looked at. optional: a valid one personalises, a bad one makes a guest. required: 401 without. moderator: as required,
-// and for everyone else there is no such route.
+// open: a token is not looked at. optional: a valid one personalises, a bad one makes a guest.
+// required: 401 without. moderator: as required, and for everyone else there is no such route.
 enum class Access : unsigned char { open, optional, required, moderator };
-constexpr bool needs_token(Access access) { return access == Access::required || access == Access::moderator; }
+constexpr bool needs_token(Access access) {
+  return access == Access::required || access == Access::moderator;
+}
 enum class Body : unsigned char { none, query, json, multipart };
-// api: the handler fills call.body with a whole envelope. cached: api, and guests may get a page kept for ≤ 1 s.
+// api: the handler fills call.body with a whole envelope. cached: api, and guests may get a page
+// kept for ≤ 1 s.
 // stream: the handler answers through the exchange, without the request deadline.
 enum class Kind : unsigned char { api, cached, stream };
 
@@ -32,9 +35,10 @@ struct Schema {
   bool may_lack = false;                // of outputs: data may be absent
 };
 
-// Out may be std::optional<T>: an answer that has nothing to say comes without data. It may be ListPage<T>, for routes whose data has always
-// been a bare array: what belongs to a list beside it goes into headers, the place of the next page into X-Next-Cursor (absent at the end), the
-// total into X-Total-Count (absent where it is not cheap).
+// Out may be std::optional<T>: an answer that has nothing to say comes without data. It may be
+// ListPage<T>, for routes whose data has always been a bare array: what belongs to a list beside it
+// goes into headers, the place of the next page into X-Next-Cursor (absent at the end), the total
+// into X-Total-Count (absent where it is not cheap).
 template <class T>
 struct ListPage {
   std::vector<T> items;
@@ -42,8 +46,8 @@ struct ListPage {
   std::optional<std::int64_t> total;
 };
 
-// One row of the routing table: how requests are matched, guarded and described. `path` is exact, or ends in "{name}", which
-// stands for the whole rest of the path.
+// One row of the routing table: how requests are matched, guarded and described. `path` is exact,
+// or ends in "{name}", which stands for the whole rest of the path.
 struct Route {
   std::string_view method, path;
   Access access;
@@ -55,11 +59,12 @@ struct Route {
   Schema (*input)() = nullptr;
   Schema (*output)() = nullptr;
   std::string_view content_type = "application/json";  // of a successful answer
-  std::string_view files{};                            // of a form, as JSON Schema: its parts that are files
+  std::string_view files{};  // of a form, as JSON Schema: its parts that are files
 };
 
-// -- Handlers are plain coroutines `Task<Result<Out>> f(Call&, const In&)` or `f(Call&)`; the rows below read In (query for GET and
-// DELETE, else the JSON body), validate it, and write Out as the envelope's data. Out void: an envelope without data.
+// -- Handlers are plain coroutines `Task<Result<Out>> f(Call&, const In&)` or `f(Call&)`; the rows
+// below read In (query for GET and DELETE, else the JSON body), validate it, and write Out as the
+// envelope's data. Out void: an envelope without data.
 template <class F>
 struct Signature;
 template <class O>
@@ -125,7 +130,9 @@ Task<Result<>> send_answer(Call& call, const Result<T>& data) {
     co_return std::unexpected(data.error());
   }
   write_answer(call, *data);
-  call.headers += "Content-Type: application/json; charset=utf-8\r\nCache-Control: private, no-store\r\nVary: Authorization\r\n";
+  call.headers +=
+      "Content-Type: application/json; charset=utf-8\r\nCache-Control: private, no-store\r\nVary: "
+      "Authorization\r\n";
   (void)co_await call.x.send(200, call.headers, call.body);
   co_return Result<>{};
 }
@@ -155,10 +162,16 @@ Task<Result<>> run(Call& call) {
 }
 
 template <auto Handler, Body Source>
-constexpr Route api_route(std::string_view method, std::string_view path, Access access, RateClass rate, std::string_view summary) {
+constexpr Route api_route(std::string_view method, std::string_view path, Access access,
+                          RateClass rate, std::string_view summary) {
   using In = typename Signature<decltype(Handler)>::In;
   using Out = typename Signature<decltype(Handler)>::Out;
-  Route route{.method = method, .path = path, .access = access, .rate = rate, .summary = summary, .handle = &run<Handler, Source>};
+  Route route{.method = method,
+              .path = path,
+              .access = access,
+              .rate = rate,
+              .summary = summary,
+              .handle = &run<Handler, Source>};
   if constexpr (!std::is_void_v<In>) {
     route.body = Source;
     route.input = &schema_of<In>;
@@ -178,7 +191,8 @@ constexpr Route get_cached(std::string_view path, std::string_view summary) {
   return route;
 }
 template <auto Handler>
-constexpr Route post(std::string_view path, Access access, std::string_view summary, RateClass rate = RateClass::write) {
+constexpr Route post(std::string_view path, Access access, std::string_view summary,
+                     RateClass rate = RateClass::write) {
   return api_route<Handler, Body::json>("POST", path, access, rate, summary);
 }
 template <auto Handler>

@@ -5,8 +5,9 @@
 namespace sv::gateway {
 
 Router::Router() {
-  for (auto part : {user_routes(), video_routes(), social_routes(), interaction_routes(), message_routes(), upload_routes(), avatar_routes(),
-                    media_routes(), platform_routes(), web_routes()})
+  for (auto part :
+       {user_routes(), video_routes(), social_routes(), interaction_routes(), message_routes(),
+        upload_routes(), avatar_routes(), media_routes(), platform_routes(), web_routes()})
     routes_.insert(routes_.end(), part.begin(), part.end());
   std::unordered_map<std::string_view, Path> prefixes;
   for (std::size_t i = 0; i < routes_.size(); ++i) {
@@ -22,7 +23,8 @@ Router::Router() {
     entry.allow += "OPTIONS";
     prefixes_.emplace_back(path, std::move(entry));
   }
-  std::ranges::sort(prefixes_, [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
+  std::ranges::sort(prefixes_,
+                    [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
 }
 
 const Router::Path* Router::path_of(std::string_view path, std::string_view& tail) const {

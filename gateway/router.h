@@ -20,7 +20,8 @@ class Router {
   };
 
   Router();
-  Match find(std::string_view method, std::string_view path) const;  // HEAD is answered by GET's row
+  Match find(std::string_view method,
+             std::string_view path) const;  // HEAD is answered by GET's row
   const std::vector<Route>& routes() const { return routes_; }
 
  private:

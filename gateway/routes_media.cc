@@ -11,34 +11,42 @@ namespace {
 
 constexpr std::uint64_t kPlaylistBytes = 4 << 20;
 
-// What the path stands for: the video service decides, the store knows the bytes. Asked at most once a second a path.
+// What the path stands for: the video service decides, the store knows the bytes. Asked at most
+// once a second a path.
 Task<Result<std::shared_ptr<const MediaFile>>> find_media(Call& call, const std::string& path) {
   auto& cache = call.edge.media;
   const auto now = std::chrono::steady_clock::now();
   if (auto known = cache.find("", path, now)) co_return known;
   const std::uint64_t revision = cache.revision();
   MediaFile file;
-  SV_CO_TRY(file.grant, co_await call.edge.deps.services.video->authorize_media(call.ctx, {.path = path}));
+  SV_CO_TRY(file.grant,
+            co_await call.edge.deps.services.video->authorize_media(call.ctx, {.path = path}));
   SV_CO_TRY(file.object, co_await call.edge.deps.objects.head(file.grant.object_key));
   // Objects never change under their key, but a key may be made again.
-  file.etag = etag_of(file.grant.object_key + ":" + std::to_string(file.object.size) + ":" + std::to_string(file.object.modified_ms));
-  const std::size_t bytes = sizeof(MediaFile) + file.grant.object_key.size() * 2 + file.grant.signed_prefix.size() + 64;
+  file.etag = etag_of(file.grant.object_key + ":" + std::to_string(file.object.size) + ":" +
+                      std::to_string(file.object.modified_ms));
+  const std::size_t bytes =
+      sizeof(MediaFile) + file.grant.object_key.size() * 2 + file.grant.signed_prefix.size() + 64;
   co_return cache.put("", path, revision, now, std::move(file), bytes);
 }
 
 // The signature of a file that is not public, ready to be repeated; every flaw is "no such thing".
 Result<std::string> signature(Call& call, const std::string& path, const MediaFile& file) {
   SV_TRY(const auto in, read_query<http::MediaReq>(call));
-  if (file.grant.signed_prefix.empty() || !path.starts_with(file.grant.signed_prefix)) return fail(Errc::not_found);
-  if (!call.edge.urls.verify(file.grant.signed_prefix, in.exp, in.kid, in.sig)) return fail(Errc::not_found);
+  if (file.grant.signed_prefix.empty() || !path.starts_with(file.grant.signed_prefix))
+    return fail(Errc::not_found);
+  if (!call.edge.urls.verify(file.grant.signed_prefix, in.exp, in.kid, in.sig))
+    return fail(Errc::not_found);
   return "exp=" + in.exp + "&kid=" + in.kid + "&sig=" + in.sig;
 }
 
 Task<Result<std::string>> read_whole(ObjectReader& object) {
-  if (object.size() > kPlaylistBytes) co_return fail(Errc::internal, {}, "a playlist of more than 4 MiB");
+  if (object.size() > kPlaylistBytes)
+    co_return fail(Errc::internal, {}, "a playlist of more than 4 MiB");
   std::string text(object.size(), '\0');
   for (std::size_t done = 0; done < text.size();) {
-    SV_CO_TRY(const std::size_t n, co_await object.read(done, std::as_writable_bytes(std::span(text).subspan(done))));
+    SV_CO_TRY(const std::size_t n,
+              co_await object.read(done, std::as_writable_bytes(std::span(text).subspan(done))));
     if (n == 0) co_return fail(Errc::internal, {}, "an object shorter than its size");
     done += n;
   }
@@ -46,14 +54,16 @@ Task<Result<std::string>> read_whole(ObjectReader& object) {
 }
 
 bool not_modified(Call& call, const MediaFile& file, const std::string& modified) {
-  if (const auto tags = call.x.header("If-None-Match"); !tags.empty()) return net::etag_matches(tags, file.etag);
+  if (const auto tags = call.x.header("If-None-Match"); !tags.empty())
+    return net::etag_matches(tags, file.etag);
   return call.x.header("If-Modified-Since") == modified;
 }
 
 Task<Result<>> send_file(Call& call, const MediaFile& file, ObjectReader& object) {
   const std::uint64_t size = object.size();
   net::ByteRange range;
-  if (net::if_range_matches(call.x.header("If-Range"), file.etag, file.object.modified_ms)) range = net::parse_range(call.x.header("Range"), size);
+  if (net::if_range_matches(call.x.header("If-Range"), file.etag, file.object.modified_ms))
+    range = net::parse_range(call.x.header("Range"), size);
   call.header("Accept-Ranges", "bytes");
   switch (range.kind) {
     case net::ByteRange::Kind::whole:
@@ -82,13 +92,16 @@ Task<Result<>> media(Call& call) {
   const std::string modified = format_http_date(file->object.modified_ms);
   call.header("Content-Type", file->grant.content_type);
   if (file->grant.is_public)
-    call.header("Cache-Control", "public, max-age=" + std::to_string(call.edge.options.media_max_age.count()) + ", immutable");
+    call.header("Cache-Control",
+                "public, max-age=" + std::to_string(call.edge.options.media_max_age.count()) +
+                    ", immutable");
   else call.header("Cache-Control", "private, no-cache");
 
   const bool playlist = path->ends_with(".m3u8"), track = path->ends_with(".vtt");
   if (!signed_query.empty() && (playlist || track)) {
     SV_CO_TRY(const std::string text, co_await read_whole(*object));
-    const std::string text_signed = playlist ? sign_playlist(text, signed_query) : sign_sprite_track(text, signed_query);
+    const std::string text_signed =
+        playlist ? sign_playlist(text, signed_query) : sign_sprite_track(text, signed_query);
     (void)co_await call.x.send(200, call.headers, text_signed);
     co_return Result<>{};
   }
@@ -106,7 +119,8 @@ constexpr Route kRoutes[] = {
      .path = "/media/{path}",
      .access = Access::open,
      .rate = RateClass::none,
-     .summary = "A video's files: MP4, HLS, poster, sprite. Byte ranges; links to videos that are not public are signed",
+     .summary = "A video's files: MP4, HLS, poster, sprite. Byte ranges; links to videos that are "
+                "not public are signed",
      .handle = &media,
      .kind = Kind::stream,
      .body = Body::query,

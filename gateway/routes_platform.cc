@@ -15,14 +15,17 @@ Task<Result<>> send_plain(Call& call, int status, const T& value) {
   co_return Result<>{};
 }
 
-Task<Result<>> health(Call& call) { co_return co_await send_plain(call, 200, http::HealthResp{.status = "OK"}); }
+Task<Result<>> health(Call& call) {
+  co_return co_await send_plain(call, 200, http::HealthResp{.status = "OK"});
+}
 
 Task<Result<>> ready(Call& call) {
   http::ReadyResp out{.status = "ready", .mode = call.edge.options.mode};
   for (const ReadyCheck& dependency : call.edge.deps.ready) {
     const auto start = std::chrono::steady_clock::now();
     const auto result = co_await dependency.check();
-    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::steady_clock::now() - start);
     out.checks.push_back({.name = dependency.name, .ok = result.has_value(), .ms = took.count()});
     if (!result) out.status = "not_ready";
   }
@@ -32,10 +35,12 @@ Task<Result<>> ready(Call& call) {
 
 // For who is on this machine (not for clients of a proxy on this machine), and for moderators.
 Task<Result<>> metrics(Call& call) {
-  const bool local = is_loopback(call.ctx.address) && (call.x.header("X-Forwarded-For").empty() || call.ctx.address != call.x.peer_address());
+  const bool local = is_loopback(call.ctx.address) && (call.x.header("X-Forwarded-For").empty() ||
+                                                       call.ctx.address != call.x.peer_address());
   if (!local && !co_await require_moderator(call)) co_return fail(Errc::not_found, "unknown_route");
   const std::string text = call.edge.deps.metrics.text();
-  call.headers += "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\nCache-Control: no-store\r\n";
+  call.headers +=
+      "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\nCache-Control: no-store\r\n";
   (void)co_await call.x.send(200, call.headers, text);
   co_return Result<>{};
 }
@@ -43,12 +48,15 @@ Task<Result<>> metrics(Call& call) {
 Task<Result<>> openapi(Call& call) {
   const Page& document = call.edge.openapi;
   call.headers += "Content-Type: application/json; charset=utf-8\r\nCache-Control: no-cache\r\n";
-  co_return co_await send_content(call, {.body = document.body,
-                                         .gzip = wants_gzip(call, document.body.size()) ? document.zipped->of(document.body) : std::string_view(),
-                                         .etag = document.etag});
+  co_return co_await send_content(
+      call, {.body = document.body,
+             .gzip = wants_gzip(call, document.body.size()) ? document.zipped->of(document.body)
+                                                            : std::string_view(),
+             .etag = document.etag});
 }
 
-constexpr Route plain(std::string_view path, Task<Result<>> (*handle)(Call&), std::string_view summary, std::string_view content_type,
+constexpr Route plain(std::string_view path, Task<Result<>> (*handle)(Call&),
+                      std::string_view summary, std::string_view content_type,
                       Schema (*output)() = nullptr) {
   return {.method = "GET",
           .path = path,
@@ -62,10 +70,13 @@ constexpr Route plain(std::string_view path, Task<Result<>> (*handle)(Call&), st
 }
 
 constexpr Route kRoutes[] = {
-    plain("/health", &health, "The process answers", "application/json", &schema_of<http::HealthResp>),
-    plain("/health/ready", &ready, "Each dependency, and the mode; 503 while one is missing or the process is stopping", "application/json",
-          &schema_of<http::ReadyResp>),
-    plain("/metrics", &metrics, "Prometheus text, for clients on this machine and moderators", "text/plain"),
+    plain("/health", &health, "The process answers", "application/json",
+          &schema_of<http::HealthResp>),
+    plain("/health/ready", &ready,
+          "Each dependency, and the mode; 503 while one is missing or the process is stopping",
+          "application/json", &schema_of<http::ReadyResp>),
+    plain("/metrics", &metrics, "Prometheus text, for clients on this machine and moderators",
+          "text/plain"),
     plain("/openapi.json", &openapi, "This document", "application/json"),
 };
 

@@ -7,8 +7,10 @@ namespace {
 social::SocialApi& social_of(Call& call) { return *call.edge.deps.services.social; }
 
 // Data only when there is something to tell: old clients know none.
-Task<Result<std::optional<social::FollowActionResp>>> follow(Call& call, const social::FollowActionReq& in) {
-  SV_CO_TRY(auto reply, co_await social_of(call).follow_action(call.ctx, by_caller(call, in, true)));
+Task<Result<std::optional<social::FollowActionResp>>> follow(Call& call,
+                                                             const social::FollowActionReq& in) {
+  SV_CO_TRY(auto reply,
+            co_await social_of(call).follow_action(call.ctx, by_caller(call, in, true)));
   if (!reply.requested.value_or(false)) co_return std::nullopt;
   co_return reply;
 }
@@ -50,23 +52,28 @@ Req list_for_caller(Call& call, const Req& in) {
 
 template <class Reply>
 ListPage<User> user_page(Reply reply) {
-  return {.items = std::move(reply.users), .next_cursor = std::move(reply.next_cursor).value_or(""), .total = reply.total_count};
+  return {.items = std::move(reply.users),
+          .next_cursor = std::move(reply.next_cursor).value_or(""),
+          .total = reply.total_count};
 }
 
 Task<Result<ListPage<User>>> following(Call& call, const social::FollowListReq& in) {
-  SV_CO_TRY(auto reply, co_await social_of(call).get_follow_list(call.ctx, list_for_caller(call, in)));
+  SV_CO_TRY(auto reply,
+            co_await social_of(call).get_follow_list(call.ctx, list_for_caller(call, in)));
   co_return user_page(std::move(reply));
 }
 
 Task<Result<ListPage<User>>> follower(Call& call, const social::FollowerListReq& in) {
-  SV_CO_TRY(auto reply, co_await social_of(call).get_follower_list(call.ctx, list_for_caller(call, in)));
+  SV_CO_TRY(auto reply,
+            co_await social_of(call).get_follower_list(call.ctx, list_for_caller(call, in)));
   co_return user_page(std::move(reply));
 }
 
 Task<Result<social::RelationListResp>> friends(Call& call, const social::FriendListReq& in) {
   SV_CO_TRY(auto reply, co_await social_of(call).get_friend_list(call.ctx, by_caller(call, in)));
-  co_return social::RelationListResp{
-      .users = std::move(reply.users), .next_cursor = std::move(reply.next_cursor).value_or(""), .total = reply.total_count};
+  co_return social::RelationListResp{.users = std::move(reply.users),
+                                     .next_cursor = std::move(reply.next_cursor).value_or(""),
+                                     .total = reply.total_count};
 }
 
 Task<Result<social::RelationListResp>> blocked(Call& call, const social::RelationListReq& in) {
@@ -84,20 +91,29 @@ Task<Result<social::CheckFollowResp>> check(Call& call, const social::CheckFollo
 }
 
 constexpr Route kRoutes[] = {
-    post<follow>("/api/auth/social/follow", Access::required, "Follow someone; a private account is asked first"),
-    post<unfollow>("/api/auth/social/unfollow", Access::required, "Stop following someone, or take back a request"),
-    post<block>("/api/auth/social/block", Access::required, "Block someone: neither sees the other any more"),
+    post<follow>("/api/auth/social/follow", Access::required,
+                 "Follow someone; a private account is asked first"),
+    post<unfollow>("/api/auth/social/unfollow", Access::required,
+                   "Stop following someone, or take back a request"),
+    post<block>("/api/auth/social/block", Access::required,
+                "Block someone: neither sees the other any more"),
     post<unblock>("/api/auth/social/unblock", Access::required, "Take back a block"),
-    post<mute>("/api/auth/social/mute", Access::required, "Keep someone out of the caller's feeds and notifications"),
+    post<mute>("/api/auth/social/mute", Access::required,
+               "Keep someone out of the caller's feeds and notifications"),
     post<unmute>("/api/auth/social/unmute", Access::required, "Take back a mute"),
-    get<following>("/api/auth/social/following", Access::required, "Whom a user follows, newest first"),
-    get<follower>("/api/auth/social/follower", Access::required, "Who follows a user, newest first"),
-    get<friends>("/api/auth/social/friends", Access::required, "Those who follow the caller and are followed back"),
+    get<following>("/api/auth/social/following", Access::required,
+                   "Whom a user follows, newest first"),
+    get<follower>("/api/auth/social/follower", Access::required,
+                  "Who follows a user, newest first"),
+    get<friends>("/api/auth/social/friends", Access::required,
+                 "Those who follow the caller and are followed back"),
     get<blocked>("/api/auth/social/blocked", Access::required, "Whom the caller blocked"),
     get<muted>("/api/auth/social/muted", Access::required, "Whom the caller muted"),
     get<requests>("/api/auth/social/requests", Access::required, "Who asks to follow the caller"),
-    post<accept>("/api/auth/social/request/accept", Access::required, "Let someone follow the caller"),
-    post<reject>("/api/auth/social/request/reject", Access::required, "Turn down a request to follow the caller"),
+    post<accept>("/api/auth/social/request/accept", Access::required,
+                 "Let someone follow the caller"),
+    post<reject>("/api/auth/social/request/reject", Access::required,
+                 "Turn down a request to follow the caller"),
     get<check>("/api/social/check", Access::optional, "Who of two users follows the other"),
 };
 

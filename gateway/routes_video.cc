@@ -19,15 +19,21 @@ Task<Result<Video>> detail(Call& call, const video::VideoDetailReq& in) {
 
 Task<Result<http::VideoListResp>> hot(Call& call, const video::HotVideoReq& in) {
   SV_CO_TRY(auto reply, co_await videos(call).get_hot_videos(call.ctx, by_caller(call, in)));
-  co_return http::VideoListResp{.videos = std::move(reply.videos), .next_cursor = std::move(reply.next_cursor).value_or(""), .total = {}};
+  co_return http::VideoListResp{.videos = std::move(reply.videos),
+                                .next_cursor = std::move(reply.next_cursor).value_or(""),
+                                .total = {}};
 }
 
 Task<Result<http::VideoListResp>> videos_of(Call& call, const http::VideosOfReq& in) {
-  const video::UserVideoListReq req{
-      .user_id = in.user_id, .current_user_id = call.ctx.caller, .page = in.page, .page_size = in.page_size, .cursor = in.cursor};
+  const video::UserVideoListReq req{.user_id = in.user_id,
+                                    .current_user_id = call.ctx.caller,
+                                    .page = in.page,
+                                    .page_size = in.page_size,
+                                    .cursor = in.cursor};
   SV_CO_TRY(auto reply, co_await videos(call).get_user_video_list(call.ctx, req));
-  co_return http::VideoListResp{
-      .videos = std::move(reply.videos), .next_cursor = std::move(reply.next_cursor).value_or(""), .total = reply.total_count};
+  co_return http::VideoListResp{.videos = std::move(reply.videos),
+                                .next_cursor = std::move(reply.next_cursor).value_or(""),
+                                .total = reply.total_count};
 }
 
 Task<Result<video::ListMineResp>> mine(Call& call, const video::ListMineReq& in) {
@@ -39,20 +45,25 @@ Task<Result<http::SearchResp>> search(Call& call, const http::SearchReq& in) {
   out.page = in.page;
   out.size = in.page_size;
   if (in.type == "user") {
-    const user::SearchUsersReq req{.keyword = in.keyword, .page = in.page, .page_size = in.page_size};
+    const user::SearchUsersReq req{
+        .keyword = in.keyword, .page = in.page, .page_size = in.page_size};
     SV_CO_TRY(auto reply, co_await call.edge.deps.services.user->search_users(call.ctx, req));
     out.users = std::move(reply.users);
     out.total = reply.total;
     co_return out;
   }
   if (in.type == "tag") {
-    const video::SearchTagsReq req{.keyword = in.keyword, .page = in.page, .page_size = in.page_size};
+    const video::SearchTagsReq req{
+        .keyword = in.keyword, .page = in.page, .page_size = in.page_size};
     SV_CO_TRY(auto reply, co_await videos(call).search_tags(call.ctx, req));
     out.tags = std::move(reply.tags);
     out.total = reply.total;
     co_return out;
   }
-  const video::SearchVideoReq req{.keyword = in.keyword, .current_user_id = call.ctx.caller, .page = in.page, .page_size = in.page_size};
+  const video::SearchVideoReq req{.keyword = in.keyword,
+                                  .current_user_id = call.ctx.caller,
+                                  .page = in.page,
+                                  .page_size = in.page_size};
   SV_CO_TRY(auto reply, co_await videos(call).search_video(call.ctx, req));
   out.videos = std::move(reply.videos);
   out.total = reply.total_count;
@@ -67,7 +78,9 @@ Task<Result<video::VideoStats>> stats(Call& call, const video::VideoStatsReq& in
 Task<Result<>> view(Call& call, const video::RecordViewReq& in) {
   video::RecordViewReq req = in;
   req.user_id = call.ctx.caller;
-  if (!call.ctx.caller) req.viewer_key = call.ctx.address + '\n' + call.ctx.user_agent;  // the service hashes it with the day's salt
+  if (!call.ctx.caller)
+    req.viewer_key =
+        call.ctx.address + '\n' + call.ctx.user_agent;  // the service hashes it with the day's salt
   co_return co_await videos(call).record_view(call.ctx, req);
 }
 
@@ -83,7 +96,9 @@ Task<Result<video::VideoStatusResp>> status(Call& call, const video::VideoStatus
   co_return co_await videos(call).get_video_status(call.ctx, seen_by_caller(call, in));
 }
 
-Task<Result<>> retry(Call& call, const video::RetryVideoReq& in) { co_return co_await videos(call).retry_video(call.ctx, by_caller(call, in)); }
+Task<Result<>> retry(Call& call, const video::RetryVideoReq& in) {
+  co_return co_await videos(call).retry_video(call.ctx, by_caller(call, in));
+}
 
 Task<Result<video::VideoPageResp>> following(Call& call, const video::FollowingFeedReq& in) {
   co_return co_await videos(call).get_following_feed(call.ctx, by_caller(call, in));
@@ -101,7 +116,9 @@ Task<Result<video::VideoPageResp>> tagged(Call& call, const video::TagVideoReq& 
   co_return co_await videos(call).get_tag_videos(call.ctx, seen_by_caller(call, in));
 }
 
-Task<Result<video::HotTagResp>> hot_tags(Call& call, const video::HotTagReq& in) { co_return co_await videos(call).get_hot_tags(call.ctx, in); }
+Task<Result<video::HotTagResp>> hot_tags(Call& call, const video::HotTagReq& in) {
+  co_return co_await videos(call).get_hot_tags(call.ctx, in);
+}
 
 constexpr Route kRoutes[] = {
     get_cached<feed>("/api/video/feed", "Public videos, newest first"),
@@ -112,12 +129,15 @@ constexpr Route kRoutes[] = {
     get_cached<related>("/api/video/related", "Videos that share tags with one, then its author's"),
     get_cached<tagged>("/api/tag/videos", "Public videos with a tag, newest first"),
     get_cached<hot_tags>("/api/tag/hot", "Tags by the number of their public videos"),
-    get<following>("/api/auth/video/following", Access::required, "Videos of those whom the caller follows, newest first"),
+    get<following>("/api/auth/video/following", Access::required,
+                   "Videos of those whom the caller follows, newest first"),
     get<following>("/api/video/following", Access::required, "The same, beside the other feeds"),
-    post<not_interested>("/api/auth/video/not_interested", Access::required, "Keep a video or an author out of the caller's feeds"),
+    post<not_interested>("/api/auth/video/not_interested", Access::required,
+                         "Keep a video or an author out of the caller's feeds"),
     get<stats>("/api/video/stats", Access::optional, "A video's counters"),
     post<view>("/api/video/view", Access::optional, "Report that a video was watched"),
-    put<update>("/api/auth/video", Access::required, "Change title, description, tags or visibility"),
+    put<update>("/api/auth/video", Access::required,
+                "Change title, description, tags or visibility"),
     remove<remove_video>("/api/auth/video", Access::required, "Delete a video"),
     get<mine>("/api/auth/video/mine", Access::required, "The caller's videos of every status"),
     get<status>("/api/auth/video/status", Access::required, "How far the processing of a video is"),

@@ -16,7 +16,9 @@ const WebFile* find_file(std::string_view name) {
 
 Task<Result<>> send_file(Call& call, const WebFile& file) {
   co_return co_await send_content(
-      call, {.body = file.body, .gzip = wants_gzip(call, file.body.size()) ? file.gzip : std::string_view(), .etag = file.etag});
+      call, {.body = file.body,
+             .gzip = wants_gzip(call, file.body.size()) ? file.gzip : std::string_view(),
+             .etag = file.etag});
 }
 
 Task<Result<>> web_file(Call& call) {
@@ -34,7 +36,8 @@ Task<Result<>> docs(Call& call) {
   call.header("Content-Type", file->content_type);
   call.header("Cache-Control", "no-cache");
   call.header("Content-Security-Policy",
-              "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+              "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+              "img-src data:; base-uri 'none'; form-action 'none'; "
               "frame-ancestors 'none'");
   co_return co_await send_file(call, *file);
 }
@@ -52,7 +55,8 @@ void append_meta(std::string& out, std::string_view property, std::string_view c
   out += "\">\n";
 }
 
-// Open Graph tags (ogp.me) of a video that guests may see; addresses only when the configuration says what ours is.
+// Open Graph tags (ogp.me) of a video that guests may see; addresses only when the configuration
+// says what ours is.
 std::string open_graph(const Video& video, const std::string& public_url) {
   std::string out;
   append_meta(out, "og:type", "video.other");
@@ -60,7 +64,9 @@ std::string open_graph(const Video& video, const std::string& public_url) {
   append_meta(out, "og:description", video.description);
   if (public_url.empty()) return out;
   append_meta(out, "og:url", public_url + "/video/" + std::to_string(video.id.value));
-  const auto absolute = [&](const std::string& url) { return url.starts_with('/') ? public_url + url : url; };
+  const auto absolute = [&](const std::string& url) {
+    return url.starts_with('/') ? public_url + url : url;
+  };
   if (!video.cover_url.empty()) append_meta(out, "og:image", absolute(video.cover_url));
   if (!video.url.empty()) append_meta(out, "og:video", absolute(video.url));
   return out;
@@ -73,11 +79,14 @@ Task<Result<>> send_index(Call& call, std::string_view in_head) {
   call.header("Cache-Control", "no-cache");
   call.header("Referrer-Policy", "strict-origin-when-cross-origin");
   const std::string& media = call.edge.options.public_url;  // where absolute media links point
-  call.header("Content-Security-Policy", "default-src 'self'; img-src 'self' data: blob: " + media + "; media-src 'self' blob: " + media +
-                                             "; connect-src 'self' " + media +
-                                             "; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'");
+  call.header(
+      "Content-Security-Policy",
+      "default-src 'self'; img-src 'self' data: blob: " + media +
+          "; media-src 'self' blob: " + media + "; connect-src 'self' " + media +
+          "; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'");
   const auto head_end = index->body.find("</head>");
-  if (in_head.empty() || head_end == std::string_view::npos) co_return co_await send_file(call, *index);
+  if (in_head.empty() || head_end == std::string_view::npos)
+    co_return co_await send_file(call, *index);
   std::string page(index->body);
   page.insert(head_end, in_head);
   const std::string etag = etag_of(page);
@@ -89,14 +98,19 @@ Task<Result<>> page(Call& call) { co_return co_await send_index(call, {}); }
 Task<Result<>> video_page(Call& call) {
   std::int64_t id = 0;
   const auto end = call.tail.data() + call.tail.size();
-  if (const auto [at, error] = std::from_chars(call.tail.data(), end, id); error != std::errc{} || at != end || id <= 0)
+  if (const auto [at, error] = std::from_chars(call.tail.data(), end, id);
+      error != std::errc{} || at != end || id <= 0)
     co_return co_await send_index(call, {});
-  const auto video = co_await call.edge.deps.services.video->get_video_detail(call.ctx, {.video_id = VideoId(id)});
-  const std::string meta = video && video->video.visibility == "public" ? open_graph(video->video, call.edge.options.public_url) : std::string();
+  const auto video =
+      co_await call.edge.deps.services.video->get_video_detail(call.ctx, {.video_id = VideoId(id)});
+  const std::string meta = video && video->video.visibility == "public"
+                               ? open_graph(video->video, call.edge.options.public_url)
+                               : std::string();
   co_return co_await send_index(call, meta);
 }
 
-constexpr Route web(std::string_view path, Task<Result<>> (*handle)(Call&), std::string_view summary, std::string_view content_type = "text/html") {
+constexpr Route web(std::string_view path, Task<Result<>> (*handle)(Call&),
+                    std::string_view summary, std::string_view content_type = "text/html") {
   return {.method = "GET",
           .path = path,
           .access = Access::open,

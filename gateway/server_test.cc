@@ -16,7 +16,8 @@ class Served : public ::testing::Test {
  protected:
   Served()
       : work(asio::make_work_guard(io)),
-        server(net::make_http_server({.host = "127.0.0.1", .port = 0, .limits = {}}, {io.get_executor()}, w.gateway->handler(),
+        server(net::make_http_server({.host = "127.0.0.1", .port = 0, .limits = {}},
+                                     {io.get_executor()}, w.gateway->handler(),
                                      w.gateway->error_body())) {
     EXPECT_TRUE(server->start());
     thread = std::thread([this] { io.run(); });
@@ -78,9 +79,10 @@ TEST_F(Served, AFormIsReceivedInPieces) {
       "--B\r\nContent-Disposition: form-data; name=\"title\"\r\n\r\nt\r\n"
       "--B\r\nContent-Disposition: form-data; name=\"video\"; filename=\"x\"\r\n\r\n" +
       video + "\r\n--B--\r\n";
-  const std::string answer =
-      talk("POST /api/auth/video/upload HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: " + w.bearer(4) +
-           "\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+  const std::string answer = talk(
+      "POST /api/auth/video/upload HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: " +
+      w.bearer(4) + "\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: " +
+      std::to_string(body.size()) + "\r\n\r\n" + body);
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 OK\r\n")) << answer;
   stop();
   EXPECT_EQ(w.objects.objects["uploads/9"], video);
@@ -94,9 +96,10 @@ TEST_F(Served, ARequestThatIsNotHttpGetsTheEnvelope) {
 }
 
 TEST_F(Served, AClientThatLeavesDuringAnUploadIsAborted) {
-  talk_and_leave("POST /api/auth/video/upload HTTP/1.1\r\nHost: a\r\nAuthorization: " + w.bearer(4) +
-                 "\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: 100000\r\n\r\n"
-                 "--B\r\nContent-Disposition: form-data; name=\"video\"; filename=\"x\"\r\n\r\nabc");
+  talk_and_leave(
+      "POST /api/auth/video/upload HTTP/1.1\r\nHost: a\r\nAuthorization: " + w.bearer(4) +
+      "\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: 100000\r\n\r\n"
+      "--B\r\nContent-Disposition: form-data; name=\"video\"; filename=\"x\"\r\n\r\nabc");
   stop();
   EXPECT_EQ(w.videos.aborted, 1);
   EXPECT_TRUE(w.objects.objects.empty());

@@ -54,20 +54,24 @@ Task<Result<>> FakeExchange::send(int status, std::string_view head, std::string
   co_return Result<>{};
 }
 
-Task<Result<>> FakeExchange::send(int status, std::string_view head, std::span<const std::string_view> pieces) {
+Task<Result<>> FakeExchange::send(int status, std::string_view head,
+                                  std::span<const std::string_view> pieces) {
   std::string body;
   for (auto piece : pieces) body += piece;
   co_return co_await send(status, head, std::string_view(body));
 }
 
-Task<Result<>> FakeExchange::send_object(int status, std::string_view head, ObjectReader& object, std::uint64_t offset, std::uint64_t length) {
+Task<Result<>> FakeExchange::send_object(int status, std::string_view head, ObjectReader& object,
+                                         std::uint64_t offset, std::uint64_t length) {
   std::string body(length, '\0');
-  SV_CO_TRY(const std::size_t n, co_await object.read(offset, std::as_writable_bytes(std::span(body))));
+  SV_CO_TRY(const std::size_t n,
+            co_await object.read(offset, std::as_writable_bytes(std::span(body))));
   body.resize(n);
   co_return co_await send(status, head, std::string_view(body));
 }
 
-Task<Result<user::LoginRegisterResp>> FakeUsers::register_(const Ctx&, const user::RegisterReq& req) {
+Task<Result<user::LoginRegisterResp>> FakeUsers::register_(const Ctx&,
+                                                           const user::RegisterReq& req) {
   if (throws) throw std::runtime_error("secret internals");
   registered = req;
   user::LoginRegisterResp reply;
@@ -82,7 +86,8 @@ Task<Result<user::LoginRegisterResp>> FakeUsers::login(const Ctx&, const user::L
   co_return user::LoginRegisterResp{};
 }
 
-Task<Result<user::UserInfoResp>> FakeUsers::get_user_info(const Ctx&, const user::UserInfoReq& req) {
+Task<Result<user::UserInfoResp>> FakeUsers::get_user_info(const Ctx&,
+                                                          const user::UserInfoReq& req) {
   asked = req;
   user::UserInfoResp reply;
   reply.user.id = req.user_id;
@@ -95,7 +100,8 @@ Task<Result<video::FeedResp>> FakeVideos::get_feed(const Ctx&, const video::Feed
   ++feeds;
   feed = req;
   if (hang) {
-    asio::steady_timer forever(co_await asio::this_coro::executor, std::chrono::steady_clock::time_point::max());
+    asio::steady_timer forever(co_await asio::this_coro::executor,
+                               std::chrono::steady_clock::time_point::max());
     co_await forever.async_wait(asio::use_awaitable);
   }
   video::FeedResp reply;
@@ -103,7 +109,8 @@ Task<Result<video::FeedResp>> FakeVideos::get_feed(const Ctx&, const video::Feed
   co_return reply;
 }
 
-Task<Result<video::VideoDetailResp>> FakeVideos::get_video_detail(const Ctx&, const video::VideoDetailReq& req) {
+Task<Result<video::VideoDetailResp>> FakeVideos::get_video_detail(
+    const Ctx&, const video::VideoDetailReq& req) {
   if (req.video_id != VideoId(5)) co_return fail(Errc::not_found, "video_not_found");
   video::VideoDetailResp reply;
   reply.video.id = req.video_id;
@@ -113,7 +120,8 @@ Task<Result<video::VideoDetailResp>> FakeVideos::get_video_detail(const Ctx&, co
   co_return reply;
 }
 
-Task<Result<video::BeginUploadResp>> FakeVideos::begin_upload(const Ctx&, const video::BeginUploadReq&) {
+Task<Result<video::BeginUploadResp>> FakeVideos::begin_upload(const Ctx&,
+                                                              const video::BeginUploadReq&) {
   video::BeginUploadResp reply;
   reply.upload_id = 9;
   reply.object_key = "uploads/9";
@@ -121,7 +129,8 @@ Task<Result<video::BeginUploadResp>> FakeVideos::begin_upload(const Ctx&, const 
   co_return reply;
 }
 
-Task<Result<video::FinishUploadResp>> FakeVideos::finish_upload(const Ctx&, const video::FinishUploadReq& req) {
+Task<Result<video::FinishUploadResp>> FakeVideos::finish_upload(const Ctx&,
+                                                                const video::FinishUploadReq& req) {
   if (finish_error) co_return std::unexpected(*finish_error);
   finished = req;
   video::FinishUploadResp reply;
@@ -135,7 +144,8 @@ Task<Result<>> FakeVideos::abort_upload(const Ctx&, const video::AbortUploadReq&
   co_return Result<>{};
 }
 
-Task<Result<video::AuthorizeMediaResp>> FakeVideos::authorize_media(const Ctx&, const video::AuthorizeMediaReq& req) {
+Task<Result<video::AuthorizeMediaResp>> FakeVideos::authorize_media(
+    const Ctx&, const video::AuthorizeMediaReq& req) {
   ++authorized;
   const auto it = media.find(req.path);
   if (it == media.end()) co_return fail(Errc::not_found);
@@ -147,12 +157,15 @@ Task<Result<>> FakeVideos::record_view(const Ctx&, const video::RecordViewReq& r
   co_return Result<>{};
 }
 
-Task<Result<social::FollowActionResp>> FakeSocial::follow_action(const Ctx&, const social::FollowActionReq& req) {
-  co_return social::FollowActionResp{.requested = req.action && private_target ? std::optional(true) : std::nullopt};
+Task<Result<social::FollowActionResp>> FakeSocial::follow_action(
+    const Ctx&, const social::FollowActionReq& req) {
+  co_return social::FollowActionResp{.requested = req.action && private_target ? std::optional(true)
+                                                                               : std::nullopt};
 }
 
 // Two pages of one user each.
-Task<Result<social::FollowListResp>> FakeSocial::get_follow_list(const Ctx&, const social::FollowListReq& req) {
+Task<Result<social::FollowListResp>> FakeSocial::get_follow_list(const Ctx&,
+                                                                 const social::FollowListReq& req) {
   asked = req;
   social::FollowListResp out;
   out.users.emplace_back().username = "someone";
@@ -161,11 +174,13 @@ Task<Result<social::FollowListResp>> FakeSocial::get_follow_list(const Ctx&, con
   co_return out;
 }
 
-Task<Result<std::vector<std::optional<std::string>>>> FakeCache::get_many(std::span<const std::string> keys) {
+Task<Result<std::vector<std::optional<std::string>>>> FakeCache::get_many(
+    std::span<const std::string> keys) {
   co_return std::vector<std::optional<std::string>>(keys.size());
 }
 
-Task<Result<Cache::Taken>> FakeCache::take(std::string_view key, double, std::int64_t burst, std::int64_t cost) {
+Task<Result<Cache::Taken>> FakeCache::take(std::string_view key, double, std::int64_t burst,
+                                           std::int64_t cost) {
   if (down) co_return fail(Errc::unavailable);
   std::int64_t& used = taken[std::string(key)];
   Taken out{.allowed = used + std::max<std::int64_t>(cost, 1) <= burst, .limit = burst};
@@ -233,7 +248,9 @@ Task<Result<ObjectInfo>> FakeObjects::head(std::string key) {
 
 namespace {
 
-Task<Result<>> dependency(const bool* ok) { co_return *ok ? Result<>{} : Result<>(fail(Errc::unavailable)); }
+Task<Result<>> dependency(const bool* ok) {
+  co_return *ok ? Result<>{} : Result<>(fail(Errc::unavailable));
+}
 
 }  // namespace
 
@@ -241,20 +258,22 @@ World::World(GatewayOptions options) {
   services.user = &users;
   services.video = &videos;
   services.social = &social;
-  gateway = make_gateway({.services = services,
-                          .cache = cache,
-                          .objects = objects,
-                          .keys = keys,
-                          .revoked = revoked,
-                          .clock = clock,
-                          .metrics = metrics,
-                          .revision = revision,
-                          .ready = {{.name = "database", .check = [this] { return dependency(&dependency_ok); }}}},
-                         std::move(options));
+  gateway = make_gateway(
+      {.services = services,
+       .cache = cache,
+       .objects = objects,
+       .keys = keys,
+       .revoked = revoked,
+       .clock = clock,
+       .metrics = metrics,
+       .revision = revision,
+       .ready = {{.name = "database", .check = [this] { return dependency(&dependency_ok); }}}},
+      std::move(options));
 }
 
 std::string World::bearer(std::int64_t user_id, std::string_view session) const {
-  return "Bearer " + auth::TokenSigner(keys, clock).sign(UserId(user_id), session, std::chrono::hours(1));
+  return "Bearer " +
+         auth::TokenSigner(keys, clock).sign(UserId(user_id), session, std::chrono::hours(1));
 }
 
 }  // namespace sv::gateway::testing

@@ -31,7 +31,8 @@ class FakeExchange final : public net::Exchange {
   std::string answer_head, answer_body;
   bool closed = false;
 
-  FakeExchange(std::string m, std::string target, std::string body = {}) : method_(std::move(m)), request_body(std::move(body)) {
+  FakeExchange(std::string m, std::string target, std::string body = {})
+      : method_(std::move(m)), request_body(std::move(body)) {
     const auto q = target.find('?');
     path_ = target.substr(0, q);
     if (q != std::string::npos) query_ = target.substr(q + 1);
@@ -51,15 +52,21 @@ class FakeExchange final : public net::Exchange {
   std::string_view header(std::string_view name) const override;
   std::string_view peer_address() const override { return peer; }
   bool has_body() const override { return !request_body.empty(); }
-  std::optional<std::uint64_t> content_length() const override { return declared.value_or(request_body.size()); }
+  std::optional<std::uint64_t> content_length() const override {
+    return declared.value_or(request_body.size());
+  }
   Task<Result<std::span<const std::byte>>> read_some() override;
   Task<Result<std::string>> read_all(std::size_t limit) override;
   Task<Result<>> send(int status, std::string_view head, std::string_view body) override;
-  Task<Result<>> send(int status, std::string_view head, std::span<const std::string_view> pieces) override;
-  Task<Result<>> begin(int, std::string_view, std::optional<std::uint64_t>) override { co_return fail(Errc::internal); }
+  Task<Result<>> send(int status, std::string_view head,
+                      std::span<const std::string_view> pieces) override;
+  Task<Result<>> begin(int, std::string_view, std::optional<std::uint64_t>) override {
+    co_return fail(Errc::internal);
+  }
   Task<Result<>> write(std::span<const std::byte>) override { co_return fail(Errc::internal); }
   Task<Result<>> finish() override { co_return fail(Errc::internal); }
-  Task<Result<>> send_object(int status, std::string_view head, ObjectReader& object, std::uint64_t offset, std::uint64_t length) override;
+  Task<Result<>> send_object(int status, std::string_view head, ObjectReader& object,
+                             std::uint64_t offset, std::uint64_t length) override;
   bool answered() const override { return answers > 0; }
   int status() const override { return answered_status; }
   std::uint64_t bytes_in() const override { return read_; }
@@ -87,11 +94,15 @@ class FakeUsers final : public user::UserAbsent {
 class FakeVideos final : public video::VideoAbsent {
  public:
   Task<Result<video::FeedResp>> get_feed(const Ctx&, const video::FeedReq&) override;
-  Task<Result<video::VideoDetailResp>> get_video_detail(const Ctx&, const video::VideoDetailReq&) override;
-  Task<Result<video::BeginUploadResp>> begin_upload(const Ctx&, const video::BeginUploadReq&) override;
-  Task<Result<video::FinishUploadResp>> finish_upload(const Ctx&, const video::FinishUploadReq&) override;
+  Task<Result<video::VideoDetailResp>> get_video_detail(const Ctx&,
+                                                        const video::VideoDetailReq&) override;
+  Task<Result<video::BeginUploadResp>> begin_upload(const Ctx&,
+                                                    const video::BeginUploadReq&) override;
+  Task<Result<video::FinishUploadResp>> finish_upload(const Ctx&,
+                                                      const video::FinishUploadReq&) override;
   Task<Result<>> abort_upload(const Ctx&, const video::AbortUploadReq&) override;
-  Task<Result<video::AuthorizeMediaResp>> authorize_media(const Ctx&, const video::AuthorizeMediaReq&) override;
+  Task<Result<video::AuthorizeMediaResp>> authorize_media(const Ctx&,
+                                                          const video::AuthorizeMediaReq&) override;
   Task<Result<>> record_view(const Ctx&, const video::RecordViewReq&) override;
 
   int feeds = 0, aborted = 0, authorized = 0;
@@ -106,9 +117,14 @@ class FakeVideos final : public video::VideoAbsent {
 
 class FakeSocial final : public social::SocialAbsent {
  public:
-  Task<Result<social::FollowActionResp>> follow_action(const Ctx&, const social::FollowActionReq&) override;
-  Task<Result<social::FollowListResp>> get_follow_list(const Ctx&, const social::FollowListReq&) override;
-  Task<Result<social::CheckFollowResp>> check_follow(const Ctx&, const social::CheckFollowReq&) override { co_return social::CheckFollowResp{}; }
+  Task<Result<social::FollowActionResp>> follow_action(const Ctx&,
+                                                       const social::FollowActionReq&) override;
+  Task<Result<social::FollowListResp>> get_follow_list(const Ctx&,
+                                                       const social::FollowListReq&) override;
+  Task<Result<social::CheckFollowResp>> check_follow(const Ctx&,
+                                                     const social::CheckFollowReq&) override {
+    co_return social::CheckFollowResp{};
+  }
 
   bool private_target = false;
   social::FollowListReq asked;
@@ -117,11 +133,18 @@ class FakeSocial final : public social::SocialAbsent {
 // Token buckets that never refill.
 class FakeCache final : public Cache {
  public:
-  Task<Result<std::vector<std::optional<std::string>>>> get_many(std::span<const std::string> keys) override;
-  Task<Result<>> set(std::string_view, std::string, std::chrono::milliseconds) override { co_return Result<>{}; }
+  Task<Result<std::vector<std::optional<std::string>>>> get_many(
+      std::span<const std::string> keys) override;
+  Task<Result<>> set(std::string_view, std::string, std::chrono::milliseconds) override {
+    co_return Result<>{};
+  }
   Task<Result<>> remove(std::string_view) override { co_return Result<>{}; }
-  Task<Result<bool>> set_if_absent(std::string_view, std::string, std::chrono::milliseconds) override { co_return true; }
-  Task<Result<Taken>> take(std::string_view key, double rate, std::int64_t burst, std::int64_t cost) override;
+  Task<Result<bool>> set_if_absent(std::string_view, std::string,
+                                   std::chrono::milliseconds) override {
+    co_return true;
+  }
+  Task<Result<Taken>> take(std::string_view key, double rate, std::int64_t burst,
+                           std::int64_t cost) override;
 
   bool down = false;
   std::map<std::string, std::int64_t> taken;  // by key
@@ -130,14 +153,20 @@ class FakeCache final : public Cache {
 class FakeObjects final : public ObjectStore {
  public:
   Task<Result<std::unique_ptr<ObjectWriter>>> put(std::string key) override;
-  Task<Result<std::unique_ptr<ObjectWriter>>> append(std::string) override { co_return fail(Errc::internal); }
+  Task<Result<std::unique_ptr<ObjectWriter>>> append(std::string) override {
+    co_return fail(Errc::internal);
+  }
   Task<Result<>> discard_append(std::string) override { co_return Result<>{}; }
   Task<Result<std::unique_ptr<ObjectReader>>> open(std::string key) override;
   Task<Result<ObjectInfo>> head(std::string key) override;
   Task<Result<>> remove(std::string) override { co_return Result<>{}; }
-  Task<Result<std::vector<ObjectInfo>>> list(std::string) override { co_return std::vector<ObjectInfo>{}; }
+  Task<Result<std::vector<ObjectInfo>>> list(std::string) override {
+    co_return std::vector<ObjectInfo>{};
+  }
   Task<Result<>> import_file(std::filesystem::path, std::string) override { co_return Result<>{}; }
-  Task<Result<std::filesystem::path>> local_copy(std::string, std::filesystem::path) override { co_return fail(Errc::internal); }
+  Task<Result<std::filesystem::path>> local_copy(std::string, std::filesystem::path) override {
+    co_return fail(Errc::internal);
+  }
 
   std::map<std::string, std::string> objects;
   bool full = false;

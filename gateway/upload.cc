@@ -13,8 +13,9 @@ constexpr std::uint64_t kCoverBytes = 10 << 20;
 constexpr std::size_t kFieldBytes = 16 * 1024;
 constexpr std::size_t kHeadAndFields = 1 << 20;  // what a form may have besides its files
 
-// A form that is being received: its parts may come in any order, each file goes to the store as it arrives, so an upload holds one
-// read buffer. Files are committed before FinishUpload; dropping a writer discards what it wrote.
+// A form that is being received: its parts may come in any order, each file goes to the store as it
+// arrives, so an upload holds one read buffer. Files are committed before FinishUpload; dropping a
+// writer discards what it wrote.
 class Upload {
  public:
   explicit Upload(Call& call) : call_(call) {}
@@ -63,13 +64,15 @@ Task<Result<>> Upload::receive() {
       SV_CO_CHECK(co_await step(parser, *next));
     }
   }
-  if (!parser.done()) co_return fail(Errc::invalid_argument, "multipart_invalid", "the closing boundary is missing");
+  if (!parser.done())
+    co_return fail(Errc::invalid_argument, "multipart_invalid", "the closing boundary is missing");
   if (!video_.complete) co_return invalid("video", "required");
   if (video_.size == 0) co_return invalid("video", "required", "the file is empty");
   co_return Result<>{};
 }
 
-Task<Result<>> Upload::step(const net::MultipartParser& parser, const net::MultipartParser::Step& step) {
+Task<Result<>> Upload::step(const net::MultipartParser& parser,
+                            const net::MultipartParser::Step& step) {
   using Event = net::MultipartParser::Event;
   switch (step.event) {
     case Event::part_begin:
@@ -88,20 +91,26 @@ Task<Result<>> Upload::begin_part(const net::MultipartParser::Part& part) {
   file_ = part.name == "video" ? &video_ : part.name == "cover" ? &cover_ : nullptr;
   field_ = nullptr;
   if (!file_) {
-    const bool known = part.name == "title" || part.name == "description" || part.name == "tags" || part.name == "visibility";
+    const bool known = part.name == "title" || part.name == "description" || part.name == "tags" ||
+                       part.name == "visibility";
     field_ = known ? &fields_.emplace_back(part.name, std::string()).second : &ignored_;
     co_return Result<>{};
   }
-  if (file_->writer || file_->complete) co_return invalid(part.name, "invalid", "the part is repeated");
-  if (!begun_) { SV_CO_TRY(begun_, co_await videos().begin_upload(call_.ctx, {.user_id = call_.ctx.caller})); }
-  SV_CO_TRY(file_->writer, co_await call_.edge.deps.objects.put(file_ == &video_ ? begun_->object_key : begun_->cover_key));
+  if (file_->writer || file_->complete)
+    co_return invalid(part.name, "invalid", "the part is repeated");
+  if (!begun_) {
+    SV_CO_TRY(begun_, co_await videos().begin_upload(call_.ctx, {.user_id = call_.ctx.caller}));
+  }
+  SV_CO_TRY(file_->writer, co_await call_.edge.deps.objects.put(
+                               file_ == &video_ ? begun_->object_key : begun_->cover_key));
   co_return Result<>{};
 }
 
 Task<Result<>> Upload::data(std::span<const std::byte> bytes) {
   if (!file_) {
     if (field_ == &ignored_) co_return Result<>{};
-    if (field_->size() + bytes.size() > kFieldBytes) co_return invalid(fields_.back().first, "too_long");
+    if (field_->size() + bytes.size() > kFieldBytes)
+      co_return invalid(fields_.back().first, "too_long");
     field_->append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     co_return Result<>{};
   }
@@ -148,7 +157,9 @@ Task<Result<Video>> Upload::finish() {
 Task<> Upload::abort() {
   video_.writer.reset();
   cover_.writer.reset();
-  if (begun_) (void)co_await videos().abort_upload(call_.ctx, {.upload_id = begun_->upload_id, .user_id = call_.ctx.caller});
+  if (begun_)
+    (void)co_await videos().abort_upload(
+        call_.ctx, {.upload_id = begun_->upload_id, .user_id = call_.ctx.caller});
 }
 
 Task<Result<Video>> received(Upload& upload) {
@@ -174,8 +185,9 @@ constexpr Route kRoutes[] = {
      .body = Body::multipart,
      .input = &schema_of<http::UploadReq>,
      .output = &schema_of<Video>,
-     .files = R"({"type":"object","properties":{"video":{"type":"string","contentMediaType":"application/octet-stream"},)"
-              R"("cover":{"type":"string","contentMediaType":"image/*"}},"required":["video"]})"},
+     .files =
+         R"({"type":"object","properties":{"video":{"type":"string","contentMediaType":"application/octet-stream"},)"
+         R"("cover":{"type":"string","contentMediaType":"image/*"}},"required":["video"]})"},
 };
 
 }  // namespace

@@ -10,7 +10,9 @@ BaseResp to_base_resp(const Error& error) {
   base.msg = message_text(error, Lang::zh);
   base.error = error.token;
   if (!error.field.empty()) base.field = error.field;
-  if (error.retry_after.count() > 0) base.retry_after_ms = static_cast<std::int32_t>(std::min<std::int64_t>(error.retry_after.count(), 0x7fffffff));
+  if (error.retry_after.count() > 0)
+    base.retry_after_ms =
+        static_cast<std::int32_t>(std::min<std::int64_t>(error.retry_after.count(), 0x7fffffff));
   return base;
 }
 
@@ -18,12 +20,15 @@ Result<> from_base_resp(const BaseResp& base) {
   if (base.status_code == 0) return {};
   if (!base.error) return fail(Errc::rejected, "peer_rejected", base.msg.value_or(std::string{}));
   // Two codes share 400: bad input names its field, a rule's refusal has none.
-  const Errc code = base.status_code == http_status(Errc::rejected) && !base.field ? Errc::rejected : errc_from_status(base.status_code);
-  return std::unexpected(Error{.code = code,
-                               .token = *base.error,
-                               .field = base.field.value_or(std::string{}),
-                               .detail = {},
-                               .retry_after = std::chrono::milliseconds(std::max(0, base.retry_after_ms.value_or(0)))});
+  const Errc code = base.status_code == http_status(Errc::rejected) && !base.field
+                        ? Errc::rejected
+                        : errc_from_status(base.status_code);
+  return std::unexpected(Error{
+      .code = code,
+      .token = *base.error,
+      .field = base.field.value_or(std::string{}),
+      .detail = {},
+      .retry_after = std::chrono::milliseconds(std::max(0, base.retry_after_ms.value_or(0)))});
 }
 
 std::string call_payload(std::string_view method) {
@@ -47,30 +52,41 @@ bool read_no_args(rpc::Reader& in) {
 }
 
 rpc::Served malformed(const rpc::MessageHead& head) {
-  return {.payload = rpc::exception_message(head, rpc::ExceptionType::protocol, "malformed arguments"), .close = true};
+  return {
+      .payload = rpc::exception_message(head, rpc::ExceptionType::protocol, "malformed arguments"),
+      .close = true};
 }
 
 rpc::Served unknown_method(const rpc::MessageHead& head, bool service_named) {
-  auto type = service_named ? rpc::ExceptionType::unknown_method : rpc::ExceptionType::unknown_service;
-  return {.payload = rpc::exception_message(head, type, "unknown method " + std::string(head.method)), .close = true};
+  auto type =
+      service_named ? rpc::ExceptionType::unknown_method : rpc::ExceptionType::unknown_service;
+  return {
+      .payload = rpc::exception_message(head, type, "unknown method " + std::string(head.method)),
+      .close = true};
 }
 
 std::string reply_payload(const rpc::MessageHead& head) {
   std::string out;
-  rpc::write_head(out, {.type = rpc::MessageType::reply, .method = head.method, .seqid = head.seqid});
+  rpc::write_head(out,
+                  {.type = rpc::MessageType::reply, .method = head.method, .seqid = head.seqid});
   return out;
 }
 
 BaseResp failure(const Ctx& ctx, const rpc::MessageHead& head, const Error& error) {
   if (error.code == Errc::internal || !error.detail.empty()) {
-    log::error("rpc", "call failed", {{"method", head.method}, {"error", error.token}, {"detail", error.detail}, {"request_id", ctx.request_id}});
+    log::error("rpc", "call failed",
+               {{"method", head.method},
+                {"error", error.token},
+                {"detail", error.detail},
+                {"request_id", ctx.request_id}});
   }
   return to_base_resp(error);
 }
 
 rpc::Served biz_error(const Ctx& ctx, const rpc::MessageHead& head, const Error& error) {
   BaseResp base = failure(ctx, head, error);
-  return {.payload = rpc::exception_message(head, rpc::ExceptionType::internal, "biz error: " + *base.msg)};
+  return {.payload = rpc::exception_message(head, rpc::ExceptionType::internal,
+                                            "biz error: " + *base.msg)};
 }
 
 rpc::Served write_status(const Ctx& ctx, const rpc::MessageHead& head, const Result<>& result) {
@@ -80,10 +96,15 @@ rpc::Served write_status(const Ctx& ctx, const rpc::MessageHead& head, const Res
   return {.payload = std::move(out)};
 }
 
-rpc::Served fail_status(const Ctx& ctx, const rpc::MessageHead& head, const Error& error) { return write_status(ctx, head, std::unexpected(error)); }
+rpc::Served fail_status(const Ctx& ctx, const rpc::MessageHead& head, const Error& error) {
+  return write_status(ctx, head, std::unexpected(error));
+}
 
 Error thrown(const std::exception_ptr& error) {
-  Error e{.code = Errc::internal, .token = std::string(errc_token(Errc::internal)), .field = {}, .detail = "unknown exception"};
+  Error e{.code = Errc::internal,
+          .token = std::string(errc_token(Errc::internal)),
+          .field = {},
+          .detail = "unknown exception"};
   try {
     std::rethrow_exception(error);
   } catch (const std::exception& x) { e.detail = x.what(); } catch (...) {  // keeps the text above

@@ -12,14 +12,17 @@
 #include "platform/rpc/message.h"
 #include "platform/rpc/thrift.h"
 
-// Where results meet the wire: a whole Error becomes a BaseResp and comes back as one. The generated stubs and dispatchers call this.
+// Where results meet the wire: a whole Error becomes a BaseResp and comes back as one. The
+// generated stubs and dispatchers call this.
 namespace sv::edge {
 
 BaseResp to_base_resp(const Error& error);
-// Success, or the Error that the peer meant. A code of a peer that is not ours is `rejected` with the peer's text.
+// Success, or the Error that the peer meant. A code of a peer that is not ours is `rejected` with
+// the peer's text.
 Result<> from_base_resp(const BaseResp& base);
 
-// --- the calling side. Each stub has one call per message, so the payload's seqid says nothing; the frame's does.
+// --- the calling side. Each stub has one call per message, so the payload's seqid says nothing;
+// the frame's does.
 inline constexpr std::int32_t kSeqid = 1;
 
 std::string call_payload(std::string_view method);
@@ -104,8 +107,10 @@ rpc::Served write_success(const rpc::MessageHead& head, const T& v, const BaseRe
   return {.payload = std::move(out)};
 }
 template <class T>
-rpc::Served write_reply_with_status(const Ctx& ctx, const rpc::MessageHead& head, const Result<T>& result) {
-  return result ? write_success(head, *result, BaseResp{}) : write_success(head, T{}, failure(ctx, head, result.error()));
+rpc::Served write_reply_with_status(const Ctx& ctx, const rpc::MessageHead& head,
+                                    const Result<T>& result) {
+  return result ? write_success(head, *result, BaseResp{})
+                : write_success(head, T{}, failure(ctx, head, result.error()));
 }
 template <class T>
 rpc::Served write_status(const Ctx& ctx, const rpc::MessageHead& head, const Result<>& result) {
@@ -131,10 +136,12 @@ rpc::Served unknown_method(const rpc::MessageHead& head, bool service_named);
 Error thrown(const std::exception_ptr& error);
 
 template <class Api>
-Task<rpc::Served> dispatch(std::span<const Method<Api>> methods, Api& api, const Ctx& ctx, std::string_view payload, bool service_named) {
+Task<rpc::Served> dispatch(std::span<const Method<Api>> methods, Api& api, const Ctx& ctx,
+                           std::string_view payload, bool service_named) {
   rpc::Reader in(payload);
   rpc::MessageHead head;
-  bool call = rpc::read_head(in, head) && (head.type == rpc::MessageType::call || head.type == rpc::MessageType::oneway);
+  bool call = rpc::read_head(in, head) &&
+              (head.type == rpc::MessageType::call || head.type == rpc::MessageType::oneway);
   if (!call) co_return rpc::Served{.payload = {}, .close = true};
   auto method = std::ranges::find(methods, head.method, &Method<Api>::name);
   if (method == methods.end()) co_return unknown_method(head, service_named);

@@ -20,7 +20,8 @@ std::string bytes(std::string_view hex) {
   std::string digits, out;
   for (char c : hex)
     if (std::isxdigit(static_cast<unsigned char>(c)) != 0) digits += c;
-  for (std::size_t i = 0; i + 1 < digits.size(); i += 2) out += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
+  for (std::size_t i = 0; i + 1 < digits.size(); i += 2)
+    out += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
   return out;
 }
 
@@ -53,7 +54,8 @@ class FakeUser final : public user::UserAbsent {
     if (throws) throw std::runtime_error("boom");
     co_return token_result;
   }
-  Task<Result<user::LoginRegisterResp>> register_(const Ctx&, const user::RegisterReq& req) override {
+  Task<Result<user::LoginRegisterResp>> register_(const Ctx&,
+                                                  const user::RegisterReq& req) override {
     got = req;
     if (throws) throw std::runtime_error("boom");
     co_return login_result;
@@ -78,7 +80,8 @@ class Loopback final : public rpc::Channel {
   user::UserApi& x_api;
 };
 
-const std::string kCall = bytes("80010001 0000000b 566572696679546f6b656e 00000001 0b0001 00000003 746f6b 00");
+const std::string kCall =
+    bytes("80010001 0000000b 566572696679546f6b656e 00000001 0b0001 00000003 746f6b 00");
 const std::string kReply = bytes("80010002 0000000b 566572696679546f6b656e 00000001 02 0000 01 00");
 
 TEST(Edge, GoldenCallAndReplyToTheByte) {
@@ -93,7 +96,8 @@ TEST(Edge, GoldenCallAndReplyToTheByte) {
 }
 
 TEST(Edge, NilStructsOfGoBecomeDefaults) {
-  std::string reply = bytes("80010002 00000005 4c6f67696e 00000001 0c0000 0c0001 00 0c0002 00 0b0003 00000000 00 00");
+  std::string reply = bytes(
+      "80010002 00000005 4c6f67696e 00000001 0c0000 0c0001 00 0c0002 00 0b0003 00000000 00 00");
   auto r = edge::read_reply_with_status<user::LoginRegisterResp>(reply, "Login");
   ASSERT_TRUE(r);
   EXPECT_EQ(*r, user::LoginRegisterResp{});
@@ -105,12 +109,16 @@ TEST(Edge, FailingWithoutABaseRespIsABusinessErrorAndKeepsTheConnection) {
   Ctx ctx;
   rpc::Served served = run(user::dispatch_user(fake, ctx, kCall, false));
   EXPECT_FALSE(served.close);
-  EXPECT_EQ(served.payload, rpc::exception_message({.method = "VerifyToken", .seqid = 1}, rpc::ExceptionType::internal, "biz error: 服务不可用"));
+  EXPECT_EQ(served.payload,
+            rpc::exception_message({.method = "VerifyToken", .seqid = 1},
+                                   rpc::ExceptionType::internal, "biz error: 服务不可用"));
 }
 
 TEST(Edge, TheGoldenExceptionToTheByte) {
-  EXPECT_EQ(rpc::exception_message({.method = "VerifyToken", .seqid = 1}, rpc::ExceptionType::internal, "biz error: boom"),
-            bytes("80010003 0000000b 566572696679546f6b656e 00000001 0b0001 0000000f 62697a206572726f723a20626f6f6d 080002 00000006 00"));
+  EXPECT_EQ(rpc::exception_message({.method = "VerifyToken", .seqid = 1},
+                                   rpc::ExceptionType::internal, "biz error: boom"),
+            bytes("80010003 0000000b 566572696679546f6b656e 00000001 0b0001 0000000f "
+                  "62697a206572726f723a20626f6f6d 080002 00000006 00"));
 }
 
 TEST(Edge, RequestsAndAnswersCrossWhole) {
@@ -136,7 +144,11 @@ TEST(Edge, AWholeErrorCrosses) {
   Loopback channel(fake);
   user::UserClient client(channel);
   Ctx ctx;
-  Error error{.code = Errc::rate_limited, .token = "rate_limited", .field = "username", .detail = {}, .retry_after = std::chrono::milliseconds(1500)};
+  Error error{.code = Errc::rate_limited,
+              .token = "rate_limited",
+              .field = "username",
+              .detail = {},
+              .retry_after = std::chrono::milliseconds(1500)};
   fake.login_result = std::unexpected(error);
   fake.update_result = std::unexpected(error);
   user::RegisterReq req;
@@ -163,12 +175,14 @@ TEST(Edge, ExceptionsOfHandlersAreInternalAndSayNothing) {
 }
 
 TEST(Edge, ARefusalIsNotBadInputThoughBothAre400) {
-  for (const Error& error : {fail(Errc::rejected, "username_taken").error(), invalid("username", "too_long").error()})
+  for (const Error& error :
+       {fail(Errc::rejected, "username_taken").error(), invalid("username", "too_long").error()})
     EXPECT_EQ(edge::from_base_resp(edge::to_base_resp(error)).error().code, error.code);
 }
 
 TEST(Edge, AGoPeersRefusalKeepsItsText) {
-  auto r = edge::from_base_resp({.status_code = -1, .msg = "用户已存在", .error = {}, .field = {}, .retry_after_ms = {}});
+  auto r = edge::from_base_resp(
+      {.status_code = -1, .msg = "用户已存在", .error = {}, .field = {}, .retry_after_ms = {}});
   ASSERT_FALSE(r);
   EXPECT_EQ(r.error().code, Errc::rejected);
   EXPECT_EQ(message_text(r.error(), Lang::zh), "用户已存在");
@@ -188,20 +202,25 @@ TEST(Edge, UnknownMethodsAndGarbageEndTheConnection) {
     auto type = named ? rpc::ExceptionType::unknown_method : rpc::ExceptionType::unknown_service;
     EXPECT_EQ(served.payload, rpc::exception_message(head, type, "unknown method Nope"));
   }
-  for (std::string_view garbage : {std::string_view(""), std::string_view("GET / HTTP/1.1"), std::string_view(kReply)}) {
+  for (std::string_view garbage :
+       {std::string_view(""), std::string_view("GET / HTTP/1.1"), std::string_view(kReply)}) {
     rpc::Served served = run(user::dispatch_user(fake, ctx, garbage, true));
     EXPECT_TRUE(served.close);
     EXPECT_TRUE(served.payload.empty());
   }
-  rpc::Served cut = run(user::dispatch_user(fake, ctx, std::string_view(kCall).substr(0, kCall.size() - 3), true));
+  rpc::Served cut = run(
+      user::dispatch_user(fake, ctx, std::string_view(kCall).substr(0, kCall.size() - 3), true));
   EXPECT_TRUE(cut.close);
-  EXPECT_EQ(cut.payload, rpc::exception_message({.method = "VerifyToken", .seqid = 1}, rpc::ExceptionType::protocol, "malformed arguments"));
+  EXPECT_EQ(cut.payload,
+            rpc::exception_message({.method = "VerifyToken", .seqid = 1},
+                                   rpc::ExceptionType::protocol, "malformed arguments"));
 }
 
 TEST(Edge, MethodsWithoutArgumentsHaveAnEmptyStruct) {
   live::LiveAbsent absent;
   Ctx ctx;
-  rpc::Served served = run(live::dispatch_live(absent, ctx, edge::call_payload("GetGiftList"), true));
+  rpc::Served served =
+      run(live::dispatch_live(absent, ctx, edge::call_payload("GetGiftList"), true));
   auto r = edge::read_reply_with_status<live::GetGiftListResp>(served.payload, "GetGiftList");
   ASSERT_FALSE(r);
   EXPECT_EQ(r.error().code, Errc::unavailable);

@@ -1,4 +1,5 @@
-// The first two bytes choose a struct, the rest is a JSON body. What was accepted is written and must be accepted again.
+// The first two bytes choose a struct, the rest is a JSON body. What was accepted is written and
+// must be accepted again.
 #include <cstdlib>
 #include <iterator>
 
@@ -11,12 +12,14 @@ template <class T>
 void run(std::string_view input) {
   auto v = read_json<T>(input);
   std::string text(input);
-  (void)read_params<T>(std::vector<std::pair<std::string, std::string>>{{"user_id", text}, {"title", text}, {"tags", text}, {"page_size", text}});
+  (void)read_params<T>(std::vector<std::pair<std::string, std::string>>{
+      {"user_id", text}, {"title", text}, {"tags", text}, {"page_size", text}});
   if (!v) return;
   std::string out;
   write_json(out, *v);
   auto again = read_json<T>(out);
-  // Bounds hold for what is printed, but an optional default that was never checked may break one; then the error names its field.
+  // Bounds hold for what is printed, but an optional default that was never checked may break one;
+  // then the error names its field.
   if (!again && again.error().field.empty()) std::abort();
 }
 

@@ -29,7 +29,8 @@ std::string body(std::string_view text) {
 }
 template <class T>
 std::string query(std::string name, std::string value) {
-  return outcome(read_params<T>(std::vector<std::pair<std::string, std::string>>{{std::move(name), std::move(value)}}));
+  return outcome(read_params<T>(
+      std::vector<std::pair<std::string, std::string>>{{std::move(name), std::move(value)}}));
 }
 
 TEST(Json, EntitiesKeepTheNamesAndOrderOfTheIdlAndPrintEveryField) {
@@ -46,8 +47,10 @@ TEST(Json, EntitiesKeepTheNamesAndOrderOfTheIdlAndPrintEveryField) {
 
 TEST(Json, OldOptionalFieldsAreLeftOutWhenUnset) {
   User u;
-  EXPECT_EQ(written(u), R"({"id":0,"username":"","password":"","followCount":0,"followerCount":0,"isFollow":false,"videoCount":0,"likeCount":0,)"
-                        R"("isPrivate":false,"isBlocked":false})");
+  EXPECT_EQ(
+      written(u),
+      R"({"id":0,"username":"","password":"","followCount":0,"followerCount":0,"isFollow":false,"videoCount":0,"likeCount":0,)"
+      R"("isPrivate":false,"isBlocked":false})");
   u.avatar = "a";
   EXPECT_NE(written(u).find(R"("avatar":"a")"), std::string::npos);
 }
@@ -62,8 +65,9 @@ TEST(Json, WrappersAreSnakeCaseAndNeverShowBaseResp) {
   user::BatchUserInfoResp users;
   users.users[UserId(5)];
   EXPECT_TRUE(written(users).starts_with(R"({"users":{"5":{"id":0,)"));
-  EXPECT_EQ(written(std::vector<UserBrief>(2)),
-            R"([{"id":0,"username":"","avatar":"","isFollow":false},{"id":0,"username":"","avatar":"","isFollow":false}])");
+  EXPECT_EQ(
+      written(std::vector<UserBrief>(2)),
+      R"([{"id":0,"username":"","avatar":"","isFollow":false},{"id":0,"username":"","avatar":"","isFollow":false}])");
 }
 
 TEST(Json, HiddenFieldsAreNeitherReadNorWritten) {
@@ -77,14 +81,16 @@ TEST(Json, HiddenFieldsAreNeitherReadNorWritten) {
 TEST(Json, MissingNullAndEmptyValuesOfRequiredFieldsAreNamed) {
   using user::RegisterReq;
   EXPECT_EQ(body<RegisterReq>(R"({"username":"ann","password":"12345678"})"), "ok");
-  for (const char* text : {"", "{}", R"({"username":null,"password":"12345678"})", R"({"username":"","password":"12345678"})"})
+  for (const char* text : {"", "{}", R"({"username":null,"password":"12345678"})",
+                           R"({"username":"","password":"12345678"})"})
     EXPECT_EQ(body<RegisterReq>(text), "username_required") << text;
   EXPECT_EQ(body<interaction::LikeActionReq>(R"({"video_id":0})"), "video_id_required");
 }
 
 TEST(Json, LengthsCountCharactersAndBytesCountBytes) {
   auto reg = [](const std::string& name, const std::string& password) {
-    return body<user::RegisterReq>(R"({"username":")" + name + R"(","password":")" + password + "\"}");
+    return body<user::RegisterReq>(R"({"username":")" + name + R"(","password":")" + password +
+                                   "\"}");
   };
   std::string wide;
   for (int i = 0; i < 32; ++i) wide += "视";
@@ -99,7 +105,8 @@ TEST(Json, LengthsCountCharactersAndBytesCountBytes) {
 TEST(Json, WrongTypesNameTheField) {
   using interaction::LikeActionReq;
   for (const char* v : {"\"9\"", "1.0", "1e2", "true", "[]", "{}", "9.5"})
-    EXPECT_EQ(body<LikeActionReq>(std::string(R"({"video_id":)") + v + "}"), "video_id_wrong_type") << v;
+    EXPECT_EQ(body<LikeActionReq>(std::string(R"({"video_id":)") + v + "}"), "video_id_wrong_type")
+        << v;
   EXPECT_EQ(body<user::LoginReq>(R"({"username":5,"password":"x"})"), "username_wrong_type");
   EXPECT_EQ(body<live::SetRoomAdminReq>(R"({"room_id":1,"user_id":2,"on":1})"), "on_wrong_type");
   EXPECT_EQ(body<user::BatchCheckUsernamesReq>(R"({"usernames":"a"})"), "usernames_wrong_type");
@@ -114,17 +121,26 @@ TEST(Json, WrongTypesNameTheField) {
 }
 
 TEST(Json, IdsEndAtTwoToThe53AndNumbersAtTheirType) {
-  auto like = [](const char* v) { return body<interaction::LikeActionReq>(std::string(R"({"video_id":)") + v + "}"); };
+  auto like = [](const char* v) {
+    return body<interaction::LikeActionReq>(std::string(R"({"video_id":)") + v + "}");
+  };
   EXPECT_EQ(like("9007199254740991"), "ok");
-  for (const char* v : {"9007199254740992", "-1", "9223372036854775808", "99999999999999999999999"}) EXPECT_EQ(like(v), "video_id_out_of_range") << v;
-  auto page = [](const char* v) { return body<user::SearchUsersReq>(std::string(R"({"keyword":"k","page":)") + v + "}"); };
+  for (const char* v : {"9007199254740992", "-1", "9223372036854775808", "99999999999999999999999"})
+    EXPECT_EQ(like(v), "video_id_out_of_range") << v;
+  auto page = [](const char* v) {
+    return body<user::SearchUsersReq>(std::string(R"({"keyword":"k","page":)") + v + "}");
+  };
   EXPECT_EQ(page("2147483647"), "ok");
   EXPECT_EQ(page("2147483648"), "page_out_of_range");
   EXPECT_EQ(page("0"), "page_out_of_range");
 }
 
 TEST(Json, CapsLowerWithoutComplaintAndDefaultsFillIn) {
-  auto size = [](const char* text) { return read_json<user::SearchUsersReq>(std::string(R"({"keyword":"k")") + text + "}").value().page_size; };
+  auto size = [](const char* text) {
+    return read_json<user::SearchUsersReq>(std::string(R"({"keyword":"k")") + text + "}")
+        .value()
+        .page_size;
+  };
   EXPECT_EQ(size(""), 10);
   EXPECT_EQ(size(R"(,"page_size":null)"), 10);
   EXPECT_EQ(size(R"(,"page_size":100)"), 100);
@@ -134,19 +150,27 @@ TEST(Json, CapsLowerWithoutComplaintAndDefaultsFillIn) {
 }
 
 TEST(Json, PatternsMatchTheWholeText) {
-  auto color = [](const std::string& v) { return body<danmu::SendDanmuReq>(R"({"content":"c","color":")" + v + "\"}"); };
+  auto color = [](const std::string& v) {
+    return body<danmu::SendDanmuReq>(R"({"content":"c","color":")" + v + "\"}");
+  };
   EXPECT_EQ(color("#FFAA00"), "ok");
-  for (const char* v : {"#FFAA0", "x#FFAA00", "#FFAA001", "red", ""}) EXPECT_EQ(color(v), "color_invalid") << v;
+  for (const char* v : {"#FFAA0", "x#FFAA00", "#FFAA001", "red", ""})
+    EXPECT_EQ(color(v), "color_invalid") << v;
   EXPECT_EQ(color(std::string(1'000'000, 'F')), "color_invalid");
-  EXPECT_EQ(body<recommend::UserActionReq>(R"({"item_id":1,"item_type":"vide","action":"x"})"), "item_type_invalid");
-  EXPECT_EQ(body<recommend::UserActionReq>(R"({"item_id":1,"item_type":"tag","action":"x"})"), "ok");
+  EXPECT_EQ(body<recommend::UserActionReq>(R"({"item_id":1,"item_type":"vide","action":"x"})"),
+            "item_type_invalid");
+  EXPECT_EQ(body<recommend::UserActionReq>(R"({"item_id":1,"item_type":"tag","action":"x"})"),
+            "ok");
 }
 
 TEST(Json, TextsAreUtf8WithoutNul) {
   using user::LoginReq;
-  auto login = [](std::string name) { return body<LoginReq>(R"({"username":")" + name + R"(","password":"x"})"); };
+  auto login = [](std::string name) {
+    return body<LoginReq>(R"({"username":")" + name + R"(","password":"x"})");
+  };
   EXPECT_EQ(login("视🎬"), "ok");
-  for (const char* v : {"\xff", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe8\xa7", "a\\u0000b"})
+  for (const char* v :
+       {"\xff", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe8\xa7", "a\\u0000b"})
     EXPECT_EQ(login(v), "username_invalid") << v;
   EXPECT_EQ(json::count_characters(std::string_view("a\0b", 3)), std::nullopt);
   EXPECT_EQ(json::count_characters("é视🎬a"), 4u);
@@ -155,7 +179,8 @@ TEST(Json, TextsAreUtf8WithoutNul) {
 
 TEST(Json, QueriesAreParsedAsTheFieldsType) {
   using user::SearchUsersReq;
-  std::vector<std::pair<std::string, std::string>> params{{"keyword", "1"}, {"page", "2"}, {"page", "3"}, {"page_size", ""}, {"other", "x"}};
+  std::vector<std::pair<std::string, std::string>> params{
+      {"keyword", "1"}, {"page", "2"}, {"page", "3"}, {"page_size", ""}, {"other", "x"}};
   auto r = read_params<SearchUsersReq>(params);
   ASSERT_TRUE(r);
   EXPECT_EQ(r->keyword, "1");
@@ -170,7 +195,8 @@ TEST(Json, QueriesAreParsedAsTheFieldsType) {
   EXPECT_EQ(query<video::VideoDetailReq>("id", "12"), "ok");
   EXPECT_EQ(query<live::GetLiveRoomsReq>("following_only", "maybe"), "following_only_wrong_type");
   EXPECT_EQ(query<live::GetLiveRoomsReq>("following_only", "1"), "ok");
-  auto names = read_params<user::BatchCheckUsernamesReq>(std::vector<std::pair<std::string, std::string>>{{"usernames", "a, b,,c"}});
+  auto names = read_params<user::BatchCheckUsernamesReq>(
+      std::vector<std::pair<std::string, std::string>>{{"usernames", "a, b,,c"}});
   ASSERT_TRUE(names);
   EXPECT_EQ(names->usernames, (std::vector<std::string>{"a", "b", "c"}));
 }

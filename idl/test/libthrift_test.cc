@@ -1,4 +1,5 @@
-// Our bytes are libthrift's bytes: code of the Apache compiler reads what we write and writes it the same again.
+// Our bytes are libthrift's bytes: code of the Apache compiler reads what we write and writes it
+// the same again.
 #include <gtest/gtest.h>
 
 #include <thrift/protocol/TBinaryProtocol.h>
@@ -20,7 +21,8 @@ using apache::thrift::transport::TMemoryBuffer;
 template <class T>
 T reference_read(const std::string& wire) {
   auto memory = std::make_shared<TMemoryBuffer>();
-  memory->write(reinterpret_cast<const std::uint8_t*>(wire.data()), static_cast<std::uint32_t>(wire.size()));
+  memory->write(reinterpret_cast<const std::uint8_t*>(wire.data()),
+                static_cast<std::uint32_t>(wire.size()));
   TBinaryProtocol protocol(memory);
   T v;
   v.read(&protocol);
@@ -37,7 +39,8 @@ std::string reference_write(const T& v) {
 
 test::Random random_from_seed() {
   const char* given = std::getenv("SV_TEST_SEED");
-  std::uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
+  std::uint64_t seed =
+      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
   std::cout << "SV_TEST_SEED=" << seed << "\n";
   return test::Random(seed);
 }
@@ -81,7 +84,9 @@ TEST(OriginalIdl, ReadsFramesWithTheFieldsThatWeAdded) {
   for (int i = 0; i < 50; ++i) {
     auto feed = random.make<video::FeedResp>();
     std::string wire;
-    write_struct(wire, feed, BaseResp{.status_code = 404, .msg = "m", .error = "e", .field = "f", .retry_after_ms = 9});
+    write_struct(
+        wire, feed,
+        BaseResp{.status_code = 404, .msg = "m", .error = "e", .field = "f", .retry_after_ms = 9});
     auto old = reference_read<original::video::FeedResp>(wire);
     ASSERT_EQ(old.BaseResp.statusCode, 404);
     ASSERT_EQ(old.BaseResp.msg, "m");
@@ -109,7 +114,9 @@ TEST(OriginalIdl, WritesFramesThatLeaveOurFieldsUnset) {
   BaseResp base;
   read_struct(in, feed, base);
   ASSERT_TRUE(in.ok());
-  EXPECT_EQ(base, (BaseResp{.status_code = -1, .msg = "失败", .error = {}, .field = {}, .retry_after_ms = {}}));
+  EXPECT_EQ(
+      base,
+      (BaseResp{.status_code = -1, .msg = "失败", .error = {}, .field = {}, .retry_after_ms = {}}));
   ASSERT_EQ(feed.videos.size(), 1u);
   Video want;
   want.id = VideoId(7);

@@ -7,7 +7,8 @@
 #include "idl/cases.h"
 #include "platform/rpc/thrift.h"
 
-// Counts what is allocated, so that tests can bound it. tsan brings an operator new that cannot be replaced; the other builds do the bounding.
+// Counts what is allocated, so that tests can bound it. tsan brings an operator new that cannot be
+// replaced; the other builds do the bounding.
 namespace {
 thread_local std::size_t allocated = 0;
 }
@@ -93,7 +94,8 @@ TEST_F(Generated, EveryStructComesBackFromThriftAndItsTruncationsAreErrors) {
 #undef X
 }
 
-// What is written as JSON is read back: either the same JSON again, or a refusal that names a field because a random value is out of bounds.
+// What is written as JSON is read back: either the same JSON again, or a refusal that names a field
+// because a random value is out of bounds.
 template <class T>
 void json_round_trip(test::Random& random, const char* name) {
   SCOPED_TRACE(name);

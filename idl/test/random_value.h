@@ -12,7 +12,8 @@
 
 namespace sv::test {
 
-// Fills structs with random values, extremes and empty ones among them. Texts are UTF-8 without NUL.
+// Fills structs with random values, extremes and empty ones among them. Texts are UTF-8 without
+// NUL.
 class Random {
  public:
   explicit Random(std::uint64_t seed) : x_rng(seed) {}
@@ -25,7 +26,8 @@ class Random {
   void fill(std::int64_t& v) { v = static_cast<std::int64_t>(number()); }
   void fill(double& v) { v = static_cast<double>(static_cast<std::int64_t>(next())) / 1e9; }
   void fill(std::string& v) {
-    static const char* const kPieces[] = {"a", "Z9", " ", "\"", "\\", "\n", "\x1f", "é", "视频", "🎬", "<b>", "0123456789abcdef"};
+    static const char* const kPieces[] = {"a",    "Z9", " ",    "\"", "\\",  "\n",
+                                          "\x1f", "é",  "视频", "🎬", "<b>", "0123456789abcdef"};
     v.clear();
     for (std::uint64_t n = next() % 12; n > 0; --n) v += kPieces[next() % std::size(kPieces)];
   }

@@ -1,6 +1,7 @@
 #pragma once
 
-// Code of the Apache compiler, made from the same IDL (namespace ref) and from the one without our additions (namespace original).
+// Code of the Apache compiler, made from the same IDL (namespace ref) and from the one without our
+// additions (namespace original).
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Weverything"
 #include "reference/gen-cpp/common_types.h"

@@ -19,7 +19,9 @@ TEST(Schema, SaysTheBoundsOfTheIdl) {
 TEST(Schema, EntitiesRequireWhatIsAlwaysPrintedAndReferToEachOther) {
   std::string_view json = SchemaOf<Video>::json;
   EXPECT_TRUE(has(json, R"("author":{"$ref":"#/components/schemas/UserBrief"})")) << json;
-  EXPECT_TRUE(has(json, R"("id":{"type":"integer","format":"int64","minimum":0,"maximum":9007199254740991})")) << json;
+  EXPECT_TRUE(has(
+      json, R"("id":{"type":"integer","format":"int64","minimum":0,"maximum":9007199254740991})"))
+      << json;
   EXPECT_TRUE(has(json, R"("createTime"])")) << json;
 }
 

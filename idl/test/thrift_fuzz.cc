@@ -1,4 +1,5 @@
-// The first two bytes choose a struct, the rest is its Thrift. What was read is written and must be read back the same.
+// The first two bytes choose a struct, the rest is its Thrift. What was read is written and must be
+// read back the same.
 #include <cstdlib>
 #include <iterator>
 
@@ -21,13 +22,15 @@ void run(std::string_view input) {
   rpc::Reader second(wire);
   read_struct(second, back);
   write_struct(again, back);
-  if (!second.ok() || wire != again) std::abort();  // bytes, not values: a NaN is not equal to itself
+  if (!second.ok() || wire != again)
+    std::abort();  // bytes, not values: a NaN is not equal to itself
 }
 
 void frames(std::string_view input) {
   rpc::Frame frame;
   std::size_t need = 0;
-  if (rpc::parse_frame(input, frame, need) == rpc::FrameStatus::ready && frame.size > input.size()) std::abort();
+  if (rpc::parse_frame(input, frame, need) == rpc::FrameStatus::ready && frame.size > input.size())
+    std::abort();
 }
 
 using Run = void (*)(std::string_view);

@@ -28,17 +28,21 @@ std::unique_ptr<T> must(Result<std::unique_ptr<T>> made) {
 }
 
 ThreadPool& pool() {
-  // Made when the first contract test runs, which is after the tests that fork: GoogleTest runs parameterised suites last.
+  // Made when the first contract test runs, which is after the tests that fork: GoogleTest runs
+  // parameterised suites last.
   static auto* one = new ThreadPool("objects", 2, 1024);
   return *one;
 }
 
 struct LocalEventsSetup final : EventBusSetup {
-  LocalEventsSetup(const std::filesystem::path& folder, const Clock& clock, std::chrono::milliseconds retention)
+  LocalEventsSetup(const std::filesystem::path& folder, const Clock& clock,
+                   std::chrono::milliseconds retention)
       : db(must(open_sqlite({.path = folder / "events.db", .readers = 1}))) {
-    if (auto done = migrate_sqlite(*db, local_events_migrations(), "event"); !done) throw std::runtime_error(describe(done.error()));
+    if (auto done = migrate_sqlite(*db, local_events_migrations(), "event"); !done)
+      throw std::runtime_error(describe(done.error()));
     // A poll so rare that a missed wake-up shows.
-    local = make_local_events({db.get()}, clock, io.get_executor(), {.retention = retention, .poll = 1h, .pause = 1ms});
+    local = make_local_events({db.get()}, clock, io.get_executor(),
+                              {.retention = retention, .poll = 1h, .pause = 1ms});
     loop = std::thread([this] { io.run(); });
   }
   ~LocalEventsSetup() override {
@@ -64,13 +68,20 @@ std::unique_ptr<EventBusSetup> local_events(const std::filesystem::path& folder)
 
 }  // namespace
 
-INSTANTIATE_TEST_SUITE_P(Memory, CacheContract, ::testing::Values([] { return make_memory_cache({}); }));
+INSTANTIATE_TEST_SUITE_P(Memory, CacheContract,
+                         ::testing::Values([] { return make_memory_cache({}); }));
 INSTANTIATE_TEST_SUITE_P(Local, EventBusContract, ::testing::Values(local_events));
 INSTANTIATE_TEST_SUITE_P(Local, SearchIndexContract,
-                         ::testing::Values([](const std::filesystem::path& folder) { return must(make_local_search(folder / "search.db")); }));
+                         ::testing::Values([](const std::filesystem::path& folder) {
+                           return must(make_local_search(folder / "search.db"));
+                         }));
 INSTANTIATE_TEST_SUITE_P(File, ObjectStoreContract,
-                         ::testing::Values([](const std::filesystem::path& folder) { return must(make_file_objects({.root = folder}, pool())); }));
-INSTANTIATE_TEST_SUITE_P(File, IdSourceContract, ::testing::Values([](const std::filesystem::path& folder, const Clock& clock) {
+                         ::testing::Values([](const std::filesystem::path& folder) {
+                           return must(make_file_objects({.root = folder}, pool()));
+                         }));
+INSTANTIATE_TEST_SUITE_P(File, IdSourceContract,
+                         ::testing::Values([](const std::filesystem::path& folder,
+                                              const Clock& clock) {
                            return must(make_id_source(folder / "ids", 5, clock));
                          }));
 
@@ -120,8 +131,12 @@ TEST(LocalEventsTest, TrimmingStopsBeforeTheSlowestConsumer) {
     seen += static_cast<int>(batch.size());
     return answer(Result<>{});
   };
-  auto stuck = [](const std::vector<Event>&) -> Task<Result<>> { return answer(fail(Errc::unavailable)); };
-  auto rows = [](sql::Database& db) { return run_task(db.query("SELECT count(*) FROM event_outbox"))->i64(0, 0); };
+  auto stuck = [](const std::vector<Event>&) -> Task<Result<>> {
+    return answer(fail(Errc::unavailable));
+  };
+  auto rows = [](sql::Database& db) {
+    return run_task(db.query("SELECT count(*) FROM event_outbox"))->i64(0, 0);
+  };
   auto until = [](auto condition) {
     const auto end = std::chrono::steady_clock::now() + 20s;
     while (!condition() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
@@ -133,10 +148,12 @@ TEST(LocalEventsTest, TrimmingStopsBeforeTheSlowestConsumer) {
     setup.bus().subscribe("stuck", {"t"}, stuck);
     setup.bus().start();
     for (int i = 0; i < 10; ++i)
-      ASSERT_OK(
-          run_task(setup.database().run_write([&](sql::Tx& tx) { return setup.bus().publish(tx, Event{.topic = "t", .key = "k", .payload = {}}); })));
+      ASSERT_OK(run_task(setup.database().run_write([&](sql::Tx& tx) {
+        return setup.bus().publish(tx, Event{.topic = "t", .key = "k", .payload = {}});
+      })));
     ASSERT_TRUE(until([&] {
-      auto at = run_task(setup.database().query("SELECT position FROM event_positions WHERE consumer = 'fast'"));
+      auto at = run_task(
+          setup.database().query("SELECT position FROM event_positions WHERE consumer = 'fast'"));
       return !at->empty() && at->i64(0, 0) == 10;
     }));
   }
@@ -147,7 +164,8 @@ TEST(LocalEventsTest, TrimmingStopsBeforeTheSlowestConsumer) {
     setup.bus().subscribe("stuck", {"t"}, fast);
     setup.bus().start();  // trims first: "stuck" has read nothing
     ASSERT_TRUE(until([&] { return seen >= 20; }));
-    // Writes are answered in their order: the trimming asked for at the start is over after this one.
+    // Writes are answered in their order: the trimming asked for at the start is over after this
+    // one.
     ASSERT_OK(run_task(setup.database().run_write([](sql::Tx&) -> Result<> { return {}; })));
     EXPECT_EQ(rows(setup.database()), 10);
   }
@@ -158,7 +176,8 @@ TEST(LocalEventsTest, TrimmingStopsBeforeTheSlowestConsumer) {
   }
 }
 
-// A child that reports progress on a pipe until it is killed. Its threads are its own: none runs when it is forked.
+// A child that reports progress on a pipe until it is killed. Its threads are its own: none runs
+// when it is forked.
 template <class F>
 std::vector<std::uint64_t> kill_after(std::size_t reports, F child_main) {
   int pipe[2];
@@ -174,7 +193,8 @@ std::vector<std::uint64_t> kill_after(std::size_t reports, F child_main) {
   ::close(pipe[1]);
   std::vector<std::uint64_t> out;
   std::uint64_t value = 0;
-  while (out.size() < reports && ::read(pipe[0], &value, sizeof value) == sizeof value) out.push_back(value);
+  while (out.size() < reports && ::read(pipe[0], &value, sizeof value) == sizeof value)
+    out.push_back(value);
   ::kill(child, SIGKILL);
   while (::read(pipe[0], &value, sizeof value) == sizeof value) out.push_back(value);
   int status = 0;
@@ -192,7 +212,8 @@ TEST(CrashTest, AnAppendGoesOnAfterKillNineAtItsDurableOffset) {
     auto store = must(make_file_objects({.root = folder.path()}, own));
     auto writer = must(run_task(store->append("up/1")));
     for (;;) {
-      if (!run_task(writer->write(std::as_bytes(std::span(piece)))) || !run_task(writer->flush())) return;
+      if (!run_task(writer->write(std::as_bytes(std::span(piece)))) || !run_task(writer->flush()))
+        return;
       report(writer->offset());
     }
   });

@@ -15,15 +15,21 @@ namespace fs = std::filesystem;
 constexpr std::size_t kPiece = 1u << 20;  // bytes handed to the pool at a time
 
 Error io_error(int error, std::string_view what, const fs::path& path) {
-  Errc code = error == ENOSPC || error == EDQUOT || error == EFBIG ? Errc::storage_full : error == ENOENT ? Errc::not_found : Errc::internal;
-  return Error{.code = code,
-               .token = std::string(errc_token(code)),
-               .field = {},
-               .detail = fmt::format("cannot {} {}: {}", what, path.string(), std::strerror(error))};
+  Errc code = error == ENOSPC || error == EDQUOT || error == EFBIG ? Errc::storage_full
+              : error == ENOENT                                    ? Errc::not_found
+                                                                   : Errc::internal;
+  return Error{
+      .code = code,
+      .token = std::string(errc_token(code)),
+      .field = {},
+      .detail = fmt::format("cannot {} {}: {}", what, path.string(), std::strerror(error))};
 }
-std::unexpected<Error> io_failed(std::string_view what, const fs::path& path) { return std::unexpected(io_error(errno, what, path)); }
+std::unexpected<Error> io_failed(std::string_view what, const fs::path& path) {
+  return std::unexpected(io_error(errno, what, path));
+}
 
-// Segments of [a-z0-9._-] that do not begin with a dot, so no key leaves the root or meets our own folders.
+// Segments of [a-z0-9._-] that do not begin with a dot, so no key leaves the root or meets our own
+// folders.
 bool valid_key(std::string_view key) {
   if (key.empty() || key.size() > 512) return false;
   bool start = true;
@@ -33,7 +39,9 @@ bool valid_key(std::string_view key) {
       start = true;
       continue;
     }
-    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || (c == '.' && !start))) return false;
+    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+          (c == '.' && !start)))
+      return false;
     start = false;
   }
   return !start;
@@ -65,7 +73,8 @@ Result<> sync_folder(const fs::path& folder) {
 // Makes the folders of `file` below `root`, each durable in its parent.
 Result<> make_folders(const fs::path& root, const fs::path& file) {
   std::vector<fs::path> missing;
-  for (fs::path p = file.parent_path(); p != root && !fs::exists(p); p = p.parent_path()) missing.push_back(p);
+  for (fs::path p = file.parent_path(); p != root && !fs::exists(p); p = p.parent_path())
+    missing.push_back(p);
   for (auto it = missing.rbegin(); it != missing.rend(); ++it) {
     if (::mkdir(it->c_str(), 0755) != 0 && errno != EEXIST) return io_failed("make", *it);
     SV_CHECK(sync_folder(it->parent_path()));
@@ -86,7 +95,8 @@ Result<> publish(const fs::path& root, int fd, const fs::path& from, const fs::p
   return {};
 }
 
-Result<> write_all(int fd, const char* data, std::size_t size, std::uint64_t offset, const fs::path& path) {
+Result<> write_all(int fd, const char* data, std::size_t size, std::uint64_t offset,
+                   const fs::path& path) {
   while (size > 0) {
     ssize_t n = ::pwrite(fd, data, size, static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
@@ -107,8 +117,15 @@ Task<R> on_pool(ThreadPool& pool, F work) {
 
 class FileWriter final : public ObjectWriter {
  public:
-  FileWriter(ThreadPool& pool, fs::path root, fs::path part, fs::path to, Fd fd, std::uint64_t offset, bool keep)
-      : pool_(pool), root_(std::move(root)), part_(std::move(part)), to_(std::move(to)), fd_(std::move(fd)), written_(offset), keep_(keep) {}
+  FileWriter(ThreadPool& pool, fs::path root, fs::path part, fs::path to, Fd fd,
+             std::uint64_t offset, bool keep)
+      : pool_(pool),
+        root_(std::move(root)),
+        part_(std::move(part)),
+        to_(std::move(to)),
+        fd_(std::move(fd)),
+        written_(offset),
+        keep_(keep) {}
 
   ~FileWriter() override {
     if (!committed_ && !keep_) ::unlink(part_.c_str());
@@ -140,7 +157,9 @@ class FileWriter final : public ObjectWriter {
  private:
   Task<Result<>> drain() {
     if (buffer_.empty()) co_return Result<>{};
-    auto done = co_await on_pool(pool_, [this] { return write_all(fd_.get(), buffer_.data(), buffer_.size(), written_, part_); });
+    auto done = co_await on_pool(pool_, [this] {
+      return write_all(fd_.get(), buffer_.data(), buffer_.size(), written_, part_);
+    });
     if (done) {
       written_ += buffer_.size();
       buffer_.clear();
@@ -159,7 +178,8 @@ class FileWriter final : public ObjectWriter {
 
 class FileReader final : public ObjectReader {
  public:
-  FileReader(ThreadPool& pool, fs::path path, Fd fd, std::uint64_t size) : pool_(pool), path_(std::move(path)), fd_(std::move(fd)), size_(size) {}
+  FileReader(ThreadPool& pool, fs::path path, Fd fd, std::uint64_t size)
+      : pool_(pool), path_(std::move(path)), fd_(std::move(fd)), size_(size) {}
   std::uint64_t size() const override { return size_; }
   int native_handle() const override { return fd_.get(); }
 
@@ -204,13 +224,15 @@ class FileObjects final : public ObjectStore {
 
   Task<Result<std::unique_ptr<ObjectReader>>> open(std::string key) override {
     SV_CO_CHECK(check(key));
-    co_return co_await on_pool(pool_, [this, path = root_ / key]() -> Result<std::unique_ptr<ObjectReader>> {
-      Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-      struct stat st{};
-      if (fd.get() < 0 || ::fstat(fd.get(), &st) != 0) return io_failed("open", path);
-      if (!S_ISREG(st.st_mode)) return fail(Errc::not_found);
-      return std::make_unique<FileReader>(pool_, path, std::move(fd), static_cast<std::uint64_t>(st.st_size));
-    });
+    co_return co_await on_pool(
+        pool_, [this, path = root_ / key]() -> Result<std::unique_ptr<ObjectReader>> {
+          Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+          struct stat st{};
+          if (fd.get() < 0 || ::fstat(fd.get(), &st) != 0) return io_failed("open", path);
+          if (!S_ISREG(st.st_mode)) return fail(Errc::not_found);
+          return std::make_unique<FileReader>(pool_, path, std::move(fd),
+                                              static_cast<std::uint64_t>(st.st_size));
+        });
   }
 
   Task<Result<ObjectInfo>> head(std::string key) override {
@@ -231,7 +253,9 @@ class FileObjects final : public ObjectStore {
         return io_failed("remove", path);
       }
       SV_CHECK(sync_folder(path.parent_path()));
-      for (fs::path p = path.parent_path(); p != root_ && ::rmdir(p.c_str()) == 0; p = p.parent_path()) continue;
+      for (fs::path p = path.parent_path(); p != root_ && ::rmdir(p.c_str()) == 0;
+           p = p.parent_path())
+        continue;
       return {};
     });
   }
@@ -240,18 +264,22 @@ class FileObjects final : public ObjectStore {
     co_return co_await on_pool(pool_, [this, prefix]() -> Result<std::vector<ObjectInfo>> {
       std::vector<ObjectInfo> out;
       // Only the folder that the prefix names is walked.
-      fs::path start = root_ / prefix.substr(0, prefix.rfind('/') == std::string::npos ? 0 : prefix.rfind('/'));
+      fs::path start =
+          root_ / prefix.substr(0, prefix.rfind('/') == std::string::npos ? 0 : prefix.rfind('/'));
       std::error_code ec;
-      for (fs::recursive_directory_iterator it(start, ec), end; !ec && it != end; it.increment(ec)) {
+      for (fs::recursive_directory_iterator it(start, ec), end; !ec && it != end;
+           it.increment(ec)) {
         if (it->path().filename().string().starts_with(".")) {
           if (it->is_directory()) it.disable_recursion_pending();
           continue;
         }
         std::string key = it->path().lexically_relative(root_).string();
         struct stat st{};
-        if (key.starts_with(prefix) && ::stat(it->path().c_str(), &st) == 0 && S_ISREG(st.st_mode)) out.push_back(info_of(key, st));
+        if (key.starts_with(prefix) && ::stat(it->path().c_str(), &st) == 0 && S_ISREG(st.st_mode))
+          out.push_back(info_of(key, st));
       }
-      if (ec && ec != std::errc::no_such_file_or_directory) return std::unexpected(io_error(ec.value(), "list", start));
+      if (ec && ec != std::errc::no_such_file_or_directory)
+        return std::unexpected(io_error(ec.value(), "list", start));
       std::ranges::sort(out, {}, &ObjectInfo::key);
       return out;
     });
@@ -261,11 +289,13 @@ class FileObjects final : public ObjectStore {
     SV_CO_CHECK(check(key));
     fs::path part = root_ / ".tmp" / fmt::format("{}", counter_.fetch_add(1));
     co_return co_await on_pool(pool_, [this, from, part, to = root_ / key]() -> Result<> {
-      // A second name where the file system allows it, else a copy; the original goes when the object is durable.
+      // A second name where the file system allows it, else a copy; the original goes when the
+      // object is durable.
       std::error_code ec;
       if (::link(from.c_str(), part.c_str()) != 0) fs::copy_file(from, part, ec);
       Fd fd(::open(part.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-      Result<> done = ec ? Result<>(std::unexpected(io_error(ec.value(), "copy", from))) : publish(root_, fd.get(), part, to);
+      Result<> done = ec ? Result<>(std::unexpected(io_error(ec.value(), "copy", from)))
+                         : publish(root_, fd.get(), part, to);
       ::unlink(done ? from.c_str() : part.c_str());
       return done;
     });
@@ -283,7 +313,8 @@ class FileObjects final : public ObjectStore {
   }
 
   static ObjectInfo info_of(std::string key, const struct stat& st) {
-    return {std::move(key), static_cast<std::uint64_t>(st.st_size), st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1'000'000};
+    return {std::move(key), static_cast<std::uint64_t>(st.st_size),
+            st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1'000'000};
   }
 
   fs::path part_of(std::string key) const {
@@ -293,12 +324,15 @@ class FileObjects final : public ObjectStore {
 
   Task<Result<std::unique_ptr<ObjectWriter>>> writer(std::string key, fs::path part, bool keep) {
     SV_CO_CHECK(check(key));
-    co_return co_await on_pool(pool_, [this, part, keep, to = root_ / key]() -> Result<std::unique_ptr<ObjectWriter>> {
-      Fd fd(::open(part.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (keep ? 0 : O_TRUNC), 0644));
-      struct stat st{};
-      if (fd.get() < 0 || ::fstat(fd.get(), &st) != 0) return io_failed("open", part);
-      return std::make_unique<FileWriter>(pool_, root_, part, to, std::move(fd), static_cast<std::uint64_t>(st.st_size), keep);
-    });
+    co_return co_await on_pool(
+        pool_, [this, part, keep, to = root_ / key]() -> Result<std::unique_ptr<ObjectWriter>> {
+          Fd fd(::open(part.c_str(),
+                       O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (keep ? 0 : O_TRUNC), 0644));
+          struct stat st{};
+          if (fd.get() < 0 || ::fstat(fd.get(), &st) != 0) return io_failed("open", part);
+          return std::make_unique<FileWriter>(pool_, root_, part, to, std::move(fd),
+                                              static_cast<std::uint64_t>(st.st_size), keep);
+        });
   }
 
   const fs::path root_;
@@ -308,7 +342,8 @@ class FileObjects final : public ObjectStore {
 
 }  // namespace
 
-Result<std::unique_ptr<ObjectStore>> make_file_objects(FileObjectsOptions options, ThreadPool& pool) {
+Result<std::unique_ptr<ObjectStore>> make_file_objects(FileObjectsOptions options,
+                                                       ThreadPool& pool) {
   std::error_code ec;
   fs::path root = fs::absolute(options.root, ec).lexically_normal();
   if (!options.read_only) {
@@ -318,10 +353,11 @@ Result<std::unique_ptr<ObjectStore>> make_file_objects(FileObjectsOptions option
     }
   }
   if (ec || !fs::is_directory(root, ec))
-    return std::unexpected(Error{.code = Errc::unavailable,
-                                 .token = "objects_unusable",
-                                 .field = {},
-                                 .detail = fmt::format("objects: cannot use {}: {}", root.string(), ec.message())});
+    return std::unexpected(
+        Error{.code = Errc::unavailable,
+              .token = "objects_unusable",
+              .field = {},
+              .detail = fmt::format("objects: cannot use {}: {}", root.string(), ec.message())});
   return std::make_unique<FileObjects>(std::move(root), pool);
 }
 

@@ -30,7 +30,8 @@ class FileIdSource final : public IdSource {
       tick_ = now;
       sequence_ = 0;
     } else if (sequence_ == kSequences) {
-      // The tick is used up, or the clock stands before what was handed out: time runs ahead of the clock, a tick at a time.
+      // The tick is used up, or the clock stands before what was handed out: time runs ahead of the
+      // clock, a tick at a time.
       std::this_thread::sleep_for(std::chrono::milliseconds(kTickMs));
       ++tick_;
       sequence_ = 0;
@@ -42,7 +43,8 @@ class FileIdSource final : public IdSource {
  private:
   void reserve(std::int64_t until) {
     const std::string text = fmt::format("{:020}\n", until);
-    if (::pwrite(fd_, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()) || ::fdatasync(fd_) != 0)
+    if (::pwrite(fd_, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()) ||
+        ::fdatasync(fd_) != 0)
       throw std::runtime_error(fmt::format("cannot reserve ids: {}", std::strerror(errno)));
     reserved_ = until;
   }
@@ -58,9 +60,11 @@ class FileIdSource final : public IdSource {
 
 }  // namespace
 
-Result<std::unique_ptr<IdSource>> make_id_source(std::filesystem::path state, int node, const Clock& clock) {
+Result<std::unique_ptr<IdSource>> make_id_source(std::filesystem::path state, int node,
+                                                 const Clock& clock) {
   auto failed = [&](const char* what) {
-    return fail(Errc::internal, "id_state", fmt::format("{}: cannot {}: {}", state.string(), what, std::strerror(errno)));
+    return fail(Errc::internal, "id_state",
+                fmt::format("{}: cannot {}: {}", state.string(), what, std::strerror(errno)));
   };
   int fd = ::open(state.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return failed("open");
@@ -69,7 +73,9 @@ Result<std::unique_ptr<IdSource>> make_id_source(std::filesystem::path state, in
   std::int64_t reserved = 0;
   if (n > 0 && std::from_chars(text, text + n, reserved).ec != std::errc{}) {
     ::close(fd);
-    return fail(Errc::internal, "id_state", fmt::format("{}: not a time; ids handed out earlier are unknown, restore the file", state.string()));
+    return fail(Errc::internal, "id_state",
+                fmt::format("{}: not a time; ids handed out earlier are unknown, restore the file",
+                            state.string()));
   }
   if (n < 0) {
     auto error = failed("read");

@@ -9,8 +9,10 @@
 
 namespace sv {
 
-// Ids of one node (0…127). `state` is a small file that holds the time up to which ids may have been handed out: a restart begins after
-// it, so ids stay unique when the process is killed and when the clock steps back. The clock must outlive the source.
-Result<std::unique_ptr<IdSource>> make_id_source(std::filesystem::path state, int node, const Clock& clock);
+// Ids of one node (0…127). `state` is a small file that holds the time up to which ids may have
+// been handed out: a restart begins after it, so ids stay unique when the process is killed and
+// when the clock steps back. The clock must outlive the source.
+Result<std::unique_ptr<IdSource>> make_id_source(std::filesystem::path state, int node,
+                                                 const Clock& clock);
 
 }  // namespace sv

@@ -15,40 +15,58 @@ CREATE TABLE event_positions (consumer {text} PRIMARY KEY, position {int} NOT NU
 )sql";
 constexpr std::array kMigrations{sql::Migration{"event/0001_outbox.sql", kCreate}};
 
-constexpr std::string_view kPublish = "INSERT INTO event_outbox (topic, key, revision, payload, time_ms) VALUES ($1, $2, $3, $4, $5)";
+constexpr std::string_view kPublish =
+    "INSERT INTO event_outbox (topic, key, revision, payload, time_ms) VALUES ($1, $2, $3, $4, $5)";
 constexpr std::string_view kPosition = "SELECT position FROM event_positions WHERE consumer = $1";
 constexpr std::string_view kEnd = "SELECT coalesce(max(id), 0) FROM event_outbox";
-constexpr std::string_view kBatch =  // primary key range
-    "SELECT id, topic, key, revision, payload, time_ms FROM event_outbox WHERE id > $1 AND id <= $2 AND topic = any($3) ORDER BY id LIMIT 200";
+// primary key range
+constexpr std::string_view kBatch = R"(
+    SELECT id, topic, key, revision, payload, time_ms
+    FROM event_outbox
+    WHERE id > $1 AND id <= $2 AND topic = any($3)
+    ORDER BY id
+    LIMIT 200)";
 constexpr std::int64_t kBatchSize = 200;
-constexpr std::string_view kJoin = "INSERT INTO event_positions (consumer, position) VALUES ($1, 0) ON CONFLICT DO NOTHING";
-constexpr std::string_view kAdvance =
-    "INSERT INTO event_positions (consumer, position) VALUES ($1, $2) ON CONFLICT (consumer) DO UPDATE SET position = excluded.position";
+constexpr std::string_view kJoin =
+    "INSERT INTO event_positions (consumer, position) VALUES ($1, 0) ON CONFLICT DO NOTHING";
+constexpr std::string_view kAdvance = R"(
+    INSERT INTO event_positions (consumer, position)
+    VALUES ($1, $2)
+    ON CONFLICT (consumer) DO UPDATE SET position = excluded.position)";
 // The newest row stays, so that numbers are never given twice.
-constexpr std::string_view kTrim =
-    "DELETE FROM event_outbox WHERE time_ms < $1 AND id <= (SELECT coalesce(min(position), 0) FROM event_positions) "
-    "AND id < (SELECT max(id) FROM event_outbox)";
+constexpr std::string_view kTrim = R"(
+    DELETE FROM event_outbox
+    WHERE time_ms < $1 AND id <= (SELECT coalesce(min(position), 0) FROM event_positions)
+        AND id < (SELECT max(id) FROM event_outbox))";
 
 class LocalEvents final : public EventBus {
  public:
-  LocalEvents(std::vector<sql::Database*> sources, const Clock& clock, asio::any_io_executor executor, LocalEventsOptions options)
-      : sources_(std::move(sources)), clock_(clock), strand_(asio::make_strand(executor)), options_(options), group_("events") {}
+  LocalEvents(std::vector<sql::Database*> sources, const Clock& clock,
+              asio::any_io_executor executor, LocalEventsOptions options)
+      : sources_(std::move(sources)),
+        clock_(clock),
+        strand_(asio::make_strand(executor)),
+        options_(options),
+        group_("events") {}
   ~LocalEvents() override { stop(); }
 
   Result<> publish(sql::Tx& tx, Event event) override {
-    auto added = tx.execute(kPublish, {event.topic, event.key, event.revision, event.payload, clock_.now_ms()});
+    auto added = tx.execute(
+        kPublish, {event.topic, event.key, event.revision, event.payload, clock_.now_ms()});
     if (!added) return std::unexpected(std::move(added.error()));
     tx.on_commit([this] { wake(); });
     return {};
   }
 
   void subscribe(std::string name, std::vector<std::string> topics, Consumer consumer) override {
-    consumers_.push_back(std::make_unique<Subscriber>(Subscriber{std::move(name), std::move(topics), std::move(consumer)}));
+    consumers_.push_back(std::make_unique<Subscriber>(
+        Subscriber{std::move(name), std::move(topics), std::move(consumer)}));
   }
 
   void start() override {
     for (sql::Database* db : sources_) {
-      for (const auto& subscriber : consumers_) group_.spawn(strand_, [this, db, s = subscriber.get()] { return relay(*db, *s); });
+      for (const auto& subscriber : consumers_)
+        group_.spawn(strand_, [this, db, s = subscriber.get()] { return relay(*db, *s); });
       group_.spawn(strand_, [this, db] { return trim(*db); });
     }
   }
@@ -65,7 +83,8 @@ class LocalEvents final : public EventBus {
     Consumer consumer;
   };
 
-  // Called on a writer thread after its COMMIT. A relay that is not waiting sees that the count has risen.
+  // Called on a writer thread after its COMMIT. A relay that is not waiting sees that the count has
+  // risen.
   void wake() {
     published_.fetch_add(1);
     asio::post(strand_, [this, alive = std::weak_ptr(alive_)] {
@@ -91,7 +110,8 @@ class LocalEvents final : public EventBus {
     auto pause = options_.pause;
     // With a position from the start, trimming waits even for a consumer that has never succeeded.
     Ctx ctx;
-    (void)co_await db.write(ctx, [&subscriber](sql::Tx& tx) { return tx.execute(kJoin, {subscriber.name}); });
+    (void)co_await db.write(
+        ctx, [&subscriber](sql::Tx& tx) { return tx.execute(kJoin, {subscriber.name}); });
     for (;;) {
       const std::uint64_t seen = published_.load();
       Result<bool> more = false;
@@ -99,10 +119,14 @@ class LocalEvents final : public EventBus {
         more = co_await step(db, subscriber);
       } catch (const std::exception& e) { more = fail(Errc::internal, {}, e.what()); }
       // stop() makes the pending await throw: that is no failure of the consumer.
-      if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none) co_return;
+      if ((co_await asio::this_coro::cancellation_state).cancelled() !=
+          asio::cancellation_type::none)
+        co_return;
       if (!more) {
         log::error("events", "a consumer failed, the batch comes again",
-                   {{"consumer", subscriber.name}, {"error", more.error().token}, {"detail", more.error().detail}});
+                   {{"consumer", subscriber.name},
+                    {"error", more.error().token},
+                    {"detail", more.error().detail}});
         asio::steady_timer timer(strand_, pause);
         co_await timer.async_wait(asio::use_awaitable);
         pause = std::min<std::chrono::milliseconds>(pause * 2, std::chrono::seconds(10));
@@ -124,13 +148,16 @@ class LocalEvents final : public EventBus {
     std::vector<Event> events;
     events.reserve(rows.size());
     for (std::size_t i = 0; i < rows.size(); ++i)
-      events.push_back({rows.i64(i, 0), rows.text(i, 1), rows.text(i, 2), rows.i64(i, 3), rows.text(i, 4), rows.i64(i, 5)});
+      events.push_back({rows.i64(i, 0), rows.text(i, 1), rows.text(i, 2), rows.i64(i, 3),
+                        rows.text(i, 4), rows.i64(i, 5)});
     const bool full = static_cast<std::int64_t>(events.size()) == kBatchSize;
     const std::int64_t reached = full ? events.back().id : end;
     if (!events.empty()) SV_CO_CHECK(co_await subscriber.consumer(events));
     Ctx ctx;
     SV_CO_TRY([[maybe_unused]] std::int64_t changed,
-              co_await db.write(ctx, [&subscriber, reached](sql::Tx& tx) { return tx.execute(kAdvance, {subscriber.name, reached}); }));
+              co_await db.write(ctx, [&subscriber, reached](sql::Tx& tx) {
+                return tx.execute(kAdvance, {subscriber.name, reached});
+              }));
     co_return full;
   }
 
@@ -138,8 +165,11 @@ class LocalEvents final : public EventBus {
     for (;;) {
       const std::int64_t before = clock_.now_ms() - options_.retention.count();
       Ctx ctx;
-      auto done = co_await db.write(ctx, [before](sql::Tx& tx) { return tx.execute(kTrim, {before}); });
-      if (!done) log::warn("events", "trimming the log failed", {{"error", done.error().token}, {"detail", done.error().detail}});
+      auto done =
+          co_await db.write(ctx, [before](sql::Tx& tx) { return tx.execute(kTrim, {before}); });
+      if (!done)
+        log::warn("events", "trimming the log failed",
+                  {{"error", done.error().token}, {"detail", done.error().detail}});
       asio::steady_timer timer(strand_, std::chrono::hours(1));
       co_await timer.async_wait(asio::use_awaitable);
     }
@@ -158,7 +188,8 @@ class LocalEvents final : public EventBus {
 
 }  // namespace
 
-std::unique_ptr<EventBus> make_local_events(std::vector<sql::Database*> sources, const Clock& clock, asio::any_io_executor executor,
+std::unique_ptr<EventBus> make_local_events(std::vector<sql::Database*> sources, const Clock& clock,
+                                            asio::any_io_executor executor,
                                             LocalEventsOptions options) {
   return std::make_unique<LocalEvents>(std::move(sources), clock, std::move(executor), options);
 }

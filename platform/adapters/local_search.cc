@@ -13,38 +13,53 @@ constexpr std::string_view kCreate = R"sql(
 CREATE TABLE search_documents (id {id}, revision {int} NOT NULL, removed {bool} NOT NULL, boost double precision NOT NULL);
 CREATE VIRTUAL TABLE search_text USING fts5 (title, body, tokenize = 'ascii');
 )sql";
-constexpr std::string_view kCreateFilled = "CREATE TABLE search_filled (id {id});";  // one row: it is
-constexpr std::array kMigrations{sql::Migration{"search/0001_index.sql", kCreate}, sql::Migration{"search/0002_filled.sql", kCreateFilled}};
+constexpr std::string_view kCreateFilled =
+    "CREATE TABLE search_filled (id {id});";  // one row: it is
+constexpr std::array kMigrations{sql::Migration{"search/0001_index.sql", kCreate},
+                                 sql::Migration{"search/0002_filled.sql", kCreateFilled}};
 
 // FTS5 parses an expression recursively: words after these do not narrow the result further.
 constexpr std::size_t kMaxRuns = 32;
 
 // No row back: a newer revision is there already.
-constexpr std::string_view kClaim =
-    "INSERT INTO search_documents (id, revision, removed, boost) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO UPDATE SET revision = "
-    "excluded.revision, "
-    "removed = excluded.removed, boost = excluded.boost WHERE search_documents.revision <= excluded.revision RETURNING id";
+constexpr std::string_view kClaim = R"(
+    INSERT INTO search_documents (id, revision, removed, boost)
+    VALUES ($1, $2, $3, $4)
+    ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, removed = excluded.removed,
+        boost = excluded.boost
+    WHERE search_documents.revision <= excluded.revision
+    RETURNING id)";
 constexpr std::string_view kForget = "DELETE FROM search_text WHERE rowid = $1";
-constexpr std::string_view kAdd = "INSERT INTO search_text (rowid, title, body) VALUES ($1, $2, $3)";
-constexpr std::string_view kSearch =  // bm25 is negative: better is smaller. A word of the title counts as four of the body.
-    "SELECT t.rowid FROM search_text t JOIN search_documents d ON d.id = t.rowid WHERE search_text MATCH $1 "
-    "ORDER BY bm25(search_text, 4.0, 1.0) * d.boost, t.rowid DESC LIMIT $2 OFFSET $3";
+constexpr std::string_view kAdd =
+    "INSERT INTO search_text (rowid, title, body) VALUES ($1, $2, $3)";
+// bm25 is negative: better is smaller. A word of the title counts as four of the body.
+constexpr std::string_view kSearch = R"(
+    SELECT t.rowid
+    FROM search_text t
+    JOIN search_documents d ON d.id = t.rowid
+    WHERE search_text MATCH $1
+    ORDER BY bm25(search_text, 4.0, 1.0) * d.boost, t.rowid DESC
+    LIMIT $2 OFFSET $3)";
 constexpr std::string_view kCount = "SELECT count(*) FROM search_text WHERE search_text MATCH $1";
 constexpr std::string_view kFilled = "SELECT id FROM search_filled";
-constexpr std::string_view kSetFilled = "INSERT INTO search_filled (id) VALUES (1) ON CONFLICT DO NOTHING";
+constexpr std::string_view kSetFilled =
+    "INSERT INTO search_filled (id) VALUES (1) ON CONFLICT DO NOTHING";
 
 // Runs of letters, digits and marks after folding; everything else separates.
 std::vector<std::u32string> runs_of(std::string_view text) {
   UErrorCode status = U_ZERO_ERROR;
   const icu::Normalizer2* fold = icu::Normalizer2::getNFKCCasefoldInstance(status);
   icu::UnicodeString folded;
-  if (U_SUCCESS(status)) folded = fold->normalize(icu::UnicodeString::fromUTF8({text.data(), static_cast<std::int32_t>(text.size())}), status);
+  if (U_SUCCESS(status))
+    folded = fold->normalize(
+        icu::UnicodeString::fromUTF8({text.data(), static_cast<std::int32_t>(text.size())}),
+        status);
   std::vector<std::u32string> runs;
   bool open = false;
   for (std::int32_t i = 0; i < folded.length(); i = folded.moveIndex32(i, 1)) {
     const UChar32 c = folded.char32At(i);
-    const bool part =
-        u_isalnum(c) || u_charType(c) == U_NON_SPACING_MARK || u_charType(c) == U_COMBINING_SPACING_MARK || u_charType(c) == U_OTHER_SYMBOL;
+    const bool part = u_isalnum(c) || u_charType(c) == U_NON_SPACING_MARK ||
+                      u_charType(c) == U_COMBINING_SPACING_MARK || u_charType(c) == U_OTHER_SYMBOL;
     if (part && !open) runs.emplace_back();
     if (part) runs.back() += static_cast<char32_t>(c);
     open = part;
@@ -59,7 +74,8 @@ std::string token(std::u32string_view characters) {
   return out;
 }
 
-// "abc" → "ab bc c": the last character alone closes the run, so no phrase reaches into the next one.
+// "abc" → "ab bc c": the last character alone closes the run, so no phrase reaches into the next
+// one.
 std::string indexed(std::string_view text) {
   std::string out;
   for (const std::u32string& run : runs_of(text))
@@ -82,17 +98,20 @@ std::string match_of(std::string_view query) {
       continue;
     }
     out += '"';
-    for (std::size_t i = 0; i + 1 < run.size(); ++i) out += token(std::u32string_view(run).substr(i, 2)) + " ";
+    for (std::size_t i = 0; i + 1 < run.size(); ++i)
+      out += token(std::u32string_view(run).substr(i, 2)) + " ";
     out += '"';
   }
   return out;
 }
 
 Result<> index_document(sql::Tx& tx, const SearchDocument& document, bool removed) {
-  SV_TRY(sql::Rows claimed, tx.query(kClaim, {document.id, document.revision, removed, document.boost}));
+  SV_TRY(sql::Rows claimed,
+         tx.query(kClaim, {document.id, document.revision, removed, document.boost}));
   if (claimed.empty()) return {};
   SV_CHECK(tx.execute(kForget, {document.id}));
-  if (!removed) SV_CHECK(tx.execute(kAdd, {document.id, indexed(document.title), indexed(document.body)}));
+  if (!removed)
+    SV_CHECK(tx.execute(kAdd, {document.id, indexed(document.title), indexed(document.body)}));
   return {};
 }
 
@@ -111,12 +130,15 @@ class LocalSearch final : public SearchIndex {
   Task<Result<>> remove(std::vector<std::int64_t> ids, std::int64_t revision) override {
     Ctx ctx;
     co_return co_await db_->write(ctx, [ids = std::move(ids), revision](sql::Tx& tx) -> Result<> {
-      for (std::int64_t id : ids) SV_CHECK(index_document(tx, {.id = id, .revision = revision, .title = {}, .body = {}, .boost = 1}, true));
+      for (std::int64_t id : ids)
+        SV_CHECK(index_document(
+            tx, {.id = id, .revision = revision, .title = {}, .body = {}, .boost = 1}, true));
       return {};
     });
   }
 
-  Task<Result<SearchHits>> search(std::string query, std::int64_t offset, std::int64_t limit) override {
+  Task<Result<SearchHits>> search(std::string query, std::int64_t offset,
+                                  std::int64_t limit) override {
     SearchHits hits;
     const std::string match = match_of(query);
     if (match.empty()) co_return hits;

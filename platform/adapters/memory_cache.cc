@@ -14,7 +14,9 @@ constexpr std::size_t kBuckets = 65'536 / kShards;
 
 struct Hash {
   using is_transparent = void;
-  std::size_t operator()(std::string_view s) const noexcept { return std::hash<std::string_view>{}(s); }
+  std::size_t operator()(std::string_view s) const noexcept {
+    return std::hash<std::string_view>{}(s);
+  }
 };
 
 struct Entry {
@@ -69,20 +71,23 @@ struct alignas(64) Shard {
   void sweep_buckets(Steady::time_point now) {
     std::erase_if(buckets, [now](const auto& item) {
       const Bucket& b = item.second;
-      return b.tokens + std::chrono::duration<double>(now - b.at).count() * b.rate >= static_cast<double>(b.burst);
+      return b.tokens + std::chrono::duration<double>(now - b.at).count() * b.rate >=
+             static_cast<double>(b.burst);
     });
   }
 };
 
 std::chrono::milliseconds ms_of(double seconds) {
-  return std::chrono::milliseconds(static_cast<std::int64_t>(std::min(seconds, 1e9) * 1000 + 0.999));
+  return std::chrono::milliseconds(
+      static_cast<std::int64_t>(std::min(seconds, 1e9) * 1000 + 0.999));
 }
 
 class MemoryCache final : public Cache {
  public:
   explicit MemoryCache(std::size_t bytes) : limit_(bytes / kShards) {}
 
-  Task<Result<std::vector<std::optional<std::string>>>> get_many(std::span<const std::string> keys) override {
+  Task<Result<std::vector<std::optional<std::string>>>> get_many(
+      std::span<const std::string> keys) override {
     std::vector<std::optional<std::string>> out;
     out.reserve(keys.size());
     for (const std::string& key : keys) {
@@ -94,7 +99,8 @@ class MemoryCache final : public Cache {
     co_return out;
   }
 
-  Task<Result<>> set(std::string_view key, std::string value, std::chrono::milliseconds ttl) override {
+  Task<Result<>> set(std::string_view key, std::string value,
+                     std::chrono::milliseconds ttl) override {
     Shard& s = shard(key);
     std::lock_guard lock(s.mutex);
     s.put(key, std::move(value), Steady::now() + ttl, limit_);
@@ -108,7 +114,8 @@ class MemoryCache final : public Cache {
     co_return Result<>{};
   }
 
-  Task<Result<bool>> set_if_absent(std::string_view key, std::string value, std::chrono::milliseconds ttl) override {
+  Task<Result<bool>> set_if_absent(std::string_view key, std::string value,
+                                   std::chrono::milliseconds ttl) override {
     Shard& s = shard(key);
     std::lock_guard lock(s.mutex);
     if (s.find(key) != s.entries.end()) co_return false;
@@ -116,17 +123,20 @@ class MemoryCache final : public Cache {
     co_return true;
   }
 
-  Task<Result<Taken>> take(std::string_view key, double rate, std::int64_t burst, std::int64_t cost) override {
+  Task<Result<Taken>> take(std::string_view key, double rate, std::int64_t burst,
+                           std::int64_t cost) override {
     Shard& s = shard(key);
     std::lock_guard lock(s.mutex);
     const auto now = Steady::now();
     auto it = s.buckets.find(key);
     if (it == s.buckets.end()) {
       if (s.buckets.size() >= kBuckets) s.sweep_buckets(now);
-      it = s.buckets.emplace(std::string(key), Bucket{static_cast<double>(burst), rate, burst, now}).first;
+      it = s.buckets.emplace(std::string(key), Bucket{static_cast<double>(burst), rate, burst, now})
+               .first;
     }
     Bucket& b = it->second;
-    b.tokens = std::min(static_cast<double>(burst), b.tokens + std::chrono::duration<double>(now - b.at).count() * rate);
+    b.tokens = std::min(static_cast<double>(burst),
+                        b.tokens + std::chrono::duration<double>(now - b.at).count() * rate);
     b.rate = rate;
     b.burst = burst;
     b.at = now;
@@ -150,6 +160,8 @@ class MemoryCache final : public Cache {
 
 }  // namespace
 
-std::unique_ptr<Cache> make_memory_cache(MemoryCacheOptions options) { return std::make_unique<MemoryCache>(options.bytes); }
+std::unique_ptr<Cache> make_memory_cache(MemoryCacheOptions options) {
+  return std::make_unique<MemoryCache>(options.bytes);
+}
 
 }  // namespace sv

@@ -23,11 +23,14 @@ constexpr auto kMaxBatchTime = std::chrono::milliseconds(20);
 constexpr int kCheckpointPages = 4000;
 
 constexpr const char* kWriterPragmas =
-    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16000;"
+    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA "
+    "temp_store=MEMORY; PRAGMA cache_size=-16000;"
     "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=67108864; PRAGMA trusted_schema=OFF;";
-// Reading the schema opens the file for real, so that a file that is not a database is refused here.
+// Reading the schema opens the file for real, so that a file that is not a database is refused
+// here.
 constexpr const char* kReaderPragmas =
-    "PRAGMA query_only=ON; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4000; PRAGMA trusted_schema=OFF; SELECT 1 FROM sqlite_schema;";
+    "PRAGMA query_only=ON; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4000; PRAGMA "
+    "trusted_schema=OFF; SELECT 1 FROM sqlite_schema;";
 
 struct Outcome {
   Result<> result;
@@ -43,7 +46,9 @@ class WriterTx final : public sql::Tx {
  public:
   explicit WriterTx(Connection& connection) : connection_(connection) {}
 
-  Result<sql::Rows> query(std::string_view sql, const sql::Params& params) override { return noted(connection_.query(sql, params)); }
+  Result<sql::Rows> query(std::string_view sql, const sql::Params& params) override {
+    return noted(connection_.query(sql, params));
+  }
 
   Result<std::int64_t> execute(std::string_view sql, const sql::Params& params) override {
     std::int64_t changed = 0;
@@ -51,7 +56,8 @@ class WriterTx final : public sql::Tx {
     return changed;
   }
 
-  Result<std::int64_t> execute_many(std::string_view sql, const std::vector<sql::Params>& rows) override {
+  Result<std::int64_t> execute_many(std::string_view sql,
+                                    const std::vector<sql::Params>& rows) override {
     std::int64_t total = 0;
     for (const auto& row : rows) {
       SV_TRY(std::int64_t changed, execute(sql, row));
@@ -66,7 +72,8 @@ class WriterTx final : public sql::Tx {
   std::vector<std::function<void()>>& then() { return then_; }
 
  private:
-  // PostgreSQL aborts a transaction at its first failed statement, so a work that swallows one fails here too.
+  // PostgreSQL aborts a transaction at its first failed statement, so a work that swallows one
+  // fails here too.
   Result<sql::Rows> noted(Result<sql::Rows> rows) {
     if (!rows && !failure_) failure_ = rows.error();
     return rows;
@@ -79,8 +86,8 @@ class WriterTx final : public sql::Tx {
 
 class SqliteDatabase final : public sql::Database {
  public:
-  SqliteDatabase(SqliteOptions options, std::vector<std::unique_ptr<Connection>> readers, std::unique_ptr<Connection> writer,
-                 std::unique_ptr<Connection> checkpointer)
+  SqliteDatabase(SqliteOptions options, std::vector<std::unique_ptr<Connection>> readers,
+                 std::unique_ptr<Connection> writer, std::unique_ptr<Connection> checkpointer)
       : options_(std::move(options)),
         counters_(options_.counters ? *options_.counters : own_counters_),
         writer_(std::move(writer)),
@@ -107,7 +114,8 @@ class SqliteDatabase final : public sql::Database {
 
   Task<Result<sql::Rows>> query(std::string_view sql, sql::Params params) override {
     statements_.fetch_add(1, std::memory_order_relaxed);
-    auto rows = co_await offload(*pool_, [this, sql, params = std::move(params)] { return read(sql, params); });
+    auto rows = co_await offload(
+        *pool_, [this, sql, params = std::move(params)] { return read(sql, params); });
     if (!rows) co_return fail(Errc::unavailable, {}, "too many reads wait for the database");
     co_return std::move(*rows);
   }
@@ -115,12 +123,15 @@ class SqliteDatabase final : public sql::Database {
   Task<Result<>> run_write(std::function<Result<>(sql::Tx&)> work) override {
     if (!writer_) co_return fail(Errc::internal, {}, "the database was opened read-only");
     auto executor = co_await asio::this_coro::executor;
-    auto outcome = co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(std::shared_ptr<Outcome>)>(
+    auto outcome = co_await asio::async_initiate<const asio::use_awaitable_t<>&,
+                                                 void(std::shared_ptr<Outcome>)>(
         [this, &executor](auto handler, std::function<Result<>(sql::Tx&)> w) {
           auto shared = std::make_shared<decltype(handler)>(std::move(handler));
           auto guard = asio::make_work_guard(executor);
           auto answer = [shared, guard](std::shared_ptr<Outcome> result) {
-            asio::post(guard.get_executor(), [shared, result = std::move(result)]() mutable { (*shared)(std::move(result)); });
+            asio::post(guard.get_executor(), [shared, result = std::move(result)]() mutable {
+              (*shared)(std::move(result));
+            });
           };
           if (!enqueue(Pending{std::move(w), answer})) {
             auto refused = std::make_shared<Outcome>();
@@ -136,7 +147,8 @@ class SqliteDatabase final : public sql::Database {
   std::uint64_t statements() const override { return statements_.load(std::memory_order_relaxed); }
 
  private:
-  // As many connections as threads, so one is always there. Last in, first out keeps the caches of few connections warm.
+  // As many connections as threads, so one is always there. Last in, first out keeps the caches of
+  // few connections warm.
   Result<sql::Rows> read(std::string_view sql, const sql::Params& params) {
     std::unique_ptr<Connection> connection;
     {
@@ -174,21 +186,25 @@ class SqliteDatabase final : public sql::Database {
         if (batch.empty()) return;
       }
       run_batch(batch);
-      // The other thread has copied nearly all of the WAL; what came since is little, and once all of it is copied and no reader is in
-      // the way the next write starts the WAL again from its beginning.
+      // The other thread has copied nearly all of the WAL; what came since is little, and once all
+      // of it is copied and no reader is in the way the next write starts the WAL again from its
+      // beginning.
       if (finish_checkpoint_.exchange(false)) checkpoint(*writer_);
     }
   }
 
-  // Runs works from the front of `batch` in one transaction and answers them. What did not fit in the time stays.
+  // Runs works from the front of `batch` in one transaction and answers them. What did not fit in
+  // the time stays.
   void run_batch(std::deque<Pending>& batch) {
     const auto start = std::chrono::steady_clock::now();
     std::vector<std::pair<Pending, std::shared_ptr<Outcome>>> done;
     std::vector<std::function<void()>> then;
     Result<> whole = writer_->exec("BEGIN IMMEDIATE");
-    // One that is alone needs no savepoint to fail without the others, and SQLite is a fifth faster without one.
+    // One that is alone needs no savepoint to fail without the others, and SQLite is a fifth faster
+    // without one.
     const bool alone = batch.size() == 1;
-    while (!batch.empty() && whole && (done.empty() || std::chrono::steady_clock::now() - start < kMaxBatchTime)) {
+    while (!batch.empty() && whole &&
+           (done.empty() || std::chrono::steady_clock::now() - start < kMaxBatchTime)) {
       done.emplace_back(std::move(batch.front()), std::make_shared<Outcome>());
       batch.pop_front();
       whole = run_one(done.back().first, *done.back().second, then, alone);
@@ -196,9 +212,11 @@ class SqliteDatabase final : public sql::Database {
     if (whole && writer_->in_transaction()) whole = writer_->exec("COMMIT");
     if (!whole) {
       if (writer_->in_transaction()) (void)writer_->exec("ROLLBACK");
-      // A transaction that could not begin was not tried: its callers must be answered all the same.
+      // A transaction that could not begin was not tried: its callers must be answered all the
+      // same.
       if (done.empty())
-        for (auto& pending : std::exchange(batch, {})) done.emplace_back(std::move(pending), std::make_shared<Outcome>());
+        for (auto& pending : std::exchange(batch, {}))
+          done.emplace_back(std::move(pending), std::make_shared<Outcome>());
       then.clear();
     }
     std::uint64_t committed = 0;
@@ -219,7 +237,8 @@ class SqliteDatabase final : public sql::Database {
   }
 
   // An error is returned when the whole transaction is lost, not when this work fails.
-  Result<> run_one(Pending& pending, Outcome& outcome, std::vector<std::function<void()>>& then, bool alone) {
+  Result<> run_one(Pending& pending, Outcome& outcome, std::vector<std::function<void()>>& then,
+                   bool alone) {
     if (!alone) SV_CHECK(writer_->exec("SAVEPOINT work"));
     WriterTx tx(*writer_);
     try {
@@ -228,7 +247,10 @@ class SqliteDatabase final : public sql::Database {
     } catch (...) { outcome.error = std::current_exception(); }
     if (!writer_->in_transaction()) {
       // Some failures (a full disk, an I/O error) end the transaction with everything in it.
-      return std::unexpected(tx.failure() ? *tx.failure() : Error{.token = "internal", .field = {}, .detail = "a work ended its transaction"});
+      return std::unexpected(
+          tx.failure()
+              ? *tx.failure()
+              : Error{.token = "internal", .field = {}, .detail = "a work ended its transaction"});
     }
     const bool failed = !outcome.result || outcome.error;
     if (failed) SV_CHECK(writer_->exec(alone ? "ROLLBACK" : "ROLLBACK TO work"));
@@ -240,7 +262,9 @@ class SqliteDatabase final : public sql::Database {
   static void call(const std::function<void()>& f) {
     try {
       f();
-    } catch (const std::exception& e) { log::error("sqlite", "an on_commit function threw", {{"error", e.what()}}); }
+    } catch (const std::exception& e) {
+      log::error("sqlite", "an on_commit function threw", {{"error", e.what()}});
+    }
   }
 
   // Runs on the writer thread after each COMMIT.
@@ -259,7 +283,8 @@ class SqliteDatabase final : public sql::Database {
 
   void checkpoint(Connection& connection) {
     // PASSIVE waits for nobody: not for readers, and writers do not wait for it.
-    sqlite3_wal_checkpoint_v2(connection.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+    sqlite3_wal_checkpoint_v2(connection.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr,
+                              nullptr);
     ++counters_.checkpoints;
   }
 
@@ -308,18 +333,24 @@ Result<std::unique_ptr<sql::Database>> open_sqlite(const SqliteOptions& options)
   const int busy = static_cast<int>(options.busy_timeout.count());
   std::error_code ec;
   if (options.read_only && !std::filesystem::exists(options.path, ec))
-    return fail(Errc::not_found, {}, fmt::format("cannot open the database {}: there is no such file", path));
+    return fail(Errc::not_found, {},
+                fmt::format("cannot open the database {}: there is no such file", path));
   std::unique_ptr<Connection> writer, checkpointer;
   if (!options.read_only) {
-    if (options.path.has_parent_path()) std::filesystem::create_directories(options.path.parent_path(), ec);
-    SV_TRY(writer, Connection::open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, busy, kWriterPragmas));
-    SV_TRY(checkpointer, Connection::open(path, SQLITE_OPEN_READWRITE, busy, "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"));
+    if (options.path.has_parent_path())
+      std::filesystem::create_directories(options.path.parent_path(), ec);
+    SV_TRY(writer, Connection::open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, busy,
+                                    kWriterPragmas));
+    SV_TRY(checkpointer, Connection::open(path, SQLITE_OPEN_READWRITE, busy,
+                                          "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"));
   }
   std::vector<std::unique_ptr<Connection>> readers;
   for (std::size_t i = 0; i < std::max<std::size_t>(options.readers, 1); ++i) {
-    SV_TRY(readers.emplace_back(), Connection::open(path, SQLITE_OPEN_READONLY, busy, kReaderPragmas));
+    SV_TRY(readers.emplace_back(),
+           Connection::open(path, SQLITE_OPEN_READONLY, busy, kReaderPragmas));
   }
-  return std::make_unique<SqliteDatabase>(options, std::move(readers), std::move(writer), std::move(checkpointer));
+  return std::make_unique<SqliteDatabase>(options, std::move(readers), std::move(writer),
+                                          std::move(checkpointer));
 }
 
 }  // namespace sv

@@ -43,7 +43,9 @@ std::size_t match_any(std::string_view sql, std::size_t i, std::string_view& par
   return i;
 }
 
-std::string json_list(const std::vector<std::int64_t>& list) { return fmt::format("[{}]", fmt::join(list, ",")); }
+std::string json_list(const std::vector<std::int64_t>& list) {
+  return fmt::format("[{}]", fmt::join(list, ","));
+}
 
 std::string json_list(const std::vector<std::string>& list) {
   std::string out = "[";
@@ -56,7 +58,9 @@ std::string json_list(const std::vector<std::string>& list) {
 
 sql::Value cell(sqlite3_stmt* s, int column) {
   auto bytes = [&](const void* data) {
-    return data ? std::string(static_cast<const char*>(data), static_cast<std::size_t>(sqlite3_column_bytes(s, column))) : std::string();
+    return data ? std::string(static_cast<const char*>(data),
+                              static_cast<std::size_t>(sqlite3_column_bytes(s, column)))
+                : std::string();
   };
   switch (sqlite3_column_type(s, column)) {
     case SQLITE_INTEGER:
@@ -115,9 +119,11 @@ std::string rewrite_any(std::string_view sql) {
   return out;
 }
 
-Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, int flags, int busy_timeout_ms, const char* pragmas) {
+Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, int flags,
+                                                     int busy_timeout_ms, const char* pragmas) {
   sqlite3* raw = nullptr;
-  int rc = sqlite3_open_v2(path.c_str(), &raw, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+  int rc = sqlite3_open_v2(path.c_str(), &raw, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+                           nullptr);
   std::unique_ptr<Connection> c(new Connection(raw));
   if (rc == SQLITE_OK) {
     sqlite3_busy_timeout(raw, busy_timeout_ms);
@@ -125,17 +131,23 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, in
   }
   if (rc != SQLITE_OK) {
     Errc code = code_of(rc, rc == SQLITE_OK ? 0 : sqlite3_system_errno(raw));
-    return fail(code, {}, fmt::format("cannot open the database {}: {}", path, raw ? sqlite3_errmsg(raw) : "out of memory"));
+    return fail(code, {},
+                fmt::format("cannot open the database {}: {}", path,
+                            raw ? sqlite3_errmsg(raw) : "out of memory"));
   }
   return c;
 }
 
 std::unexpected<Error> Connection::failure(int rc, std::string_view sql) const {
   std::string detail = fmt::format("{} [{}]", sqlite3_errmsg(db_.get()), sql);
-  if (rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_ROWID)
+  if (rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY ||
+      rc == SQLITE_CONSTRAINT_ROWID)
     return fail(Errc::conflict, "unique_violation", std::move(detail));
-  // The errno is the last one of this connection: it says something only when this failure came from the system.
-  int os_error = (rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN ? sqlite3_system_errno(db_.get()) : 0;
+  // The errno is the last one of this connection: it says something only when this failure came
+  // from the system.
+  int os_error = (rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN
+                     ? sqlite3_system_errno(db_.get())
+                     : 0;
   return fail(code_of(rc, os_error), {}, std::move(detail));
 }
 
@@ -145,7 +157,8 @@ Result<Connection::Statement*> Connection::prepare(std::string_view sql) {
   std::string text = rewrite_any(sql);
   sqlite3_stmt* raw = nullptr;
   const char* tail = nullptr;
-  int rc = sqlite3_prepare_v3(db_.get(), text.c_str(), static_cast<int>(text.size()) + 1, SQLITE_PREPARE_PERSISTENT, &raw, &tail);
+  int rc = sqlite3_prepare_v3(db_.get(), text.c_str(), static_cast<int>(text.size()) + 1,
+                              SQLITE_PREPARE_PERSISTENT, &raw, &tail);
   Statement statement{.handle{raw}, .slots = {}};
   if (rc != SQLITE_OK) return failure(rc, sql);
   if (!raw) return fail(Errc::internal, {}, fmt::format("empty statement [{}]", sql));
@@ -155,21 +168,26 @@ Result<Connection::Statement*> Connection::prepare(std::string_view sql) {
   for (int i = 1; i <= sqlite3_bind_parameter_count(raw); ++i) {
     const char* name = sqlite3_bind_parameter_name(raw, i);
     int n = name && name[0] == '$' ? std::atoi(name + 1) : 0;
-    if (n < 1 || n > 999) return fail(Errc::internal, {}, fmt::format("parameters are written $1 … $999 [{}]", sql));
-    if (statement.slots.size() < static_cast<std::size_t>(n)) statement.slots.resize(static_cast<std::size_t>(n));
+    if (n < 1 || n > 999)
+      return fail(Errc::internal, {}, fmt::format("parameters are written $1 … $999 [{}]", sql));
+    if (statement.slots.size() < static_cast<std::size_t>(n))
+      statement.slots.resize(static_cast<std::size_t>(n));
     statement.slots[static_cast<std::size_t>(n) - 1] = i;
   }
   return &statements_.emplace(sql, std::move(statement)).first->second;
 }
 
-Result<> Connection::bind(Statement& statement, const std::vector<sql::Value>& values, std::vector<std::string>& lists) {
+Result<> Connection::bind(Statement& statement, const std::vector<sql::Value>& values,
+                          std::vector<std::string>& lists) {
   sqlite3_stmt* s = statement.handle.get();
   lists.reserve(values.size());
   for (std::size_t n = 0; n < statement.slots.size(); ++n) {
     int i = statement.slots[n];
     if (i == 0) continue;
     // Bytes stay where they are: the statement is reset before `values` and `lists` die.
-    auto text = [&](const std::string& v) { return sqlite3_bind_text64(s, i, v.data(), v.size(), SQLITE_STATIC, SQLITE_UTF8); };
+    auto text = [&](const std::string& v) {
+      return sqlite3_bind_text64(s, i, v.data(), v.size(), SQLITE_STATIC, SQLITE_UTF8);
+    };
     int rc = std::visit(
         [&](const auto& v) {
           using T = std::decay_t<decltype(v)>;
@@ -178,7 +196,8 @@ Result<> Connection::bind(Statement& statement, const std::vector<sql::Value>& v
           else if constexpr (std::is_same_v<T, double>) return sqlite3_bind_double(s, i, v);
           else if constexpr (std::is_same_v<T, std::string>) return text(v);
           else if constexpr (std::is_same_v<T, sql::Blob>)
-            return sqlite3_bind_blob64(s, i, v.bytes.data() ? v.bytes.data() : "", v.bytes.size(), SQLITE_STATIC);
+            return sqlite3_bind_blob64(s, i, v.bytes.data() ? v.bytes.data() : "", v.bytes.size(),
+                                       SQLITE_STATIC);
           else return text(lists.emplace_back(json_list(v)));
         },
         values[n]);
@@ -187,11 +206,14 @@ Result<> Connection::bind(Statement& statement, const std::vector<sql::Value>& v
   return {};
 }
 
-Result<sql::Rows> Connection::query(std::string_view sql, const sql::Params& params, std::int64_t* changed) {
+Result<sql::Rows> Connection::query(std::string_view sql, const sql::Params& params,
+                                    std::int64_t* changed) {
   SV_TRY(Statement * statement, prepare(sql));
   const auto& values = params.values();
   if (values.size() != statement->slots.size())
-    return fail(Errc::internal, {}, fmt::format("{} parameters given, {} wanted [{}]", values.size(), statement->slots.size(), sql));
+    return fail(Errc::internal, {},
+                fmt::format("{} parameters given, {} wanted [{}]", values.size(),
+                            statement->slots.size(), sql));
   sqlite3_stmt* s = statement->handle.get();
   std::vector<std::string> lists;
   Reset reset{s};
@@ -203,7 +225,8 @@ Result<sql::Rows> Connection::query(std::string_view sql, const sql::Params& par
   while ((rc = sqlite3_step(s)) == SQLITE_ROW)
     for (int c = 0; c < columns; ++c) cells.push_back(cell(s, c));
   if (rc != SQLITE_DONE) return failure(rc, sql);
-  if (changed) *changed = sqlite3_total_changes64(db_.get()) == before ? 0 : sqlite3_changes64(db_.get());
+  if (changed)
+    *changed = sqlite3_total_changes64(db_.get()) == before ? 0 : sqlite3_changes64(db_.get());
   return sql::Rows(static_cast<std::size_t>(columns), std::move(cells));
 }
 

@@ -18,10 +18,12 @@ namespace sv::sqlite {
 // One connection with its prepared statements. Used by one thread at a time.
 class Connection {
  public:
-  static Result<std::unique_ptr<Connection>> open(const std::string& path, int flags, int busy_timeout_ms, const char* pragmas);
+  static Result<std::unique_ptr<Connection>> open(const std::string& path, int flags,
+                                                  int busy_timeout_ms, const char* pragmas);
 
   // Runs one statement to its end. `changed`, when given, receives the rows it changed.
-  Result<sql::Rows> query(std::string_view sql, const sql::Params& params, std::int64_t* changed = nullptr);
+  Result<sql::Rows> query(std::string_view sql, const sql::Params& params,
+                          std::int64_t* changed = nullptr);
   // BEGIN, COMMIT and the like: cached, without parameters.
   Result<> exec(std::string_view sql);
   // A COMMIT or a full disk may have ended the transaction by itself.
@@ -46,7 +48,8 @@ class Connection {
 
   explicit Connection(sqlite3* db) : db_(db) {}
   Result<Statement*> prepare(std::string_view sql);
-  Result<> bind(Statement& statement, const std::vector<sql::Value>& values, std::vector<std::string>& lists);
+  Result<> bind(Statement& statement, const std::vector<sql::Value>& values,
+                std::vector<std::string>& lists);
   std::unexpected<Error> failure(int rc, std::string_view sql) const;
 
   std::unique_ptr<sqlite3, CloseDb> db_;

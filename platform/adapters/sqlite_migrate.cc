@@ -12,8 +12,11 @@
 namespace sv {
 namespace {
 
-constexpr std::pair<std::string_view, std::string_view> kTypes[] = {
-    {"{id}", "INTEGER PRIMARY KEY"}, {"{int}", "INTEGER"}, {"{bool}", "INTEGER"}, {"{text}", "TEXT"}, {"{bytes}", "BLOB"}};
+constexpr std::pair<std::string_view, std::string_view> kTypes[] = {{"{id}", "INTEGER PRIMARY KEY"},
+                                                                    {"{int}", "INTEGER"},
+                                                                    {"{bool}", "INTEGER"},
+                                                                    {"{text}", "TEXT"},
+                                                                    {"{bytes}", "BLOB"}};
 
 std::string sha256_hex(std::string_view text) {
   unsigned char digest[EVP_MAX_MD_SIZE];
@@ -25,22 +28,26 @@ std::string sha256_hex(std::string_view text) {
 std::string expand_types(std::string_view sql) {
   std::string out(sql);
   for (auto [name, type] : kTypes)
-    for (std::size_t at = 0; (at = out.find(name, at)) != std::string::npos; at += type.size()) out.replace(at, name.size(), type);
+    for (std::size_t at = 0; (at = out.find(name, at)) != std::string::npos; at += type.size())
+      out.replace(at, name.size(), type);
   return out;
 }
 
-// sqlite3_complete knows quotes, comments and triggers: a semicolon ends a statement when what stands before it is complete.
+// sqlite3_complete knows quotes, comments and triggers: a semicolon ends a statement when what
+// stands before it is complete.
 std::vector<std::string> split(const std::string& sql) {
   std::vector<std::string> out;
   std::string statement;
   for (char c : sql) {
     statement += c;
-    if (c == ';' && sqlite3_complete(statement.c_str())) out.push_back(std::exchange(statement, {}));
+    if (c == ';' && sqlite3_complete(statement.c_str()))
+      out.push_back(std::exchange(statement, {}));
   }
   // What is left is white space, comments, or a statement without its semicolon.
   sqlite3* db = nullptr;
   sqlite3_stmt* rest = nullptr;
-  if (sqlite3_open(":memory:", &db) == SQLITE_OK && sqlite3_prepare_v2(db, statement.c_str(), -1, &rest, nullptr) == SQLITE_OK && !rest)
+  if (sqlite3_open(":memory:", &db) == SQLITE_OK &&
+      sqlite3_prepare_v2(db, statement.c_str(), -1, &rest, nullptr) == SQLITE_OK && !rest)
     statement.clear();
   sqlite3_finalize(rest);
   sqlite3_close(db);
@@ -60,16 +67,22 @@ Result<T> wait(Task<Result<T>> task) {
   return std::move(*out);
 }
 
-std::unexpected<Error> refused(std::string sentence) { return fail(Errc::internal, "migration_refused", std::move(sentence)); }
+std::unexpected<Error> refused(std::string sentence) {
+  return fail(Errc::internal, "migration_refused", std::move(sentence));
+}
 
 }  // namespace
 
-Result<> migrate_sqlite(sql::Database& db, std::span<const sql::Migration> migrations, std::string_view owner) {
-  const std::string create =
-      fmt::format("CREATE TABLE IF NOT EXISTS {}_migrations (name TEXT PRIMARY KEY, checksum TEXT NOT NULL, applied_ms INTEGER NOT NULL)", owner);
+Result<> migrate_sqlite(sql::Database& db, std::span<const sql::Migration> migrations,
+                        std::string_view owner) {
+  const std::string create = fmt::format(
+      "CREATE TABLE IF NOT EXISTS {}_migrations (name TEXT PRIMARY KEY, checksum TEXT NOT NULL, "
+      "applied_ms INTEGER NOT NULL)",
+      owner);
   const std::string list = fmt::format("SELECT name, checksum FROM {}_migrations", owner);
   const std::string find = fmt::format("SELECT checksum FROM {}_migrations WHERE name = $1", owner);
-  const std::string record = fmt::format("INSERT INTO {}_migrations (name, checksum, applied_ms) VALUES ($1, $2, $3)", owner);
+  const std::string record = fmt::format(
+      "INSERT INTO {}_migrations (name, checksum, applied_ms) VALUES ($1, $2, $3)", owner);
 
   std::map<std::string_view, std::string_view> ordered;
   for (const auto& m : migrations) ordered.emplace(m.name, m.sql);
@@ -83,12 +96,15 @@ Result<> migrate_sqlite(sql::Database& db, std::span<const sql::Migration> migra
     auto known = ordered.find(applied.text(i, 0));
     if (known == ordered.end())
       return refused(
-          fmt::format("the database has the migration {} that this program does not know: it was used by a newer version; "
+          fmt::format("the database has the migration {} that this program does not know: it was "
+                      "used by a newer version; "
                       "start that version, or restore a backup made before it",
                       applied.text(i, 0)));
     if (sha256_hex(known->second) != applied.text(i, 1))
       return refused(
-          fmt::format("the migration {} was changed after the database applied it: restore its text and add a new migration", known->first));
+          fmt::format("the migration {} was changed after the database applied it: restore its "
+                      "text and add a new migration",
+                      known->first));
   }
   for (auto& [name, sql] : ordered) {
     Result<> done = wait(db.run_write([&](sql::Tx& tx) -> Result<> {
@@ -98,7 +114,9 @@ Result<> migrate_sqlite(sql::Database& db, std::span<const sql::Migration> migra
       SV_CHECK(tx.execute(record, {name, sha256_hex(sql), wall_now_ms()}));
       return {};
     }));
-    if (!done) return fail(done.error().code, "migration_failed", fmt::format("the migration {} failed: {}", name, done.error().detail));
+    if (!done)
+      return fail(done.error().code, "migration_failed",
+                  fmt::format("the migration {} failed: {}", name, done.error().detail));
   }
   return {};
 }

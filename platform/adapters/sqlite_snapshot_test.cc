@@ -23,7 +23,9 @@ struct SqliteSnapshotTest : ::testing::Test {
       return {};
     }));
   }
-  static std::int64_t count(sql::Database& in) { return run_task(in.query("SELECT count(*) FROM t"))->i64(0, 0); }
+  static std::int64_t count(sql::Database& in) {
+    return run_task(in.query("SELECT count(*) FROM t"))->i64(0, 0);
+  }
 
   testing::TempDir folder;
   std::unique_ptr<sql::Database> db;
@@ -32,7 +34,8 @@ struct SqliteSnapshotTest : ::testing::Test {
 TEST_F(SqliteSnapshotTest, ACopyHoldsWhatWasThereWhenItWasPinned) {
   auto pinned = pin_sqlite(folder / "live.db");
   ASSERT_OK(pinned);
-  ASSERT_OK(write("INSERT INTO t (name) VALUES ('after')"));  // the writer does not wait for the pin
+  ASSERT_OK(
+      write("INSERT INTO t (name) VALUES ('after')"));  // the writer does not wait for the pin
   ASSERT_OK((*pinned)->copy_to(folder / "copy.db"));
   ASSERT_OK(write("INSERT INTO t (name) VALUES ('later')"));
   auto copy = open_sqlite({.path = folder / "copy.db", .read_only = true});
@@ -51,7 +54,8 @@ TEST_F(SqliteSnapshotTest, ACopyIsOneFile) {
 }
 
 TEST_F(SqliteSnapshotTest, ADamagedDatabaseIsNotCopiedInSilence) {
-  for (int i = 0; i < 200; ++i) ASSERT_OK(write("INSERT INTO t (name) VALUES (hex(randomblob(200)))"));
+  for (int i = 0; i < 200; ++i)
+    ASSERT_OK(write("INSERT INTO t (name) VALUES (hex(randomblob(200)))"));
   db.reset();
   {
     std::fstream file(folder / "live.db", std::ios::in | std::ios::out | std::ios::binary);

@@ -18,7 +18,8 @@ namespace {
 
 using testing::run_task;
 
-Result<std::unique_ptr<sql::Database>> open_in(const std::filesystem::path& folder, std::span<const sql::Migration> migrations) {
+Result<std::unique_ptr<sql::Database>> open_in(const std::filesystem::path& folder,
+                                               std::span<const sql::Migration> migrations) {
   SV_TRY(auto db, open_sqlite({.path = folder / "test.db", .readers = 2}));
   SV_CHECK(migrate_sqlite(*db, migrations, "contract"));
   return db;
@@ -27,7 +28,8 @@ Result<std::unique_ptr<sql::Database>> open_in(const std::filesystem::path& fold
 }  // namespace
 
 namespace testing {
-INSTANTIATE_TEST_SUITE_P(Sqlite, DatabaseContract, ::testing::Values(DatabaseUnderTest{"sqlite", open_in}));
+INSTANTIATE_TEST_SUITE_P(Sqlite, DatabaseContract,
+                         ::testing::Values(DatabaseUnderTest{"sqlite", open_in}));
 }
 
 namespace {
@@ -38,11 +40,15 @@ struct SqliteTest : ::testing::Test {
     ASSERT_OK(opened);
     db = std::move(*opened);
     ASSERT_OK(write([](sql::Tx& tx) -> Result<> {
-      SV_CHECK(tx.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT UNIQUE, parent INTEGER REFERENCES t(id))"));
+      SV_CHECK(
+          tx.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT UNIQUE, parent INTEGER "
+                     "REFERENCES t(id))"));
       return {};
     }));
   }
-  Result<> write(std::function<Result<>(sql::Tx&)> work) { return run_task(db->run_write(std::move(work))); }
+  Result<> write(std::function<Result<>(sql::Tx&)> work) {
+    return run_task(db->run_write(std::move(work)));
+  }
   static Result<> insert(sql::Tx& tx, std::int64_t id) {
     SV_CHECK(tx.execute("INSERT INTO t (id) VALUES ($1)", {id}));
     return {};
@@ -77,14 +83,17 @@ TEST_F(SqliteTest, WorksOfManyCallersShareOneCommitAndAFailingOneIsRolledBackAlo
   const auto before = counters.commits.load();
   asio::io_context io;
   std::vector<std::string> outcomes(100);
-  for (int id = 0; id < 100; ++id) asio::co_spawn(io, write_one(*db, id, outcomes), [](std::exception_ptr) {});
+  for (int id = 0; id < 100; ++id)
+    asio::co_spawn(io, write_one(*db, id, outcomes), [](std::exception_ptr) {});
   io.poll();  // every write is queued, none is answered
   go_on.set_value();
   io.run();
   holder.join();
-  for (int id = 0; id < 100; ++id) EXPECT_EQ(outcomes[static_cast<std::size_t>(id)], id % 10 == 3 ? "three" : "ok") << id;
+  for (int id = 0; id < 100; ++id)
+    EXPECT_EQ(outcomes[static_cast<std::size_t>(id)], id % 10 == 3 ? "three" : "ok") << id;
   EXPECT_EQ(count(), 90);
-  // One for the holder, one for the hundred; a slow machine may need a few more because a batch is also bounded in time.
+  // One for the holder, one for the hundred; a slow machine may need a few more because a batch is
+  // also bounded in time.
   EXPECT_LE(counters.commits - before, 20u);
 }
 
@@ -123,8 +132,11 @@ TEST_F(SqliteTest, AFullDiskIsStorageFullAndLaterWritesWorkAgain) {
 TEST_F(SqliteTest, TheLogIsCheckpointedWhileWritesGoOn) {
   for (int i = 0; i < 60; ++i)
     ASSERT_OK(write([&](sql::Tx& tx) -> Result<> {
-      SV_CHECK(
-          tx.execute("INSERT INTO t (id, name) VALUES ($1, $2)", {i, std::string(1 << 20, static_cast<char>('a' + i % 26)) + std::to_string(i)}));
+      SV_CHECK(tx.execute(
+          R"(
+              INSERT INTO t (id, name)
+              VALUES ($1, $2))",
+          {i, std::string(1 << 20, static_cast<char>('a' + i % 26)) + std::to_string(i)}));
       return {};
     }));
   db.reset();
@@ -152,7 +164,8 @@ TEST_F(SqliteTest, AMissingOrForeignFileIsRefusedWithASentence) {
   std::ofstream(folder / "text.db") << std::string(8192, 'x');
   auto foreign = open_sqlite({.path = folder / "text.db"});
   ASSERT_FALSE(foreign);
-  EXPECT_NE(foreign.error().detail.find("not a database"), std::string::npos) << foreign.error().detail;
+  EXPECT_NE(foreign.error().detail.find("not a database"), std::string::npos)
+      << foreign.error().detail;
 }
 
 TEST(SqliteCrashTest, EveryAcknowledgedRowSurvivesKillNine) {
@@ -174,7 +187,8 @@ TEST(SqliteCrashTest, EveryAcknowledgedRowSurvivesKillNine) {
       threads.emplace_back([&, t] {
         for (std::int64_t id = t;; id += 4) {
           auto done = run_task((*db)->run_write([id](sql::Tx& tx) -> Result<> {
-            SV_CHECK(tx.execute("INSERT INTO t (id, name) VALUES ($1, $2)", {id, std::string(200, 'x')}));
+            SV_CHECK(tx.execute("INSERT INTO t (id, name) VALUES ($1, $2)",
+                                {id, std::string(200, 'x')}));
             return {};
           }));
           if (!done || ::write(acks[1], &id, sizeof id) != sizeof id) ::_exit(1);
@@ -204,8 +218,10 @@ TEST(SqliteCrashTest, EveryAcknowledgedRowSurvivesKillNine) {
 }
 
 TEST(SqliteTextTest, AnyIsRewrittenOutsideQuotesOnly) {
-  EXPECT_EQ(sqlite::rewrite_any("a = any($1) AND b=ANY( $2 )"), "a  IN (SELECT value FROM json_each($1)) AND b IN (SELECT value FROM json_each($2))");
-  EXPECT_EQ(sqlite::rewrite_any("x = '= any($1)' -- = any($1)\n"), "x = '= any($1)' -- = any($1)\n");
+  EXPECT_EQ(sqlite::rewrite_any("a = any($1) AND b=ANY( $2 )"),
+            "a  IN (SELECT value FROM json_each($1)) AND b IN (SELECT value FROM json_each($2))");
+  EXPECT_EQ(sqlite::rewrite_any("x = '= any($1)' -- = any($1)\n"),
+            "x = '= any($1)' -- = any($1)\n");
   EXPECT_EQ(sqlite::rewrite_any("a = anything($1)"), "a = anything($1)");
 }
 

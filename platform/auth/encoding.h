@@ -6,7 +6,8 @@
 
 namespace sv::auth {
 
-// base64url without padding (RFC 4648 §5). Decoding is strict: one text per value, so that a signature cannot be respelled.
+// base64url without padding (RFC 4648 §5). Decoding is strict: one text per value, so that a
+// signature cannot be respelled.
 std::string base64url_encode(std::string_view bytes);
 std::optional<std::string> base64url_decode(std::string_view text);
 

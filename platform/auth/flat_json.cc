@@ -46,10 +46,13 @@ class Reader {
     return true;
   }
   void space() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\r' || text_[at_] == '\n')) ++at_;
+    while (at_ < text_.size() &&
+           (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\r' || text_[at_] == '\n'))
+      ++at_;
   }
 
-  // Escapes are only those of one byte: no claim of ours needs \u, and a name spelled with it is a disguise.
+  // Escapes are only those of one byte: no claim of ours needs \u, and a name spelled with it is a
+  // disguise.
   std::optional<std::string> string() {
     if (!take('"')) return std::nullopt;
     std::string out;
@@ -110,7 +113,8 @@ class Reader {
     }
     if (at_ != end_of_whole) return FlatValue(Other{});
     std::int64_t v = 0;
-    if (std::from_chars(text_.data() + start, text_.data() + at_, v).ec != std::errc{}) return FlatValue(Other{});
+    if (std::from_chars(text_.data() + start, text_.data() + at_, v).ec != std::errc{})
+      return FlatValue(Other{});
     return FlatValue(v);
   }
   void digits() {

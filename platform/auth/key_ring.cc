@@ -12,18 +12,24 @@ namespace sv::auth {
 KeyRing::KeyRing(std::vector<Key> keys) { replace(std::move(keys)); }
 
 Result<> KeyRing::validate(const std::vector<Key>& keys) {
-  const auto bad = [](std::string detail) { return fail(Errc::invalid_argument, "auth_keys_invalid", std::move(detail)); };
+  const auto bad = [](std::string detail) {
+    return fail(Errc::invalid_argument, "auth_keys_invalid", std::move(detail));
+  };
   if (keys.empty()) return bad("auth.keys is empty: give at least one {kid, secret}");
   for (std::size_t i = 0; i < keys.size(); ++i) {
     const Key& key = keys[i];
     const bool plain = std::ranges::all_of(key.kid, [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+             c == '.' || c == '_' || c == '-';
     });
-    if (!plain || key.kid.size() > 64) return bad("auth.keys: a kid is 0 to 64 of A-Z a-z 0-9 . _ -");
+    if (!plain || key.kid.size() > 64)
+      return bad("auth.keys: a kid is 0 to 64 of A-Z a-z 0-9 . _ -");
     if (key.secret.size() < kMinSecretBytes)
-      return bad(fmt::format("auth.keys: the secret of kid '{}' is shorter than {} bytes", key.kid, kMinSecretBytes));
+      return bad(fmt::format("auth.keys: the secret of kid '{}' is shorter than {} bytes", key.kid,
+                             kMinSecretBytes));
     for (std::size_t j = 0; j < i; ++j)
-      if (keys[j].kid == key.kid) return bad(fmt::format("auth.keys: kid '{}' is given twice", key.kid));
+      if (keys[j].kid == key.kid)
+        return bad(fmt::format("auth.keys: kid '{}' is given twice", key.kid));
   }
   return {};
 }
@@ -52,12 +58,15 @@ std::optional<Key> KeyRing::find(std::string_view kid) const {
 std::string hmac_sha256(std::string_view secret, std::string_view message) {
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned size = 0;
-  const auto* done = HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()), reinterpret_cast<const unsigned char*>(message.data()),
-                          message.size(), digest, &size);
+  const auto* done =
+      HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
+           reinterpret_cast<const unsigned char*>(message.data()), message.size(), digest, &size);
   if (done == nullptr) throw std::runtime_error("HMAC-SHA256 is not available");
   return {reinterpret_cast<const char*>(digest), size};
 }
 
-bool equal_constant_time(std::string_view a, std::string_view b) { return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0; }
+bool equal_constant_time(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
 
 }  // namespace sv::auth

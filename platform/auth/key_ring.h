@@ -16,17 +16,20 @@ struct Key {
   std::string secret;
 };
 
-constexpr std::size_t kMinSecretBytes = 32;  // HS256 wants as many bits as its hash has (RFC 7518 §3.2)
+constexpr std::size_t kMinSecretBytes =
+    32;  // HS256 wants as many bits as its hash has (RFC 7518 §3.2)
 
-// The HMAC keys of this installation. The first one signs, all verify: rotate by putting a new key first and dropping the old one
-// when its tokens have expired. Thread-safe; replace() takes effect at the next call.
+// The HMAC keys of this installation. The first one signs, all verify: rotate by putting a new key
+// first and dropping the old one when its tokens have expired. Thread-safe; replace() takes effect
+// at the next call.
 class KeyRing {
  public:
   explicit KeyRing(std::vector<Key> keys);  // validate() first
   KeyRing(const KeyRing&) = delete;
   KeyRing& operator=(const KeyRing&) = delete;
 
-  // An empty list, a kid that is given twice or is not [A-Za-z0-9._-]{0,64}, a short secret: a sentence that says so in `detail`.
+  // An empty list, a kid that is given twice or is not [A-Za-z0-9._-]{0,64}, a short secret: a
+  // sentence that says so in `detail`.
   static Result<> validate(const std::vector<Key>& keys);
   void replace(std::vector<Key> keys);
 

@@ -32,9 +32,12 @@ class Fd {
 };
 
 auto bad(const std::filesystem::path& file, std::string_view what) {
-  return fail(Errc::internal, "keyfile_invalid", fmt::format("key file {}: {}", file.string(), what));
+  return fail(Errc::internal, "keyfile_invalid",
+              fmt::format("key file {}: {}", file.string(), what));
 }
-auto bad_errno(const std::filesystem::path& file, std::string_view what) { return bad(file, fmt::format("{}: {}", what, std::strerror(errno))); }
+auto bad_errno(const std::filesystem::path& file, std::string_view what) {
+  return bad(file, fmt::format("{}: {}", what, std::strerror(errno)));
+}
 
 // nullopt: there is no such file.
 Result<std::optional<std::string>> read_private(const std::filesystem::path& file) {
@@ -73,26 +76,32 @@ Result<std::vector<Key>> parse(const std::filesystem::path& file, const std::str
 }
 
 Result<> create(const std::filesystem::path& file) {
-  const std::string text = fmt::format("# Signs access tokens and media links. Whoever reads it can be any user.\n{} {}\n",
-                                       "k" + hex_encode(random_bytes(4)), random_token());
+  const std::string text = fmt::format(
+      "# Signs access tokens and media links. Whoever reads it can be any user.\n{} {}\n",
+      "k" + hex_encode(random_bytes(4)), random_token());
   const std::filesystem::path part = file.string() + "." + hex_encode(random_bytes(8)) + ".part";
   {
     const Fd fd(::open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (fd.get() < 0) return bad_errno(file, "cannot be made");
-    const bool written = ::write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd.get()) == 0;
+    const bool written =
+        ::write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+        ::fsync(fd.get()) == 0;
     if (!written) {
       auto error = bad_errno(file, "cannot be written");
       ::unlink(part.c_str());
       return error;
     }
   }
-  // link() refuses an existing name: of two processes that start at once, the second takes the first one's keys.
+  // link() refuses an existing name: of two processes that start at once, the second takes the
+  // first one's keys.
   const bool linked = ::link(part.c_str(), file.c_str()) == 0 || errno == EEXIST;
   auto error = bad_errno(file, "cannot be made");
   ::unlink(part.c_str());
   if (!linked) return error;
-  const Fd folder(::open(file.parent_path().empty() ? "." : file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder.get() < 0 || ::fsync(folder.get()) != 0) return bad_errno(file, "its folder cannot be synced");
+  const Fd folder(::open(file.parent_path().empty() ? "." : file.parent_path().c_str(),
+                         O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (folder.get() < 0 || ::fsync(folder.get()) != 0)
+    return bad_errno(file, "its folder cannot be synced");
   return {};
 }
 

@@ -25,7 +25,8 @@ TEST(Keyfile, IsMadeOnceAndReadAgain) {
   struct stat info{};
   ASSERT_EQ(::stat(file.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600U);
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1) << "no part file stays";
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1)
+      << "no part file stays";
 }
 
 TEST(Keyfile, ProcessesThatStartAtOnceAgree) {
@@ -47,7 +48,8 @@ TEST(Keyfile, ProcessesThatStartAtOnceAgree) {
 TEST(Keyfile, TwoKeysSignWithTheFirst) {
   const testing::TempDir folder;
   const auto file = folder.path() / "keys";
-  std::ofstream(file) << "# two\nk2 " << std::string(32, 'b') << "\nk1 " << std::string(32, 'a') << "\n";
+  std::ofstream(file) << "# two\nk2 " << std::string(32, 'b') << "\nk1 " << std::string(32, 'a')
+                      << "\n";
   std::filesystem::permissions(file, std::filesystem::perms(0600));
   const auto keys = load_or_create_keys(file);
   ASSERT_TRUE(keys) << keys.error().detail;

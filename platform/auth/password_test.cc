@@ -16,7 +16,8 @@ TEST(Password, AHashVerifiesItsPasswordOnly) {
 
 TEST(Password, AKnownVectorVerifies) {
   // From the public crypt_blowfish test set.
-  EXPECT_TRUE(verify_password("U*U", "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"));
+  EXPECT_TRUE(
+      verify_password("U*U", "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"));
 }
 
 TEST(Password, NothingIsCutOff) {
@@ -31,7 +32,8 @@ TEST(Password, NothingIsCutOff) {
 }
 
 TEST(Password, OnlyBcryptHashesCount) {
-  for (const char* hash : {"", "*0", "*1", "plain", "$1$abcdefgh$", "$2a$04$", "$2b$04$"}) EXPECT_FALSE(verify_password("plain", hash)) << hash;
+  for (const char* hash : {"", "*0", "*1", "plain", "$1$abcdefgh$", "$2a$04$", "$2b$04$"})
+    EXPECT_FALSE(verify_password("plain", hash)) << hash;
 }
 
 TEST(Password, TheDummyIsAHashOfTheSameCost) {
@@ -53,7 +55,8 @@ TEST(Password, NewOnesAreCheckedAgainstLengthAndTheCommonOnes) {
   EXPECT_EQ(token(std::string(72, 'x')), "");
   EXPECT_EQ(token(std::string(73, 'x')), "new_password_too_long");
   EXPECT_EQ(token("abcdefgh\0ij"s), "new_password_invalid");
-  for (const char* common : {"12345678", "password", "PassWord", "QWERTYUIOP", "11111111", "ｐassword"})
+  for (const char* common :
+       {"12345678", "password", "PassWord", "QWERTYUIOP", "11111111", "ｐassword"})
     EXPECT_EQ(token(common), "password_common") << common;
 }
 

@@ -21,7 +21,8 @@ std::string random_token() { return base64url_encode(random_bytes(32)); }
 std::string token_hash(std::string_view token) {
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned size = 0;
-  if (EVP_Digest(token.data(), token.size(), digest, &size, EVP_sha256(), nullptr) != 1) throw std::runtime_error("SHA-256 is not available");
+  if (EVP_Digest(token.data(), token.size(), digest, &size, EVP_sha256(), nullptr) != 1)
+    throw std::runtime_error("SHA-256 is not available");
   return hex_encode({reinterpret_cast<const char*>(digest), size});
 }
 

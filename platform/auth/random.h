@@ -6,7 +6,8 @@
 
 namespace sv::auth {
 
-// From the system's generator; a process without one cannot keep secrets, so failure throws std::runtime_error. Thread-safe.
+// From the system's generator; a process without one cannot keep secrets, so failure throws
+// std::runtime_error. Thread-safe.
 std::string random_bytes(std::size_t count);
 
 // 256 bits as base64url: refresh tokens, stream keys.

@@ -13,21 +13,25 @@
 
 namespace sv::auth {
 
-// Sessions that ended while access tokens of theirs are still unexpired. Asked at every request, so revocation bites at the next one;
-// an entry is forgotten when the last such token has expired. Thread-safe; while nothing is revoked a look-up touches no lock.
+// Sessions that ended while access tokens of theirs are still unexpired. Asked at every request, so
+// revocation bites at the next one;
+// an entry is forgotten when the last such token has expired. Thread-safe; while nothing is revoked
+// a look-up touches no lock.
 class RevokedSessions {
  public:
   explicit RevokedSessions(const Clock& clock) : clock_(clock) {}
   RevokedSessions(const RevokedSessions&) = delete;
   RevokedSessions& operator=(const RevokedSessions&) = delete;
 
-  // `until_ms`: when every access token of the session has expired (now + access TTL). Twice is fine.
+  // `until_ms`: when every access token of the session has expired (now + access TTL). Twice is
+  // fine.
   void add(std::string_view session, std::int64_t until_ms) {
     Shard& shard = shard_of(session);
     std::unique_lock lock(shard.mutex);
     const std::int64_t now = clock_.now_ms();
     if (shard.until.size() >= shard.sweep_at) {
-      const auto swept = std::erase_if(shard.until, [now](const auto& entry) { return entry.second <= now; });
+      const auto swept =
+          std::erase_if(shard.until, [now](const auto& entry) { return entry.second <= now; });
       size_.fetch_sub(swept, std::memory_order_relaxed);
       shard.sweep_at = std::max<std::size_t>(kFirstSweep, shard.until.size() * 2);
     }
@@ -49,7 +53,9 @@ class RevokedSessions {
   static constexpr std::size_t kFirstSweep = 256;
   struct Hash {
     using is_transparent = void;
-    std::size_t operator()(std::string_view s) const noexcept { return std::hash<std::string_view>{}(s); }
+    std::size_t operator()(std::string_view s) const noexcept {
+      return std::hash<std::string_view>{}(s);
+    }
   };
   struct alignas(64) Shard {
     mutable std::shared_mutex mutex;

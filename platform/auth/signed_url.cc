@@ -23,13 +23,16 @@ std::string UrlSigner::sign(std::string_view prefix, std::chrono::seconds ttl) c
   return fmt::format("exp={}&kid={}&sig={}", exp, key.kid, signature(key, prefix, exp));
 }
 
-Result<> UrlSigner::verify(std::string_view prefix, std::string_view exp, std::string_view kid, std::string_view sig) const {
+Result<> UrlSigner::verify(std::string_view prefix, std::string_view exp, std::string_view kid,
+                           std::string_view sig) const {
   const auto key = keys_.find(kid);
   if (!key || exp.empty() || exp.size() > 12) return fail(Errc::forbidden, "link_invalid");
   std::int64_t until = 0;
   const auto [end, error] = std::from_chars(exp.data(), exp.data() + exp.size(), until);
-  if (error != std::errc{} || end != exp.data() + exp.size()) return fail(Errc::forbidden, "link_invalid");
-  if (!equal_constant_time(signature(*key, prefix, until), sig)) return fail(Errc::forbidden, "link_invalid");
+  if (error != std::errc{} || end != exp.data() + exp.size())
+    return fail(Errc::forbidden, "link_invalid");
+  if (!equal_constant_time(signature(*key, prefix, until), sig))
+    return fail(Errc::forbidden, "link_invalid");
   if (clock_.now_ms() >= until * 1000) return fail(Errc::forbidden, "link_expired");
   return {};
 }

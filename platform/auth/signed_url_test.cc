@@ -41,11 +41,12 @@ TEST_F(SignedUrl, IsTheSameTextWithinTheHour) {
 
 TEST_F(SignedUrl, AlteredLinksAreRefused) {
   const auto [exp, kid, sig] = parts(links.sign("/p/", std::chrono::hours(1)));
-  for (const std::string& other :
-       {std::to_string(std::stoll(exp) + 3600), std::string(), "x" + exp, exp + "x", " " + exp, "+" + exp, std::string(30, '9')}) {
+  for (const std::string& other : {std::to_string(std::stoll(exp) + 3600), std::string(), "x" + exp,
+                                   exp + "x", " " + exp, "+" + exp, std::string(30, '9')}) {
     EXPECT_FALSE(links.verify("/p/", other, kid, sig)) << other;
   }
-  for (const std::string& other : {std::string(), std::string("k2"), kid + " "}) EXPECT_FALSE(links.verify("/p/", exp, other, sig)) << other;
+  for (const std::string& other : {std::string(), std::string("k2"), kid + " "})
+    EXPECT_FALSE(links.verify("/p/", exp, other, sig)) << other;
   for (const std::string& other : {std::string(), sig + "A", sig.substr(1), std::string(43, 'A')})
     EXPECT_FALSE(links.verify("/p/", exp, kid, other)) << other;
 }

@@ -28,7 +28,9 @@ bool has_visible(std::string_view text) {
     UChar32 c = 0;
     U8_NEXT(text.data(), i, size, c);
     const auto type = u_charType(c);
-    if (!blank(c) && type != U_CONTROL_CHAR && type != U_FORMAT_CHAR && !u_hasBinaryProperty(c, UCHAR_DEFAULT_IGNORABLE_CODE_POINT)) return true;
+    if (!blank(c) && type != U_CONTROL_CHAR && type != U_FORMAT_CHAR &&
+        !u_hasBinaryProperty(c, UCHAR_DEFAULT_IGNORABLE_CODE_POINT))
+      return true;
   }
   return false;
 }
@@ -37,7 +39,8 @@ bool has_visible(std::string_view text) {
 
 std::string fold_text(std::string_view text) {
   UErrorCode status = U_ZERO_ERROR;
-  const auto source = icu::UnicodeString::fromUTF8(icu::StringPiece(text.data(), static_cast<int32_t>(text.size())));
+  const auto source = icu::UnicodeString::fromUTF8(
+      icu::StringPiece(text.data(), static_cast<int32_t>(text.size())));
   const icu::UnicodeString folded = folder().normalize(source, status);
   if (U_FAILURE(status)) throw std::runtime_error("ICU could not normalise a text");
   std::string out;

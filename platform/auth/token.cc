@@ -13,7 +13,9 @@ constexpr std::size_t kMaxToken = 2048;
 constexpr std::int64_t kMaxId = (std::int64_t{1} << 53) - 1;
 constexpr std::int64_t kMaxSeconds = std::numeric_limits<std::int64_t>::max() / 1000;
 
-auto refuse(std::string_view why) { return fail(Errc::unauthenticated, "invalid_token", std::string(why)); }
+auto refuse(std::string_view why) {
+  return fail(Errc::unauthenticated, "invalid_token", std::string(why));
+}
 
 const std::string* text_member(const FlatObject& object, std::string_view name) {
   const FlatValue* value = find_member(object, name);
@@ -33,11 +35,14 @@ Result<std::string> read_header(std::string_view encoded) {
   const std::string* alg = text_member(*header, "alg");
   if (alg == nullptr || *alg != "HS256") return refuse("alg is not HS256");
   for (const auto& [name, value] : *header) {
-    // Anything else (crit, jwk, jku, x5u …) asks the reader to do something; we do nothing that a token asks for.
-    if (name != "alg" && name != "typ" && name != "kid") return refuse("header has a member that we do not understand");
+    // Anything else (crit, jwk, jku, x5u …) asks the reader to do something; we do nothing that a
+    // token asks for.
+    if (name != "alg" && name != "typ" && name != "kid")
+      return refuse("header has a member that we do not understand");
     if (!std::holds_alternative<std::string>(value)) return refuse("header member is not a string");
   }
-  if (const std::string* typ = text_member(*header, "typ"); typ != nullptr && *typ != "JWT") return refuse("typ is not JWT");
+  if (const std::string* typ = text_member(*header, "typ"); typ != nullptr && *typ != "JWT")
+    return refuse("typ is not JWT");
   const std::string* kid = text_member(*header, "kid");
   if (kid != nullptr && kid->empty()) return refuse("kid is empty");
   return kid == nullptr ? std::string() : *kid;
@@ -57,11 +62,13 @@ Result<Claims> read_claims(std::string_view encoded) {
   Claims claims{.user = UserId(*user), .session = {}, .issued_ms = 0, .expires_ms = 0};
   if (find_member(*object, "sid") != nullptr) {
     const std::string* sid = text_member(*object, "sid");
-    if (sid == nullptr || sid->empty() || sid->size() > 64) return refuse("sid is not a short text");
+    if (sid == nullptr || sid->empty() || sid->size() > 64)
+      return refuse("sid is not a short text");
     claims.session = *sid;
   }
   const std::int64_t* exp = number_member(*object, "exp");
-  if (exp == nullptr || *exp <= 0 || *exp > kMaxSeconds) return refuse("exp is missing or not a time");
+  if (exp == nullptr || *exp <= 0 || *exp > kMaxSeconds)
+    return refuse("exp is missing or not a time");
   claims.expires_ms = *exp * 1000;
   if (find_member(*object, "iat") != nullptr) {
     const std::int64_t* iat = number_member(*object, "iat");
@@ -74,7 +81,8 @@ Result<Claims> read_claims(std::string_view encoded) {
 
 }  // namespace
 
-std::string TokenSigner::sign(UserId user, std::string_view session, std::chrono::milliseconds ttl) const {
+std::string TokenSigner::sign(UserId user, std::string_view session,
+                              std::chrono::milliseconds ttl) const {
   const Key key = keys_.signer();
   std::string header = R"({"alg":"HS256","typ":"JWT")";
   if (!key.kid.empty()) {
@@ -98,14 +106,16 @@ Result<Claims> TokenSigner::verify(std::string_view token) const {
   const auto first = token.find('.');
   if (first == std::string_view::npos) return refuse("token has no three parts");
   const auto second = token.find('.', first + 1);
-  if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos) return refuse("token has no three parts");
+  if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos)
+    return refuse("token has no three parts");
 
   SV_TRY(const std::string kid, read_header(token.substr(0, first)));
   const auto key = keys_.find(kid);
   if (!key) return refuse("kid is unknown");
   const auto signature = base64url_decode(token.substr(second + 1));
   if (!signature) return refuse("signature is not base64url");
-  if (!equal_constant_time(*signature, hmac_sha256(key->secret, token.substr(0, second)))) return refuse("signature does not match");
+  if (!equal_constant_time(*signature, hmac_sha256(key->secret, token.substr(0, second))))
+    return refuse("signature does not match");
 
   SV_TRY(Claims claims, read_claims(token.substr(first + 1, second - first - 1)));
   // Our own tokens always have a session: one without it could never be revoked.

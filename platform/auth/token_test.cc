@@ -24,7 +24,10 @@ struct TokenTest : ::testing::Test {
   KeyRing keys{{kNew, kOld}};
   TokenSigner tokens{keys, clock};
   std::int64_t exp() const { return clock.now_ms() / 1000 + 3600; }
-  std::string claims() const { return fmt::format(R"({{"user_id":7,"sub":"7","sid":"42","iat":{},"exp":{}}})", clock.now_ms() / 1000, exp()); }
+  std::string claims() const {
+    return fmt::format(R"({{"user_id":7,"sub":"7","sid":"42","iat":{},"exp":{}}})",
+                       clock.now_ms() / 1000, exp());
+  }
 };
 
 std::string forge(std::string_view header, std::string_view claims, const Key& key = kNew) {
@@ -60,7 +63,8 @@ TEST_F(TokenTest, RotatingKeysLogsNobodyOutUntilTheOldKeyIsDropped) {
 }
 
 TEST_F(TokenTest, ATokenWithoutKidIsCheckedOnlyAgainstTheKeyWithoutKid) {
-  const std::string go = forge(R"({"alg":"HS256","typ":"JWT"})", fmt::format(R"({{"user_id":7,"sub":"7","exp":{}}})", exp()), kGo);
+  const std::string go = forge(R"({"alg":"HS256","typ":"JWT"})",
+                               fmt::format(R"({{"user_id":7,"sub":"7","exp":{}}})", exp()), kGo);
   EXPECT_FALSE(tokens.verify(go));
   KeyRing mixed({kNew, kGo});
   TokenSigner signer(mixed, clock);
@@ -68,7 +72,8 @@ TEST_F(TokenTest, ATokenWithoutKidIsCheckedOnlyAgainstTheKeyWithoutKid) {
   ASSERT_TRUE(claims) << claims.error().detail;
   EXPECT_EQ(claims->session, "");
   EXPECT_FALSE(signer.verify(forge(R"({"alg":"HS256"})", this->claims(), kNew)));
-  EXPECT_FALSE(signer.verify(forge(R"({"alg":"HS256","kid":""})", this->claims(), kGo))) << "an empty kid is not an absent one";
+  EXPECT_FALSE(signer.verify(forge(R"({"alg":"HS256","kid":""})", this->claims(), kGo)))
+      << "an empty kid is not an absent one";
 }
 
 TEST_F(TokenTest, HostileTokensAreRefused) {
@@ -76,20 +81,25 @@ TEST_F(TokenTest, HostileTokensAreRefused) {
   ASSERT_TRUE(tokens.verify(good)) << tokens.verify(good).error().detail;
   const auto dot1 = good.find('.');
   const auto dot2 = good.rfind('.');
-  const std::string head = good.substr(0, dot1), body = good.substr(dot1 + 1, dot2 - dot1 - 1), sig = good.substr(dot2 + 1);
+  const std::string head = good.substr(0, dot1), body = good.substr(dot1 + 1, dot2 - dot1 - 1),
+                    sig = good.substr(dot2 + 1);
   const auto with_header = [&](std::string_view h) { return forge(h, claims()); };
   const auto with_claims = [&](std::string c) { return forge(kHeader, c); };
   std::string flipped = good;
   flipped[dot1 + 3] = flipped[dot1 + 3] == 'A' ? 'B' : 'A';
-  // The last character of a 32-byte signature has two bits that no byte uses: another spelling of the same bytes.
+  // The last character of a 32-byte signature has two bits that no byte uses: another spelling of
+  // the same bytes.
   std::string respelled = good;
-  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  constexpr std::string_view kAlphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   respelled.back() = kAlphabet[kAlphabet.find(respelled.back()) + 1];
   unsigned char sha512[EVP_MAX_MD_SIZE];
   unsigned sha512_size = 0;
-  const std::string input512 = base64url_encode(R"({"alg":"HS512","typ":"JWT","kid":"k2"})") + "." + body;
-  HMAC(EVP_sha512(), kNew.secret.data(), static_cast<int>(kNew.secret.size()), reinterpret_cast<const unsigned char*>(input512.data()),
-       input512.size(), sha512, &sha512_size);
+  const std::string input512 =
+      base64url_encode(R"({"alg":"HS512","typ":"JWT","kid":"k2"})") + "." + body;
+  HMAC(EVP_sha512(), kNew.secret.data(), static_cast<int>(kNew.secret.size()),
+       reinterpret_cast<const unsigned char*>(input512.data()), input512.size(), sha512,
+       &sha512_size);
 
   const std::vector<std::pair<std::string, std::string>> hostile{
       {"empty", ""},
@@ -112,8 +122,11 @@ TEST_F(TokenTest, HostileTokensAreRefused) {
       {"trailing NUL", good + std::string(1, '\0')},
       {"standard base64", head + "." + body + "." + std::string(42, '+') + "A"},
       {"signature of another token",
-       head + "." + base64url_encode(fmt::format(R"({{"user_id":1,"sub":"1","sid":"1","exp":{}}})", exp())) + "." + sig},
-      {"oversized", forge(kHeader, fmt::format(R"({{"user_id":7,"sid":"42","exp":{},"x":"{}"}})", exp(), std::string(5000, 'x')))},
+       head + "." +
+           base64url_encode(fmt::format(R"({{"user_id":1,"sub":"1","sid":"1","exp":{}}})", exp())) +
+           "." + sig},
+      {"oversized", forge(kHeader, fmt::format(R"({{"user_id":7,"sid":"42","exp":{},"x":"{}"}})",
+                                               exp(), std::string(5000, 'x')))},
       {"alg none", base64url_encode(R"({"alg":"none","typ":"JWT","kid":"k2"})") + "." + body + "."},
       {"alg none signed", with_header(R"({"alg":"none","typ":"JWT","kid":"k2"})")},
       {"alg nOnE", with_header(R"({"alg":"nOnE","kid":"k2"})")},
@@ -122,7 +135,8 @@ TEST_F(TokenTest, HostileTokensAreRefused) {
       {"alg number", with_header(R"({"alg":256,"kid":"k2"})")},
       {"alg lower case", with_header(R"({"alg":"hs256","kid":"k2"})")},
       {"alg HS384", with_header(R"({"alg":"HS384","kid":"k2"})")},
-      {"alg HS512 rightly signed", input512 + "." + base64url_encode({reinterpret_cast<const char*>(sha512), sha512_size})},
+      {"alg HS512 rightly signed",
+       input512 + "." + base64url_encode({reinterpret_cast<const char*>(sha512), sha512_size})},
       {"alg RS256", with_header(R"({"alg":"RS256","kid":"k2"})")},
       {"alg ES256", with_header(R"({"alg":"ES256","kid":"k2"})")},
       {"alg twice", with_header(R"({"alg":"none","alg":"HS256","kid":"k2"})")},
@@ -147,25 +161,44 @@ TEST_F(TokenTest, HostileTokensAreRefused) {
       {"claims are an array", with_claims("[]")},
       {"claims are empty", with_claims("{}")},
       {"exp missing", with_claims(R"({"user_id":7,"sub":"7","sid":"42"})")},
-      {"exp a second ago", with_claims(fmt::format(R"({{"user_id":7,"sub":"7","sid":"42","exp":{}}})", clock.now_ms() / 1000 - 1))},
-      {"exp now", with_claims(fmt::format(R"({{"user_id":7,"sub":"7","sid":"42","exp":{}}})", clock.now_ms() / 1000))},
-      {"exp text", with_claims(fmt::format(R"({{"user_id":7,"sub":"7","sid":"42","exp":"{}"}})", exp()))},
-      {"exp fraction", with_claims(fmt::format(R"({{"user_id":7,"sub":"7","sid":"42","exp":{}.5}})", exp()))},
+      {"exp a second ago",
+       with_claims(fmt::format(R"({{"user_id":7,"sub":"7","sid":"42","exp":{}}})",
+                               clock.now_ms() / 1000 - 1))},
+      {"exp now", with_claims(fmt::format(R"({{"user_id":7,"sub":"7","sid":"42","exp":{}}})",
+                                          clock.now_ms() / 1000))},
+      {"exp text",
+       with_claims(fmt::format(R"({{"user_id":7,"sub":"7","sid":"42","exp":"{}"}})", exp()))},
+      {"exp fraction",
+       with_claims(fmt::format(R"({{"user_id":7,"sub":"7","sid":"42","exp":{}.5}})", exp()))},
       {"exp exponent", with_claims(R"({"user_id":7,"sub":"7","sid":"42","exp":9e99})")},
-      {"exp overflow", with_claims(R"({"user_id":7,"sub":"7","sid":"42","exp":9223372036854775807})")},
+      {"exp overflow",
+       with_claims(R"({"user_id":7,"sub":"7","sid":"42","exp":9223372036854775807})")},
       {"exp negative", with_claims(R"({"user_id":7,"sub":"7","sid":"42","exp":-1})")},
-      {"exp twice", with_claims(fmt::format(R"({{"user_id":7,"sub":"7","sid":"42","exp":1,"exp":{}}})", exp()))},
+      {"exp twice",
+       with_claims(fmt::format(R"({{"user_id":7,"sub":"7","sid":"42","exp":1,"exp":{}}})", exp()))},
       {"user_id missing", with_claims(fmt::format(R"({{"sub":"7","sid":"42","exp":{}}})", exp()))},
-      {"user_id 0", with_claims(fmt::format(R"({{"user_id":0,"sub":"0","sid":"42","exp":{}}})", exp()))},
-      {"user_id negative", with_claims(fmt::format(R"({{"user_id":-7,"sub":"-7","sid":"42","exp":{}}})", exp()))},
-      {"user_id text", with_claims(fmt::format(R"({{"user_id":"7","sub":"7","sid":"42","exp":{}}})", exp()))},
-      {"user_id twice", with_claims(fmt::format(R"({{"user_id":7,"user_id":1,"sub":"7","sid":"42","exp":{}}})", exp()))},
-      {"user_id beyond 53 bits", with_claims(fmt::format(R"({{"user_id":9007199254740992,"sub":"9007199254740992","sid":"42","exp":{}}})", exp()))},
-      {"sub of another", with_claims(fmt::format(R"({{"user_id":7,"sub":"8","sid":"42","exp":{}}})", exp()))},
+      {"user_id 0",
+       with_claims(fmt::format(R"({{"user_id":0,"sub":"0","sid":"42","exp":{}}})", exp()))},
+      {"user_id negative",
+       with_claims(fmt::format(R"({{"user_id":-7,"sub":"-7","sid":"42","exp":{}}})", exp()))},
+      {"user_id text",
+       with_claims(fmt::format(R"({{"user_id":"7","sub":"7","sid":"42","exp":{}}})", exp()))},
+      {"user_id twice",
+       with_claims(
+           fmt::format(R"({{"user_id":7,"user_id":1,"sub":"7","sid":"42","exp":{}}})", exp()))},
+      {"user_id beyond 53 bits",
+       with_claims(fmt::format(
+           R"({{"user_id":9007199254740992,"sub":"9007199254740992","sid":"42","exp":{}}})",
+           exp()))},
+      {"sub of another",
+       with_claims(fmt::format(R"({{"user_id":7,"sub":"8","sid":"42","exp":{}}})", exp()))},
       {"sid missing", with_claims(fmt::format(R"({{"user_id":7,"sub":"7","exp":{}}})", exp()))},
-      {"sid empty", with_claims(fmt::format(R"({{"user_id":7,"sub":"7","sid":"","exp":{}}})", exp()))},
-      {"sid number", with_claims(fmt::format(R"({{"user_id":7,"sub":"7","sid":42,"exp":{}}})", exp()))},
-      {"sid long", with_claims(fmt::format(R"({{"user_id":7,"sub":"7","sid":"{}","exp":{}}})", std::string(65, '4'), exp()))},
+      {"sid empty",
+       with_claims(fmt::format(R"({{"user_id":7,"sub":"7","sid":"","exp":{}}})", exp()))},
+      {"sid number",
+       with_claims(fmt::format(R"({{"user_id":7,"sub":"7","sid":42,"exp":{}}})", exp()))},
+      {"sid long", with_claims(fmt::format(R"({{"user_id":7,"sub":"7","sid":"{}","exp":{}}})",
+                                           std::string(65, '4'), exp()))},
   };
   ASSERT_GE(hostile.size(), 60U);
   std::set<std::string> names;
@@ -214,7 +247,8 @@ TEST(Encoding, Base64urlHasOneTextPerValue) {
     EXPECT_EQ(base64url_decode(base64url_encode(bytes)), bytes);
   }
   EXPECT_EQ(base64url_encode("\xFB\xFF\xFE"), "-__-");  // the two letters that differ from base64
-  for (std::string_view bad : {"A", "AB=", "AB==", "A+", "A/", "A B", "AB\n", "AAB", "AAAAB"}) EXPECT_FALSE(base64url_decode(bad)) << bad;
+  for (std::string_view bad : {"A", "AB=", "AB==", "A+", "A/", "A B", "AB\n", "AAB", "AAAAB"})
+    EXPECT_FALSE(base64url_decode(bad)) << bad;
   EXPECT_EQ(hex_encode(std::string("\x00\xff\x1a", 3)), "00ff1a");
 }
 
@@ -225,17 +259,21 @@ TEST(Random, OpaqueTokensAre256BitsAndNeverRepeat) {
     EXPECT_EQ(base64url_decode(token)->size(), 32U);
     EXPECT_TRUE(seen.insert(token).second);
   }
-  EXPECT_EQ(token_hash("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");  // FIPS 180-2, B.1
+  EXPECT_EQ(token_hash("abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");  // FIPS 180-2, B.1
 }
 
 TEST(FlatJson, ReadsWhatTokensHaveAndNothingElse) {
-  const auto object = parse_flat_json(" {\"a\" : -12, \"b\":\"x\\\"y\\\\z\\/\",\"c\":true,\"d\":1.5} ");
+  const auto object =
+      parse_flat_json(" {\"a\" : -12, \"b\":\"x\\\"y\\\\z\\/\",\"c\":true,\"d\":1.5} ");
   ASSERT_TRUE(object);
   EXPECT_EQ(std::get<std::int64_t>(*find_member(*object, "a")), -12);
   EXPECT_EQ(std::get<std::string>(*find_member(*object, "b")), "x\"y\\z/");
   EXPECT_TRUE(std::holds_alternative<Other>(*find_member(*object, "d")));
-  for (std::string_view bad : {"", "{", "{,}", "{\"a\":1,}", "{\"a\":01}", "{\"a\":+1}", "{\"a\":.5}", "{\"a\":[]}", "{\"a\":{}}", "{\"a\":\"\n\"}",
-                               "{\"a\" 1}", "{'a':1}", "{\"a\":tru}", "{\"a\":1} x", "{\"a\":\"\\u0041\"}", "{\"a\":-}", "{\"a\":1e}"})
+  for (std::string_view bad :
+       {"", "{", "{,}", "{\"a\":1,}", "{\"a\":01}", "{\"a\":+1}", "{\"a\":.5}", "{\"a\":[]}",
+        "{\"a\":{}}", "{\"a\":\"\n\"}", "{\"a\" 1}", "{'a':1}", "{\"a\":tru}", "{\"a\":1} x",
+        "{\"a\":\"\\u0041\"}", "{\"a\":-}", "{\"a\":1e}"})
     EXPECT_FALSE(parse_flat_json(bad)) << bad;
 }
 

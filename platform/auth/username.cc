@@ -38,7 +38,9 @@ Result<std::string> username_key(std::string_view username) {
     UChar32 c = 0;
     U8_NEXT(username.data(), i, size, c);
     if (c < 0) return invalid(kField, "invalid", "not UTF-8");
-    if (!visible(c)) return invalid(kField, "invalid", fmt::format("character U+{:04X}", static_cast<unsigned>(c)));
+    if (!visible(c))
+      return invalid(kField, "invalid",
+                     fmt::format("character U+{:04X}", static_cast<unsigned>(c)));
     blank_at_end = u_isUWhiteSpace(c) != 0;
     if (characters == 0 && blank_at_end) return invalid(kField, "invalid", "blank at the start");
   }

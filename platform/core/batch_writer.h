@@ -19,13 +19,15 @@
 
 namespace sv {
 
-// Makes one write of the rows of many callers: what comes while a write is under way waits, and all of it goes into the next one. Nobody waits
-// for a row that is not there yet, so a lone caller pays one write and no pause. Thread-safe.
+// Makes one write of the rows of many callers: what comes while a write is under way waits, and all
+// of it goes into the next one. Nobody waits for a row that is not there yet, so a lone caller pays
+// one write and no pause. Thread-safe.
 template <class Row, class Out>
 class BatchWriter {
  public:
   using Outcomes = std::vector<Result<Out>>;
-  // Makes the rows durable and returns an outcome for each, in their order. An error or an exception is the outcome of all of them.
+  // Makes the rows durable and returns an outcome for each, in their order. An error or an
+  // exception is the outcome of all of them.
   using Write = std::function<Task<Result<Outcomes>>(std::vector<Row>)>;
 
   struct Limits {
@@ -33,30 +35,37 @@ class BatchWriter {
     std::size_t waiting = 32'768;  // rows; more are `unavailable`
   };
 
-  BatchWriter(std::string name, Write write) : BatchWriter(std::move(name), std::move(write), Limits()) {}
-  BatchWriter(std::string name, Write write, Limits limits) : write_(std::move(write)), limits_(limits), group_(std::move(name)) {}
+  BatchWriter(std::string name, Write write)
+      : BatchWriter(std::move(name), std::move(write), Limits()) {}
+  BatchWriter(std::string name, Write write, Limits limits)
+      : write_(std::move(write)), limits_(limits), group_(std::move(name)) {}
   ~BatchWriter() { stop(); }
   BatchWriter(const BatchWriter&) = delete;
   BatchWriter& operator=(const BatchWriter&) = delete;
 
-  // Answers once the write that holds the row has ended, with the row's own outcome. A caller that is cancelled meanwhile does not take
-  // the row back.
+  // Answers once the write that holds the row has ended, with the row's own outcome. A caller that
+  // is cancelled meanwhile does not take the row back.
   Task<Result<Out>> add(Row row) {
     auto executor = co_await asio::this_coro::executor;
-    auto outcome = co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(std::shared_ptr<Result<Out>>)>(
+    auto outcome = co_await asio::async_initiate<const asio::use_awaitable_t<>&,
+                                                 void(std::shared_ptr<Result<Out>>)>(
         [this, &executor](auto handler, Row r) {
           auto shared = std::make_shared<decltype(handler)>(std::move(handler));
           auto guard = asio::make_work_guard(executor);
           enqueue(executor, {std::move(r), [shared, guard](Result<Out> result) {
                                asio::post(guard.get_executor(),
-                                          [shared, out = std::make_shared<Result<Out>>(std::move(result))]() mutable { (*shared)(std::move(out)); });
+                                          [shared, out = std::make_shared<Result<Out>>(
+                                                       std::move(result))]() mutable {
+                                            (*shared)(std::move(out));
+                                          });
                              }});
         },
         asio::use_awaitable, std::move(row));
     co_return std::move(*outcome);
   }
 
-  // Rows that come later are refused; blocks until those that wait are written. Their executors must still run, and not on this thread.
+  // Rows that come later are refused; blocks until those that wait are written. Their executors
+  // must still run, and not on this thread.
   void stop() {
     {
       std::lock_guard lock(mutex_);
@@ -77,20 +86,24 @@ class BatchWriter {
       if (!stopped_ && waiting_.size() < limits_.waiting) {
         waiting_.push_back(std::move(waiter));
         if (std::exchange(writing_, true)) return;
-        group_.spawn(executor, [this] { return drain(); });  // under the lock: stop() waits for it, or it was refused
+        group_.spawn(executor, [this] {
+          return drain();
+        });  // under the lock: stop() waits for it, or it was refused
         return;
       }
     }
     waiter.answer(fail(Errc::unavailable, "busy", "too many rows wait to be written"));
   }
 
-  // What waits, up to the limit of a write. Nothing: this drain has ended, and who comes next begins another.
+  // What waits, up to the limit of a write. Nothing: this drain has ended, and who comes next
+  // begins another.
   std::vector<Waiter> take() {
     std::lock_guard lock(mutex_);
     const std::size_t n = std::min(waiting_.size(), limits_.rows);
     if (n == 0) writing_ = false;
     const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(n);
-    std::vector<Waiter> out(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(end));
+    std::vector<Waiter> out(std::make_move_iterator(waiting_.begin()),
+                            std::make_move_iterator(end));
     waiting_.erase(waiting_.begin(), end);
     return out;
   }
@@ -104,9 +117,11 @@ class BatchWriter {
       try {
         outcomes = co_await write_(std::move(rows));
       } catch (const std::exception& e) { outcomes = fail(Errc::internal, {}, e.what()); }
-      if (outcomes && outcomes->size() != batch.size()) outcomes = fail(Errc::internal, {}, "a batch write lost outcomes");
+      if (outcomes && outcomes->size() != batch.size())
+        outcomes = fail(Errc::internal, {}, "a batch write lost outcomes");
       for (std::size_t i = 0; i < batch.size(); ++i)
-        batch[i].answer(outcomes ? std::move((*outcomes)[i]) : Result<Out>(std::unexpected(outcomes.error())));
+        batch[i].answer(outcomes ? std::move((*outcomes)[i])
+                                 : Result<Out>(std::unexpected(outcomes.error())));
     }
   }
 

@@ -30,7 +30,8 @@ struct Disk {
   Task<Result<Writer::Outcomes>> take(std::vector<int> rows) {
     writes.push_back(rows);
     if (hold) {
-      auto gate = held.emplace_back(std::make_shared<asio::steady_timer>(io, asio::steady_timer::time_point::max()));
+      auto gate = held.emplace_back(
+          std::make_shared<asio::steady_timer>(io, asio::steady_timer::time_point::max()));
       boost::system::error_code ignored;
       co_await gate->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     }
@@ -50,10 +51,11 @@ struct Disk {
 
 struct BatchWriterTest : ::testing::Test {
   void add(Writer& writer, int row) {
-    asio::co_spawn(disk.io, writer.add(row), [this, row](const std::exception_ptr& e, const Result<int>& r) {
-      ASSERT_FALSE(e);
-      outcomes[row] = r;
-    });
+    asio::co_spawn(disk.io, writer.add(row),
+                   [this, row](const std::exception_ptr& e, const Result<int>& r) {
+                     ASSERT_FALSE(e);
+                     outcomes[row] = r;
+                   });
   }
   void poll() {
     disk.io.restart();
@@ -171,9 +173,10 @@ TEST(BatchWriterThreads, ManyThreadsLoseNothing) {
     threads.emplace_back([&, t] {
       asio::io_context io;
       for (int i = 0; i < kRows; ++i)
-        asio::co_spawn(io, writer.add(t * kRows + i), [&, want = t * kRows + i](const std::exception_ptr&, const Result<int>& r) {
-          if (r && *r == want) ++answered;
-        });
+        asio::co_spawn(io, writer.add(t * kRows + i),
+                       [&, want = t * kRows + i](const std::exception_ptr&, const Result<int>& r) {
+                         if (r && *r == want) ++answered;
+                       });
       io.run();
     });
   for (auto& thread : threads) thread.join();

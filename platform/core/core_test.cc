@@ -21,9 +21,15 @@ namespace {
 using namespace std::string_view_literals;
 
 TEST(Error, TextIsLookedUpByTokenThenByProblemThenByCode) {
-  EXPECT_EQ(message_text({.code = Errc::rejected, .token = "username_taken", .field = {}, .detail = {}}, Lang::zh), "用户名已存在");
+  EXPECT_EQ(
+      message_text({.code = Errc::rejected, .token = "username_taken", .field = {}, .detail = {}},
+                   Lang::zh),
+      "用户名已存在");
   EXPECT_EQ(message_text(invalid("title", "too_long").error(), Lang::en), "title is too long");
-  EXPECT_EQ(message_text({.code = Errc::not_found, .token = "nothing_known", .field = {}, .detail = {}}, Lang::en), "not found");
+  EXPECT_EQ(
+      message_text({.code = Errc::not_found, .token = "nothing_known", .field = {}, .detail = {}},
+                   Lang::en),
+      "not found");
 }
 
 TEST(Error, EveryCodeSurvivesTheWayThroughAStatus) {
@@ -44,7 +50,8 @@ TEST(JsonWriter, EscapesWhatMustBeAndNothingElse) {
 TEST(JsonWriter, EscapesAtEveryPositionOfABlock) {
   for (std::size_t n = 0; n < 40; ++n)
     for (std::size_t at = 0; at < n; ++at) {
-      std::string in(n, 'x'), want = "\"" + std::string(at, 'x') + "\\\"" + std::string(n - at - 1, 'x') + "\"", out;
+      std::string in(n, 'x'),
+          want = "\"" + std::string(at, 'x') + "\\\"" + std::string(n - at - 1, 'x') + "\"", out;
       in[at] = '"';
       json::append_string(out, in);
       ASSERT_EQ(out, want);
@@ -77,10 +84,15 @@ TEST(Log, WritesOneJsonObjectALineAndEscapesFields) {
   std::getline(in, line);
   EXPECT_FALSE(std::getline(in, more));
   std::filesystem::remove(path);
-  EXPECT_NE(line.find(R"("level":"info","component":"test","message":"hello","text":"a\"b\nc","n":7,"ok":true})"), std::string::npos) << line;
+  EXPECT_NE(
+      line.find(
+          R"("level":"info","component":"test","message":"hello","text":"a\"b\nc","n":7,"ok":true})"),
+      std::string::npos)
+      << line;
 }
 
-Task<> answer_from(ThreadPool& pool, std::thread::id& ran, std::thread::id& resumed, std::optional<int>& value) {
+Task<> answer_from(ThreadPool& pool, std::thread::id& ran, std::thread::id& resumed,
+                   std::optional<int>& value) {
   value = co_await offload(pool, [&ran] {
     ran = std::this_thread::get_id();
     return 42;
@@ -93,7 +105,8 @@ TEST(Offload, RunsOnThePoolAndResumesOnTheCallersThread) {
   asio::io_context io;
   std::thread::id ran, resumed;
   std::optional<int> value;
-  asio::co_spawn(io, answer_from(pool, ran, resumed, value), [](std::exception_ptr e) { EXPECT_FALSE(e); });
+  asio::co_spawn(io, answer_from(pool, ran, resumed, value),
+                 [](std::exception_ptr e) { EXPECT_FALSE(e); });
   io.run();
   EXPECT_EQ(value, 42);
   EXPECT_NE(ran, std::this_thread::get_id());
@@ -113,7 +126,8 @@ TEST(Offload, AFullQueueRefusesAtOnce) {
   asio::io_context io;
   std::thread::id ran, resumed;
   std::optional<int> value = 1;
-  asio::co_spawn(io, answer_from(pool, ran, resumed, value), [](std::exception_ptr e) { EXPECT_FALSE(e); });
+  asio::co_spawn(io, answer_from(pool, ran, resumed, value),
+                 [](std::exception_ptr e) { EXPECT_FALSE(e); });
   io.run();
   EXPECT_FALSE(value);
   hold.set_value();
@@ -151,7 +165,8 @@ TEST(TaskGroup, StopEndsWhatRunsAndJoinWaitsForIt) {
   std::thread thread([&] { io.run(); });
   std::atomic<int> ended = 0;
   TaskGroup group("test");
-  for (int i = 0; i < 50; ++i) group.spawn(io.get_executor(), [e = &ended] { return wait_for_ever(e); });
+  for (int i = 0; i < 50; ++i)
+    group.spawn(io.get_executor(), [e = &ended] { return wait_for_ever(e); });
   group.stop();
   group.join();
   EXPECT_EQ(ended, 50);

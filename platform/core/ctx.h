@@ -10,7 +10,8 @@ namespace sv {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
-// What travels with one request through every service call. Built at the edge, passed by const reference, outlives the call.
+// What travels with one request through every service call. Built at the edge, passed by const
+// reference, outlives the call.
 struct Ctx {
   Deadline deadline = Deadline::max();
   UserId caller{};      // 0: a guest

@@ -8,7 +8,8 @@ namespace sv {
 namespace {
 
 TEST(Cursor, ComesBackAsItWas) {
-  for (auto v : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{1'767'225'600'123}, std::numeric_limits<std::int64_t>::max()}) {
+  for (auto v : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{1'767'225'600'123},
+                 std::numeric_limits<std::int64_t>::max()}) {
     auto back = decode_cursor("feed", encode_cursor("feed", {.key = v, .id = 42}));
     ASSERT_TRUE(back && *back);
     EXPECT_EQ(**back, (Cursor{.key = v, .id = 42}));

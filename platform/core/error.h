@@ -8,7 +8,8 @@
 
 namespace sv {
 
-// The closed set of failures. One table (error.cc) gives each its HTTP status, default token and texts.
+// The closed set of failures. One table (error.cc) gives each its HTTP status, default token and
+// texts.
 enum class Errc : unsigned char {
   rejected,            // 400: a business rule said no, or a foreign peer sent an unknown code
   invalid_argument,    // 400: `field` names the input at fault
@@ -27,8 +28,8 @@ enum class Errc : unsigned char {
   storage_full,        // 507
 };
 
-// What a caller branches on (`code`, `token`) and what the edge prints. `token` is stable and machine readable
-// ("username_taken", "title_too_long"); `detail` is for the log only.
+// What a caller branches on (`code`, `token`) and what the edge prints. `token` is stable and
+// machine readable ("username_taken", "title_too_long"); `detail` is for the log only.
 struct Error {
   Errc code = Errc::internal;
   std::string token;
@@ -45,16 +46,22 @@ enum class Lang : unsigned char { zh, en };
 int http_status(Errc code);
 Errc errc_from_status(int status);       // unknown codes become `rejected`
 std::string_view errc_token(Errc code);  // "not_found": the default token and the metric label
-// The text a client reads. Looked up by token; then by the token's suffix with the field's name; then by code.
+// The text a client reads. Looked up by token; then by the token's suffix with the field's name;
+// then by code.
 std::string message_text(const Error& error, Lang lang);
 
-inline std::unexpected<Error> fail(Errc code, std::string_view token = {}, std::string detail = {}) {
-  return std::unexpected(
-      Error{.code = code, .token = std::string(token.empty() ? errc_token(code) : token), .field = {}, .detail = std::move(detail)});
+inline std::unexpected<Error> fail(Errc code, std::string_view token = {},
+                                   std::string detail = {}) {
+  return std::unexpected(Error{.code = code,
+                               .token = std::string(token.empty() ? errc_token(code) : token),
+                               .field = {},
+                               .detail = std::move(detail)});
 }
 
-// `problem` is one of required, too_short, too_long, out_of_range, invalid, wrong_type; the token becomes "<field>_<problem>".
-inline std::unexpected<Error> invalid(std::string_view field, std::string_view problem, std::string detail = {}) {
+// `problem` is one of required, too_short, too_long, out_of_range, invalid, wrong_type; the token
+// becomes "<field>_<problem>".
+inline std::unexpected<Error> invalid(std::string_view field, std::string_view problem,
+                                      std::string detail = {}) {
   return std::unexpected(Error{.code = Errc::invalid_argument,
                                .token = std::string(field) + "_" + std::string(problem),
                                .field = std::string(field),
@@ -65,15 +72,18 @@ inline std::unexpected<Error> invalid(std::string_view field, std::string_view p
 
 #define SV_CAT2(a, b) a##b
 #define SV_CAT(a, b) SV_CAT2(a, b)
-// SV_TRY(auto x, f()) declares x from f()'s value or returns its error. SV_CHECK is for results whose value is not wanted.
+// SV_TRY(auto x, f()) declares x from f()'s value or returns its error. SV_CHECK is for results
+// whose value is not wanted.
 // The CO_ forms are for coroutines.
-#define SV_TRY(decl, ...)                                                                               \
-  auto SV_CAT(sv_try_, __LINE__) = (__VA_ARGS__);                                                       \
-  if (!SV_CAT(sv_try_, __LINE__)) return std::unexpected(std::move(SV_CAT(sv_try_, __LINE__).error())); \
+#define SV_TRY(decl, ...)                                                 \
+  auto SV_CAT(sv_try_, __LINE__) = (__VA_ARGS__);                         \
+  if (!SV_CAT(sv_try_, __LINE__))                                         \
+    return std::unexpected(std::move(SV_CAT(sv_try_, __LINE__).error())); \
   decl = std::move(*SV_CAT(sv_try_, __LINE__))
-#define SV_CO_TRY(decl, ...)                                                                               \
-  auto SV_CAT(sv_try_, __LINE__) = (__VA_ARGS__);                                                          \
-  if (!SV_CAT(sv_try_, __LINE__)) co_return std::unexpected(std::move(SV_CAT(sv_try_, __LINE__).error())); \
+#define SV_CO_TRY(decl, ...)                                                 \
+  auto SV_CAT(sv_try_, __LINE__) = (__VA_ARGS__);                            \
+  if (!SV_CAT(sv_try_, __LINE__))                                            \
+    co_return std::unexpected(std::move(SV_CAT(sv_try_, __LINE__).error())); \
   decl = std::move(*SV_CAT(sv_try_, __LINE__))
 #define SV_CHECK(...)                                                     \
   do {                                                                    \

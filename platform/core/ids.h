@@ -8,7 +8,8 @@
 
 namespace sv {
 
-// An integer that cannot be mixed up with another entity's. 0 is "none"; valid ids are 1 … 2^53-1 (ids.h: IdGenerator).
+// An integer that cannot be mixed up with another entity's. 0 is "none"; valid ids are 1 … 2^53-1
+// (ids.h: IdGenerator).
 template <class Tag>
 struct StrongId {
   std::int64_t value = 0;
@@ -26,10 +27,14 @@ using VideoId = StrongId<struct VideoIdTag>;
 
 template <class Tag>
 struct std::hash<sv::StrongId<Tag>> {
-  std::size_t operator()(sv::StrongId<Tag> id) const noexcept { return std::hash<std::int64_t>{}(id.value); }
+  std::size_t operator()(sv::StrongId<Tag> id) const noexcept {
+    return std::hash<std::int64_t>{}(id.value);
+  }
 };
 
 template <class Tag>
 struct fmt::formatter<sv::StrongId<Tag>> : fmt::formatter<std::int64_t> {
-  auto format(sv::StrongId<Tag> id, fmt::format_context& ctx) const { return fmt::formatter<std::int64_t>::format(id.value, ctx); }
+  auto format(sv::StrongId<Tag> id, fmt::format_context& ctx) const {
+    return fmt::formatter<std::int64_t>::format(id.value, ctx);
+  }
 };

@@ -7,15 +7,18 @@
 namespace sv::json {
 namespace {
 
-// Number of leading bytes that need no escape. Sixteen at a time: titles and names are mostly plain.
+// Number of leading bytes that need no escape. Sixteen at a time: titles and names are mostly
+// plain.
 std::size_t plain_prefix(const char* p, std::size_t n) {
   std::size_t i = 0;
   const __m128i quote = _mm_set1_epi8('"'), back = _mm_set1_epi8('\\'), limit = _mm_set1_epi8(0x1f);
   for (; i + 16 <= n; i += 16) {
     __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i));
     __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, limit), v);
-    __m128i bad = _mm_or_si128(control, _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, back)));
-    if (int mask = _mm_movemask_epi8(bad); mask != 0) return i + static_cast<std::size_t>(__builtin_ctz(static_cast<unsigned>(mask)));
+    __m128i bad =
+        _mm_or_si128(control, _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, back)));
+    if (int mask = _mm_movemask_epi8(bad); mask != 0)
+      return i + static_cast<std::size_t>(__builtin_ctz(static_cast<unsigned>(mask)));
   }
   for (; i < n; ++i) {
     auto c = static_cast<unsigned char>(p[i]);

@@ -8,7 +8,8 @@
 // Appends JSON (RFC 8259) to a buffer. The generated writers of idl/ are made of these.
 namespace sv::json {
 
-// A quoted, escaped string. Bytes ≥ 0x80 are copied as they are: text is validated UTF-8 when it enters the system.
+// A quoted, escaped string. Bytes ≥ 0x80 are copied as they are: text is validated UTF-8 when it
+// enters the system.
 void append_string(std::string& out, std::string_view s);
 
 inline void append_int(std::string& out, std::int64_t v) {
@@ -17,6 +18,7 @@ inline void append_int(std::string& out, std::int64_t v) {
   out.append(buf, static_cast<std::size_t>(r.ptr - buf));
 }
 inline void append_bool(std::string& out, bool v) { out += v ? "true" : "false"; }
-void append_double(std::string& out, double v);  // shortest round-trip; NaN and infinities become null
+void append_double(std::string& out,
+                   double v);  // shortest round-trip; NaN and infinities become null
 
 }  // namespace sv::json

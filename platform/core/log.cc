@@ -35,7 +35,8 @@ void append_json(std::string& out, const Field& f) {
   else
     std::visit(
         [&](const auto& v) {
-          if constexpr (!std::is_same_v<std::decay_t<decltype(v)>, std::string_view>) fmt::format_to(std::back_inserter(out), "{}", v);
+          if constexpr (!std::is_same_v<std::decay_t<decltype(v)>, std::string_view>)
+            fmt::format_to(std::back_inserter(out), "{}", v);
         },
         f.value);
 }
@@ -50,13 +51,16 @@ std::string init(const Options& options) {
     if (options.output.empty()) sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
     else sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.output);
     spdlog::init_thread_pool(8192, 1);
-    g_logger = std::make_shared<spdlog::async_logger>("sv", sink, spdlog::thread_pool(), spdlog::async_overflow_policy::block);
+    g_logger = std::make_shared<spdlog::async_logger>("sv", sink, spdlog::thread_pool(),
+                                                      spdlog::async_overflow_policy::block);
     g_logger->set_pattern("%v");
     g_logger->set_level(spdlog::level::trace);
     g_logger->flush_on(spdlog::level::err);
     spdlog::flush_every(std::chrono::seconds(1));
     spdlog::register_logger(g_logger);
-  } catch (const std::exception& e) { return fmt::format("log.output: cannot write to {}: {}", options.output, e.what()); }
+  } catch (const std::exception& e) {
+    return fmt::format("log.output: cannot write to {}: {}", options.output, e.what());
+  }
   return {};
 }
 
@@ -90,10 +94,13 @@ void write(Level lvl, std::string_view component, std::string_view message, Fiel
     for (const Field& f : fields) append_json(line, f);
     line += '}';
   } else {
-    fmt::format_to(std::back_inserter(line), "{} {:5} {}: {}", format_rfc3339(wall_now_ms()), kNames[static_cast<int>(lvl)], component, message);
+    fmt::format_to(std::back_inserter(line), "{} {:5} {}: {}", format_rfc3339(wall_now_ms()),
+                   kNames[static_cast<int>(lvl)], component, message);
     for (const Field& f : fields) append_text(line, f);
   }
-  if (g_logger) g_logger->log(lvl == Level::error ? spdlog::level::err : spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
+  if (g_logger)
+    g_logger->log(lvl == Level::error ? spdlog::level::err : spdlog::level::info,
+                  spdlog::string_view_t(line.data(), line.size()));
   else std::fprintf(stderr, "%s\n", line.c_str());
 }
 

@@ -6,8 +6,9 @@
 #include <string_view>
 #include <variant>
 
-// Structured logs: one JSON object a line {"time","level","component","message",…fields}. Thread-safe; written by a background
-// thread; shutdown() writes what is queued. Log an error once, where it stops, with the request id.
+// Structured logs: one JSON object a line {"time","level","component","message",…fields}.
+// Thread-safe; written by a background thread; shutdown() writes what is queued. Log an error once,
+// where it stops, with the request id.
 namespace sv::log {
 
 enum class Level : unsigned char { debug, info, warn, error, off };
@@ -47,7 +48,11 @@ inline void debug(std::string_view component, std::string_view message, Fields f
 inline void info(std::string_view component, std::string_view message, Fields fields = {}) {
   if (level() <= Level::info) write(Level::info, component, message, fields);
 }
-inline void warn(std::string_view component, std::string_view message, Fields fields = {}) { write(Level::warn, component, message, fields); }
-inline void error(std::string_view component, std::string_view message, Fields fields = {}) { write(Level::error, component, message, fields); }
+inline void warn(std::string_view component, std::string_view message, Fields fields = {}) {
+  write(Level::warn, component, message, fields);
+}
+inline void error(std::string_view component, std::string_view message, Fields fields = {}) {
+  write(Level::error, component, message, fields);
+}
 
 }  // namespace sv::log

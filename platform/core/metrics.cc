@@ -42,7 +42,8 @@ void line(std::string& out, std::string_view name, std::string_view labels, V va
   else out += fmt::format("{}{{{}}} {}\n", name, labels, value);
 }
 
-void histogram_lines(std::string& out, const std::string& name, const std::string& labels, const Histogram& h) {
+void histogram_lines(std::string& out, const std::string& name, const std::string& labels,
+                     const Histogram& h) {
   const std::string comma = labels.empty() ? "" : ",";
   std::uint64_t total = 0;
   for (std::size_t i = 0; i < h.bounds().size(); ++i) {
@@ -58,7 +59,9 @@ void histogram_lines(std::string& out, const std::string& name, const std::strin
 void process_lines(std::string& out) {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
   head(out, "process_cpu_seconds_total", "User and system CPU time.", "counter");
   line(out, "process_cpu_seconds_total", "", seconds(usage.ru_utime) + seconds(usage.ru_stime));
 
@@ -71,7 +74,8 @@ void process_lines(std::string& out) {
   line(out, "process_virtual_memory_bytes", "", pages * page);
 
   std::error_code ignored;
-  const auto fds = std::distance(std::filesystem::directory_iterator("/proc/self/fd", ignored), std::filesystem::directory_iterator());
+  const auto fds = std::distance(std::filesystem::directory_iterator("/proc/self/fd", ignored),
+                                 std::filesystem::directory_iterator());
   head(out, "process_open_fds", "Open descriptors.", "gauge");
   line(out, "process_open_fds", "", fds);
   rlimit limit{};
@@ -82,12 +86,14 @@ void process_lines(std::string& out) {
 
 }  // namespace
 
-Histogram::Histogram(std::span<const double> bounds) : bounds_(bounds.begin(), bounds.end()), buckets_(bounds.size() + 1) {}
+Histogram::Histogram(std::span<const double> bounds)
+    : bounds_(bounds.begin(), bounds.end()), buckets_(bounds.size() + 1) {}
 
 void Histogram::observe(double v) {
   const auto at = std::lower_bound(bounds_.begin(), bounds_.end(), v) - bounds_.begin();
   buckets_[static_cast<std::size_t>(at)].fetch_add(1, std::memory_order_relaxed);
-  sum_nano_.fetch_add(static_cast<std::uint64_t>(std::max(v, 0.0) * 1e9), std::memory_order_relaxed);
+  sum_nano_.fetch_add(static_cast<std::uint64_t>(std::max(v, 0.0) * 1e9),
+                      std::memory_order_relaxed);
 }
 
 std::uint64_t Histogram::count() const {
@@ -97,9 +103,11 @@ std::uint64_t Histogram::count() const {
 }
 
 template <class T, class... A>
-T& Registry::find_or_make(Families<T>& families, std::deque<T>& store, std::string_view name, std::string_view help, Labels labels, A&&... args) {
+T& Registry::find_or_make(Families<T>& families, std::deque<T>& store, std::string_view name,
+                          std::string_view help, Labels labels, A&&... args) {
   auto family = families.find(name);
-  if (family == families.end()) family = families.emplace(std::string(name), Family<T>{std::string(help), {}}).first;
+  if (family == families.end())
+    family = families.emplace(std::string(name), Family<T>{std::string(help), {}}).first;
   T*& metric = family->second.by_labels[label_text(labels)];
   if (!metric) metric = &store.emplace_back(std::forward<A>(args)...);
   return *metric;
@@ -115,12 +123,14 @@ Gauge& Registry::gauge(std::string_view name, std::string_view help, Labels labe
   return find_or_make(gauge_families_, gauges_, name, help, labels);
 }
 
-Histogram& Registry::histogram(std::string_view name, std::string_view help, Labels labels, std::span<const double> bounds) {
+Histogram& Registry::histogram(std::string_view name, std::string_view help, Labels labels,
+                               std::span<const double> bounds) {
   std::lock_guard lock(mutex_);
   return find_or_make(histogram_families_, histograms_, name, help, labels, bounds);
 }
 
-void Registry::watch(std::string_view name, std::string_view help, std::function<double()> read, Labels labels) {
+void Registry::watch(std::string_view name, std::string_view help, std::function<double()> read,
+                     Labels labels) {
   std::lock_guard lock(mutex_);
   find_or_make(watched_families_, watched_, name, help, labels) = std::move(read);
 }
@@ -142,7 +152,8 @@ std::string Registry::text() const {
   }
   for (const auto& [name, family] : histogram_families_) {
     head(out, name, family.help, "histogram");
-    for (const auto& [labels, metric] : family.by_labels) histogram_lines(out, name, labels, *metric);
+    for (const auto& [labels, metric] : family.by_labels)
+      histogram_lines(out, name, labels, *metric);
   }
   process_lines(out);
   return out;

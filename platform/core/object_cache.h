@@ -13,13 +13,15 @@
 
 namespace sv {
 
-// The values that were asked for lately, a bounded number, the longest unused go first. Values are copied out, so they are pointers to
-// immutable objects or small. Thread-safe. A value that was read before a change was committed never comes in after it: take stamp()
-// before the read and hand it to put().
+// The values that were asked for lately, a bounded number, the longest unused go first. Values are
+// copied out, so they are pointers to immutable objects or small. Thread-safe. A value that was
+// read before a change was committed never comes in after it: take stamp() before the read and hand
+// it to put().
 template <class Key, class Value, class Hash = std::hash<Key>>
 class ObjectCache {
  public:
-  explicit ObjectCache(std::size_t capacity = 65'536) : per_shard_(std::max<std::size_t>(1, capacity / kShards)) {}
+  explicit ObjectCache(std::size_t capacity = 65'536)
+      : per_shard_(std::max<std::size_t>(1, capacity / kShards)) {}
 
   std::optional<Value> find(const Key& key) {
     Shard& s = shard(key);
@@ -59,7 +61,8 @@ class ObjectCache {
     s.places.erase(it);
   }
 
-  // After a commit whose effect on a present value is known: change(Value&). What is being read meanwhile does not come in.
+  // After a commit whose effect on a present value is known: change(Value&). What is being read
+  // meanwhile does not come in.
   template <class F>
   void update(const Key& key, F&& change) {
     Shard& s = shard(key);

@@ -4,7 +4,8 @@
 
 namespace sv {
 
-ThreadPool::ThreadPool(std::string name, std::size_t threads, std::size_t queue_limit) : name_(std::move(name)), queue_limit_(queue_limit) {
+ThreadPool::ThreadPool(std::string name, std::size_t threads, std::size_t queue_limit)
+    : name_(std::move(name)), queue_limit_(queue_limit) {
   for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
 }
 

@@ -23,8 +23,8 @@
 
 namespace sv {
 
-// A bounded pool for blocking or heavy work. submit() may be called from any thread; a full queue refuses. The destructor
-// runs what was accepted, then joins.
+// A bounded pool for blocking or heavy work. submit() may be called from any thread; a full queue
+// refuses. The destructor runs what was accepted, then joins.
 class ThreadPool {
  public:
   ThreadPool(std::string name, std::size_t threads, std::size_t queue_limit);
@@ -47,8 +47,9 @@ class ThreadPool {
   std::vector<std::thread> threads_;
 };
 
-// Runs `work` on `pool` and resumes the awaiting coroutine on its own executor with the value. std::nullopt: the pool's queue is
-// full (answer 503). An exception in `work` is rethrown to the awaiter. Not cancellable: the awaiter waits for `work` to end.
+// Runs `work` on `pool` and resumes the awaiting coroutine on its own executor with the value.
+// std::nullopt: the pool's queue is full (answer 503). An exception in `work` is rethrown to the
+// awaiter. Not cancellable: the awaiter waits for `work` to end.
 template <class F, class T = std::invoke_result_t<F>>
 Task<std::optional<T>> offload(ThreadPool& pool, F work) {
   struct Outcome {
@@ -56,24 +57,27 @@ Task<std::optional<T>> offload(ThreadPool& pool, F work) {
     std::exception_ptr error;
   };
   auto executor = co_await asio::this_coro::executor;
-  auto outcome = co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(std::shared_ptr<Outcome>)>(
-      [&pool, &executor](auto handler, F f) {
-        auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        auto guard = asio::make_work_guard(executor);
-        auto answer = [shared, guard](std::shared_ptr<Outcome> result) mutable {
-          asio::post(guard.get_executor(), [shared, result = std::move(result)]() mutable { (*shared)(std::move(result)); });
-        };
-        auto job = std::make_shared<F>(std::move(f));
-        bool accepted = pool.submit([job, answer]() mutable {
-          auto result = std::make_shared<Outcome>();
-          try {
-            result->value.emplace((*job)());
-          } catch (...) { result->error = std::current_exception(); }
-          answer(std::move(result));
-        });
-        if (!accepted) answer(std::make_shared<Outcome>());
-      },
-      asio::use_awaitable, std::move(work));
+  auto outcome =
+      co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(std::shared_ptr<Outcome>)>(
+          [&pool, &executor](auto handler, F f) {
+            auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+            auto guard = asio::make_work_guard(executor);
+            auto answer = [shared, guard](std::shared_ptr<Outcome> result) mutable {
+              asio::post(guard.get_executor(), [shared, result = std::move(result)]() mutable {
+                (*shared)(std::move(result));
+              });
+            };
+            auto job = std::make_shared<F>(std::move(f));
+            bool accepted = pool.submit([job, answer]() mutable {
+              auto result = std::make_shared<Outcome>();
+              try {
+                result->value.emplace((*job)());
+              } catch (...) { result->error = std::current_exception(); }
+              answer(std::move(result));
+            });
+            if (!accepted) answer(std::make_shared<Outcome>());
+          },
+          asio::use_awaitable, std::move(work));
   if (outcome->error) std::rethrow_exception(outcome->error);
   co_return std::move(outcome->value);
 }

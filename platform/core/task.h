@@ -8,7 +8,8 @@ namespace sv {
 
 namespace asio = boost::asio;
 
-// A coroutine. Await it in the expression that makes it; spawn only through a TaskGroup (task_group.h).
+// A coroutine. Await it in the expression that makes it; spawn only through a TaskGroup
+// (task_group.h).
 template <class T = void>
 using Task = asio::awaitable<T>;
 

@@ -52,8 +52,11 @@ void TaskGroup::spawn(asio::any_io_executor executor, std::function<Task<>()> ma
       try {
         std::rethrow_exception(error);
       } catch (const boost::system::system_error& e) {
-        if (e.code() != asio::error::operation_aborted) log::error("task_group", "task failed", {{"group", state->name}, {"error", e.what()}});
-      } catch (const std::exception& e) { log::error("task_group", "task failed", {{"group", state->name}, {"error", e.what()}}); }
+        if (e.code() != asio::error::operation_aborted)
+          log::error("task_group", "task failed", {{"group", state->name}, {"error", e.what()}});
+      } catch (const std::exception& e) {
+        log::error("task_group", "task failed", {{"group", state->name}, {"error", e.what()}});
+      }
     }
     std::lock_guard lock(state->mutex);
     state->entries.erase(place);
@@ -61,7 +64,8 @@ void TaskGroup::spawn(asio::any_io_executor executor, std::function<Task<>()> ma
   };
   // The signal belongs to the executor's thread: it is connected there, and stop() emits it there.
   asio::post(executor, [executor, entry, make = std::move(make), done = std::move(done)]() mutable {
-    asio::co_spawn(executor, std::move(make), asio::bind_cancellation_slot(entry->signal.slot(), std::move(done)));
+    asio::co_spawn(executor, std::move(make),
+                   asio::bind_cancellation_slot(entry->signal.slot(), std::move(done)));
   });
 }
 
@@ -72,7 +76,8 @@ void TaskGroup::stop() {
     state_->stopping = true;
     entries = state_->entries;
   }
-  for (auto& entry : entries) asio::post(entry->executor, [entry] { entry->signal.emit(asio::cancellation_type::terminal); });
+  for (auto& entry : entries)
+    asio::post(entry->executor, [entry] { entry->signal.emit(asio::cancellation_type::terminal); });
 }
 
 void TaskGroup::join() {

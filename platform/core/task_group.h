@@ -12,9 +12,10 @@
 
 namespace sv {
 
-// Owns the coroutines spawned through it. stop() asks each to end (asio terminal cancellation: the pending await throws
-// operation_aborted); join() completes when the last one has. Destroying a group that still runs something is a bug and aborts.
-// spawn/stop may be called from any thread. An exception that escapes a task is logged once with the group's name.
+// Owns the coroutines spawned through it. stop() asks each to end (asio terminal cancellation: the
+// pending await throws operation_aborted); join() completes when the last one has. Destroying a
+// group that still runs something is a bug and aborts. spawn/stop may be called from any thread. An
+// exception that escapes a task is logged once with the group's name.
 class TaskGroup {
  public:
   explicit TaskGroup(std::string name);
@@ -22,7 +23,8 @@ class TaskGroup {
   TaskGroup(const TaskGroup&) = delete;
   TaskGroup& operator=(const TaskGroup&) = delete;
 
-  // `make` is called on `executor`; it must be a function that takes its arguments by value (no capturing lambda coroutine).
+  // `make` is called on `executor`; it must be a function that takes its arguments by value (no
+  // capturing lambda coroutine).
   // After stop() nothing is started.
   void spawn(asio::any_io_executor executor, std::function<Task<>()> make);
   void stop();

@@ -87,7 +87,8 @@ Result<pid_t> spawn(const ChildSpec& spec, int out, int err) {
   posix_spawnattr_setsigdefault(&attributes, &all);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setpgroup(&attributes, 0);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+  posix_spawnattr_setflags(&attributes,
+                           POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
 
   std::vector<char*> argv;
   for (const auto& a : spec.argv) argv.push_back(const_cast<char*>(a.c_str()));
@@ -113,8 +114,9 @@ void drain(Fd& fd, std::string& into, ChildExit& exit, const ChildSpec& spec, bo
   if (room < size) exit.output_dropped = true;
 }
 
-// Runs on a pool thread. The pipes reach their end only when every process that holds them is gone: with a jail, that is
-// every process in its pid namespace; without one, whoever left the group and kept the pipe is given up after a second.
+// Runs on a pool thread. The pipes reach their end only when every process that holds them is gone:
+// with a jail, that is every process in its pid namespace; without one, whoever left the group and
+// kept the pipe is given up after a second.
 Result<ChildExit> supervise(const ChildSpec& spec, const Cancel& cancel) {
   Pipe out, err;
   if (!out.write || !err.write || !cancel.event) return cannot("pipe", errno);
@@ -133,7 +135,8 @@ Result<ChildExit> supervise(const ChildSpec& spec, const Cancel& cancel) {
   };
   if (!process) kill_all();
   while (!reaped || out.read || err.read) {
-    auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
     if (left <= 0) {
       if (killed && reaped) break;
       if (!killed) exit.timed_out = !reaped;
@@ -149,17 +152,22 @@ Result<ChildExit> supervise(const ChildSpec& spec, const Cancel& cancel) {
       fds[2].fd = -1;
       left = std::min<std::int64_t>(left, 10);
     }
-    if (::poll(fds, 4, static_cast<int>(std::min<std::int64_t>(left, 60000))) < 0 && errno != EINTR) kill_all();
+    if (::poll(fds, 4, static_cast<int>(std::min<std::int64_t>(left, 60000))) < 0 && errno != EINTR)
+      kill_all();
     if (fds[0].revents) drain(out.read, exit.out, exit, spec, true);
     if (fds[1].revents) drain(err.read, exit.err, exit, spec, false);
     if (fds[3].revents) kill_all();
     if (!reaped && (fds[2].revents || !process)) {
       siginfo_t info{};
-      // Kill the rest of the group while the dead leader still holds its number: afterwards it could be another's.
-      if (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT | WNOHANG) == 0 && info.si_pid == 0) continue;
+      // Kill the rest of the group while the dead leader still holds its number: afterwards it
+      // could be another's.
+      if (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT | WNOHANG) == 0 &&
+          info.si_pid == 0)
+        continue;
       ::kill(-pid, SIGKILL);
       int status = 0;
-      if (::waitpid(pid, &status, 0) == pid) exit.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+      if (::waitpid(pid, &status, 0) == pid)
+        exit.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
       reaped = true;
       if (!killed) deadline = std::min(deadline, Clock::now() + std::chrono::seconds(1));
       killed = true;
@@ -182,11 +190,14 @@ Task<Result<ChildExit>> run_child(ThreadPool& pool, ChildSpec spec) {
   if (slot.is_connected()) {
     slot.assign([cancel](asio::cancellation_type) { cancel->request(); });
   }
-  auto work = [spec = std::move(spec), cancel]() -> Result<ChildExit> { return supervise(spec, *cancel); };
+  auto work = [spec = std::move(spec), cancel]() -> Result<ChildExit> {
+    return supervise(spec, *cancel);
+  };
   auto done = co_await offload(pool, std::move(work));
   // A cancelled coroutine may not go on: the next await throws operation_aborted.
   co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
-  if (!done) co_return fail(Errc::unavailable, "media_busy", "too many media processes are waiting");
+  if (!done)
+    co_return fail(Errc::unavailable, "media_busy", "too many media processes are waiting");
   co_return std::move(*done);
 }
 

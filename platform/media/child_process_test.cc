@@ -31,18 +31,21 @@ class ChildProcess : public ::testing::Test {
     EXPECT_OK(r);
     return r ? *r : ChildExit{};
   }
-  ChildExit run_jailed(const std::string& script, const JailLimits& limits = {}, milliseconds wall_clock = milliseconds(20000),
-                       fs::path source = {}) {
+  ChildExit run_jailed(const std::string& script, const JailLimits& limits = {},
+                       milliseconds wall_clock = milliseconds(20000), fs::path source = {}) {
     auto spec = sh(script, wall_clock);
     spec.argv = Jail{true, dir_.path(), std::move(source)}.wrap(limits, std::move(spec.argv));
     return run(std::move(spec));
   }
-  // The jail's processes see /job where the folder is, so their command lines carry this mark instead of a path.
+  // The jail's processes see /job where the folder is, so their command lines carry this mark
+  // instead of a path.
   static int processes_with(const std::string& mark) {
     int n = 0;
     std::error_code error;
     for (const auto& entry : fs::directory_iterator("/proc", error)) {
-      if (slurp(entry.path() / "cmdline").find(mark) != std::string::npos && entry.path().filename() != std::to_string(::getpid())) ++n;
+      if (slurp(entry.path() / "cmdline").find(mark) != std::string::npos &&
+          entry.path().filename() != std::to_string(::getpid()))
+        ++n;
     }
     return n;
   }
@@ -98,7 +101,9 @@ TEST_F(ChildProcess, InheritsNoDescriptors) {
 }
 
 TEST_F(ChildProcess, LeaksNeitherDescriptorsNorZombies) {
-  auto open = [] { return std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator()); };
+  auto open = [] {
+    return std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator());
+  };
   run(sh("true"));
   auto before = open();
   for (int i = 0; i < 20; ++i) run(sh("true"));
@@ -119,12 +124,15 @@ TEST_F(ChildProcess, CancellingTheAwaitKillsEverythingInTheJail) {
   spec.argv = Jail{true, dir_.path(), {}}.wrap({}, std::move(spec.argv));
   asio::io_context io;
   asio::cancellation_signal signal;
-  spec.on_output = [&](std::string_view) { asio::post(io, [&] { signal.emit(asio::cancellation_type::terminal); }); };
+  spec.on_output = [&](std::string_view) {
+    asio::post(io, [&] { signal.emit(asio::cancellation_type::terminal); });
+  };
   int finished = 0;
   std::exception_ptr thrown;
   auto started = std::chrono::steady_clock::now();
-  asio::co_spawn(io, run_and_count(pool_, std::move(spec), finished),
-                 asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr e) { thrown = e; }));
+  asio::co_spawn(
+      io, run_and_count(pool_, std::move(spec), finished),
+      asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr e) { thrown = e; }));
   io.run();
   EXPECT_LT(std::chrono::steady_clock::now() - started, std::chrono::seconds(10));
   EXPECT_TRUE(thrown);
@@ -136,7 +144,8 @@ TEST_F(ChildProcess, TheJailSeesOnlyItsFolderAndTheSource) {
   testing::TempDir elsewhere;
   spill(elsewhere / "secret", "secret");
   spill(elsewhere / "clip", "content");
-  auto exit = run_jailed(fmt::format("ls {0}; cat {0}/secret; echo x > /source; echo x > /etc/x; echo x > /usr/x; echo x > /x; cat /source; echo "
+  auto exit = run_jailed(fmt::format("ls {0}; cat {0}/secret; echo x > /source; echo x > /etc/x; "
+                                     "echo x > /usr/x; echo x > /x; cat /source; echo "
                                      "done > /job/made; ls /; env; cat /etc/passwd",
                                      elsewhere.path().string()),
                          {}, milliseconds(20000), elsewhere / "clip");
@@ -150,7 +159,8 @@ TEST_F(ChildProcess, TheJailSeesOnlyItsFolderAndTheSource) {
 }
 
 TEST_F(ChildProcess, TheJailHasNoNetworkAndNoOtherProcesses) {
-  auto exit = run_jailed("ls /sys/class/net /proc 2>&1; (exec 3<>/dev/tcp/127.0.0.1/1) 2>&1; echo pid $$; id -u");
+  auto exit = run_jailed(
+      "ls /sys/class/net /proc 2>&1; (exec 3<>/dev/tcp/127.0.0.1/1) 2>&1; echo pid $$; id -u");
   EXPECT_NE(exit.out.find("pid 2\n"), std::string::npos) << exit.out;
   EXPECT_NE(exit.out.find("65534\n"), std::string::npos) << exit.out;
 }
@@ -158,14 +168,19 @@ TEST_F(ChildProcess, TheJailHasNoNetworkAndNoOtherProcesses) {
 TEST_F(ChildProcess, TheJailBoundsFilesMemoryAndCpu) {
   run_jailed("head -c 5000000 /dev/zero > big", {.file_bytes = 1000000});
   EXPECT_EQ(fs::file_size(dir_ / "big"), 1000000u);
-  EXPECT_NE(run_jailed("head -c 300000000 /dev/zero | tail -c 300000000 | wc -c", {.address_space = 100LL << 20}).out, "300000000\n");
+  EXPECT_NE(run_jailed("head -c 300000000 /dev/zero | tail -c 300000000 | wc -c",
+                       {.address_space = 100LL << 20})
+                .out,
+            "300000000\n");
   auto started = std::chrono::steady_clock::now();
-  EXPECT_EQ(run_jailed("while :; do :; done", {.cpu = std::chrono::seconds(1)}).code, 128 + SIGXCPU);
+  EXPECT_EQ(run_jailed("while :; do :; done", {.cpu = std::chrono::seconds(1)}).code,
+            128 + SIGXCPU);
   EXPECT_LT(std::chrono::steady_clock::now() - started, std::chrono::seconds(10));
 }
 
 TEST_F(ChildProcess, ATimeoutKillsWhatHidesInTheJail) {
-  auto exit = run_jailed("setsid sh -c 'trap \"\" TERM INT HUP; sleep 91.0074' & sleep 91.0074", {}, milliseconds(300));
+  auto exit = run_jailed("setsid sh -c 'trap \"\" TERM INT HUP; sleep 91.0074' & sleep 91.0074", {},
+                         milliseconds(300));
   EXPECT_TRUE(exit.timed_out);
   EXPECT_EQ(processes_with("91.0074"), 0);
 }

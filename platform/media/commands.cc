@@ -12,7 +12,8 @@ void add(Argv& to, std::initializer_list<std::string_view> words) {
 
 void open(Argv& argv, const Input& in) {
   bool picture = in.demuxer.ends_with("_pipe") || in.demuxer == "gif";
-  add(argv, {"-protocol_whitelist", "file,pipe", "-format_whitelist", picture ? kPictures : kContainers, "-f", in.demuxer, "-max_pixels"});
+  add(argv, {"-protocol_whitelist", "file,pipe", "-format_whitelist",
+             picture ? kPictures : kContainers, "-f", in.demuxer, "-max_pixels"});
   argv.push_back(std::to_string(in.max_pixels));
 }
 
@@ -34,7 +35,8 @@ std::string prepare(const Source& source, int width, int height) {
   // Tone mapping works in floating point, so it gets the smaller picture.
   if (!source.hdr_transfer.empty()) {
     filters += fmt::format(
-        "scale={}:{},zscale=tin={}:min=bt2020nc:pin=bt2020:t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,"
+        "scale={}:{},zscale=tin={}:min=bt2020nc:pin=bt2020:t=linear:npl=100,format=gbrpf32le,"
+        "zscale=p=bt709,"
         "tonemap=tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv420p,",
         width, height, source.hdr_transfer);
   }
@@ -42,10 +44,14 @@ std::string prepare(const Source& source, int width, int height) {
 }
 
 // Nothing of the source's tags, chapters, GPS or time code goes on, nor our tools' versions.
-void strip(Argv& argv) { add(argv, {"-map_metadata", "-1", "-map_chapters", "-1", "-sn", "-dn", "-write_tmcd", "0", "-fflags", "+bitexact"}); }
+void strip(Argv& argv) {
+  add(argv, {"-map_metadata", "-1", "-map_chapters", "-1", "-sn", "-dn", "-write_tmcd", "0",
+             "-fflags", "+bitexact"});
+}
 
 Argv redraw(Argv argv, std::string_view size) {
-  add(argv, {"-frames:v", "1", "-vf", fmt::format("scale={}:out_range=pc,setsar=1,format=yuvj420p", size), "-q:v", "3"});
+  add(argv, {"-frames:v", "1", "-vf",
+             fmt::format("scale={}:out_range=pc,setsar=1,format=yuvj420p", size), "-q:v", "3"});
   strip(argv);
   add(argv, {"-flags:v", "+bitexact", "-f", "image2", "-update", "1", "image.jpg"});
   return argv;
@@ -62,7 +68,8 @@ Argv probe(const Input& in) {
 
 Argv measure(const Input& in, const Source& source) {
   auto argv = start(in);
-  add(argv, {"-map", stream(source.video), "-c", "copy", "-progress", "pipe:1", "-stats_period", "60", "-f", "null", "-"});
+  add(argv, {"-map", stream(source.video), "-c", "copy", "-progress", "pipe:1", "-stats_period",
+             "60", "-f", "null", "-"});
   return argv;
 }
 
@@ -72,20 +79,25 @@ Argv poster(const Input& in, const Source& source, std::int64_t at_ms) {
   int w = source.info.width, h = source.info.height, shorter = std::min(w, h);
   if (shorter > 720) w = std::max(2, w * 720 / shorter), h = std::max(2, h * 720 / shorter);
   add(argv, {"-map", stream(source.video), "-frames:v", "1", "-vf",
-             fmt::format("{}scale={}:{}:out_range=pc,setsar=1,format=yuvj420p", prepare(source, w, h), w, h), "-q:v", "3"});
+             fmt::format("{}scale={}:{}:out_range=pc,setsar=1,format=yuvj420p",
+                         prepare(source, w, h), w, h),
+             "-q:v", "3"});
   strip(argv);
   add(argv, {"-flags:v", "+bitexact", "-f", "image2", "-update", "1", "poster.jpg"});
   return argv;
 }
 
-Argv key_frames(const Input& in, const Source& source, int tile_width, int tile_height, double interval_s) {
+Argv key_frames(const Input& in, const Source& source, int tile_width, int tile_height,
+                double interval_s) {
   auto argv = start(in, {"-skip_frame", "nokey"});
   // showinfo tells the times of the frames that were kept, on stderr at level info.
   argv[4] = "info";
-  auto filter =
-      fmt::format("select='isnan(prev_selected_t)+gte(t-prev_selected_t,{:.3f})',{}scale={}:{},setsar=1,format=bgr24,showinfo=checksum=0,tile=10x10",
-                  interval_s, prepare(source, tile_width, tile_height), tile_width, tile_height);
-  add(argv, {"-map", stream(source.video), "-an", "-fps_mode", "passthrough", "-frames:v", "1", "-vf", filter, "-c:v", "bmp"});
+  auto filter = fmt::format(
+      "select='isnan(prev_selected_t)+gte(t-prev_selected_t,{:.3f})',{}scale={}:{},setsar=1,format="
+      "bgr24,showinfo=checksum=0,tile=10x10",
+      interval_s, prepare(source, tile_width, tile_height), tile_width, tile_height);
+  add(argv, {"-map", stream(source.video), "-an", "-fps_mode", "passthrough", "-frames:v", "1",
+             "-vf", filter, "-c:v", "bmp"});
   add(argv, {"-nostats", "-f", "image2", "-update", "1", "grid.bmp"});
   return argv;
 }
@@ -93,19 +105,25 @@ Argv key_frames(const Input& in, const Source& source, int tile_width, int tile_
 Argv crop_grid(int width, int height) {
   Input grid{.url = "file:grid.bmp", .demuxer = "bmp_pipe", .max_pixels = 1 << 24};
   auto argv = start(grid);
-  add(argv, {"-frames:v", "1", "-vf", fmt::format("crop={}:{}:0:0,scale=out_range=pc,format=yuvj420p", width, height), "-q:v", "4"});
-  add(argv, {"-fflags", "+bitexact", "-flags:v", "+bitexact", "-f", "image2", "-update", "1", "sprite.jpg"});
+  add(argv, {"-frames:v", "1", "-vf",
+             fmt::format("crop={}:{}:0:0,scale=out_range=pc,format=yuvj420p", width, height),
+             "-q:v", "4"});
+  add(argv, {"-fflags", "+bitexact", "-flags:v", "+bitexact", "-f", "image2", "-update", "1",
+             "sprite.jpg"});
   return argv;
 }
 
 Argv image(const Input& in, int short_side) {
-  return redraw(start(in), fmt::format("w='if(gt(iw,ih),-2,min(iw,{0}))':h='if(gt(iw,ih),min(ih,{0}),-2)'", short_side));
+  return redraw(
+      start(in),
+      fmt::format("w='if(gt(iw,ih),-2,min(iw,{0}))':h='if(gt(iw,ih),min(ih,{0}),-2)'", short_side));
 }
 
 Argv avatar(const Input& in, int short_side) {
   auto factor = fmt::format("min(1,min({}/min(iw,ih),{}/max(iw,ih)))", short_side, 2 * short_side);
   // Without `explode` what is missing at the end of a JPEG is drawn grey.
-  return redraw(start(in, {"-err_detect", "explode"}), fmt::format("w='max(1,round(iw*{0}))':h='max(1,round(ih*{0}))'", factor));
+  return redraw(start(in, {"-err_detect", "explode"}),
+                fmt::format("w='max(1,round(iw*{0}))':h='max(1,round(ih*{0}))'", factor));
 }
 
 Argv remux(const Input& in, const Source& source) {
@@ -118,43 +136,57 @@ Argv remux(const Input& in, const Source& source) {
   return argv;
 }
 
-Argv ladder(const Input& in, const Source& source, const std::vector<Rung>& rungs, std::int64_t limit_ms) {
+Argv ladder(const Input& in, const Source& source, const std::vector<Rung>& rungs,
+            std::int64_t limit_ms) {
   auto argv = start(in);
   const auto& top = rungs.back();
-  // A constant rate from time 0 on, so that every rung gets the same frames and a key frame at the same 2 s marks.
-  auto graph = fmt::format("[{}]fps=fps={}:start_time=0,{}split={}", stream(source.video), source.frame_rate, prepare(source, top.width, top.height),
-                           rungs.size());
+  // A constant rate from time 0 on, so that every rung gets the same frames and a key frame at the
+  // same 2 s marks.
+  auto graph = fmt::format("[{}]fps=fps={}:start_time=0,{}split={}", stream(source.video),
+                           source.frame_rate, prepare(source, top.width, top.height), rungs.size());
   for (std::size_t i = 0; i < rungs.size(); ++i) graph += fmt::format("[s{}]", i);
   for (std::size_t i = 0; i < rungs.size(); ++i) {
-    graph += fmt::format(";[s{0}]scale={1}:{2}:out_range=tv,setsar=1,format=yuv420p[v{0}]", i, rungs[i].width, rungs[i].height);
+    graph += fmt::format(";[s{0}]scale={1}:{2}:out_range=tv,setsar=1,format=yuv420p[v{0}]", i,
+                         rungs[i].width, rungs[i].height);
   }
   bool sound = source.audio >= 0;
   // Sound that starts late or has holes gets silence, so that it stays with the picture.
   if (sound) graph += fmt::format(";[{}]aresample=async=1:first_pts=0[a]", stream(source.audio));
   add(argv, {"-filter_complex", graph});
   for (std::size_t i = 0; i < rungs.size(); ++i) add(argv, {"-map", fmt::format("[v{}]", i)});
-  if (sound) add(argv, {"-map", "[a]", "-c:a", "aac", "-b:a", "96k", "-ac", "2", "-ar", "48000", "-flags:a", "+bitexact+global_header"});
+  if (sound)
+    add(argv, {"-map", "[a]", "-c:a", "aac", "-b:a", "96k", "-ac", "2", "-ar", "48000", "-flags:a",
+               "+bitexact+global_header"});
 
-  add(argv, {"-c:v", "libx264", "-preset", "veryfast", "-profile:v", "main", "-crf", "23", "-flags:v", "+bitexact+global_header"});
+  add(argv, {"-c:v", "libx264", "-preset", "veryfast", "-profile:v", "main", "-crf", "23",
+             "-flags:v", "+bitexact+global_header"});
   for (std::size_t i = 0; i < rungs.size(); ++i) {
-    add(argv, {fmt::format("-maxrate:v:{}", i), fmt::format("{}k", rungs[i].max_rate_kbit), fmt::format("-bufsize:v:{}", i),
-               fmt::format("{}k", 2 * rungs[i].max_rate_kbit)});
+    add(argv, {fmt::format("-maxrate:v:{}", i), fmt::format("{}k", rungs[i].max_rate_kbit),
+               fmt::format("-bufsize:v:{}", i), fmt::format("{}k", 2 * rungs[i].max_rate_kbit)});
   }
-  add(argv, {"-sc_threshold", "0", "-g", "9999", "-x264-params", "open-gop=0", "-force_key_frames", "expr:gte(t,n_forced*2)"});
-  if (!source.hdr_transfer.empty()) add(argv, {"-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"});
-  if (in.threads > 0) add(argv, {"-threads", std::to_string(in.threads), "-filter_complex_threads", std::to_string(in.threads)});
+  add(argv, {"-sc_threshold", "0", "-g", "9999", "-x264-params", "open-gop=0", "-force_key_frames",
+             "expr:gte(t,n_forced*2)"});
+  if (!source.hdr_transfer.empty())
+    add(argv, {"-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"});
+  if (in.threads > 0)
+    add(argv, {"-threads", std::to_string(in.threads), "-filter_complex_threads",
+               std::to_string(in.threads)});
   strip(argv);
-  add(argv, {"-t", fmt::format("{}.{:03}", limit_ms / 1000, limit_ms % 1000), "-progress", "pipe:1", "-stats_period", "0.5", "-nostats"});
+  add(argv, {"-t", fmt::format("{}.{:03}", limit_ms / 1000, limit_ms % 1000), "-progress", "pipe:1",
+             "-stats_period", "0.5", "-nostats"});
 
-  // Each encoded packet goes to the HLS and to the progressive muxer. avoid_negative_ts would move the first picture from time 0 to make room for the
-  // sound's priming; the edit list says it instead.
+  // Each encoded packet goes to the HLS and to the progressive muxer. avoid_negative_ts would move
+  // the first picture from time 0 to make room for the sound's priming; the edit list says it
+  // instead.
   std::string outputs;
   for (std::size_t i = 0; i < rungs.size(); ++i) {
     auto select = fmt::format("select=\\'v:{}{}\\'", i, sound ? ",a" : "");
     outputs += fmt::format(
-        "{0}[{1}:f=hls:hls_time=2:hls_playlist_type=vod:hls_list_size=0:hls_segment_type=fmp4:hls_fmp4_init_filename=init.mp4:hls_flags=independent_"
+        "{0}[{1}:f=hls:hls_time=2:hls_playlist_type=vod:hls_list_size=0:hls_segment_type=fmp4:hls_"
+        "fmp4_init_filename=init.mp4:hls_flags=independent_"
         "segments:"
-        "avoid_negative_ts=disabled:hls_segment_filename={2}/%05d.m4s]{2}/index.m3u8|[{1}:f=mp4:movflags=+faststart]{2}.mp4",
+        "avoid_negative_ts=disabled:hls_segment_filename={2}/%05d.m4s]{2}/"
+        "index.m3u8|[{1}:f=mp4:movflags=+faststart]{2}.mp4",
         i ? "|" : "", select, rungs[i].name);
   }
   add(argv, {"-f", "tee", outputs});

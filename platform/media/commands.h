@@ -19,13 +19,16 @@ struct Input {
 };
 
 Argv probe(const Input& in);
-Argv measure(const Input& in, const Source& source);                     // reads all packets; the last progress is the duration
+Argv measure(const Input& in,
+             const Source& source);  // reads all packets; the last progress is the duration
 Argv poster(const Input& in, const Source& source, std::int64_t at_ms);  // → poster.jpg
-Argv key_frames(const Input& in, const Source& source, int tile_width, int tile_height, double interval_s);  // → grid.bmp, times on stderr
-Argv crop_grid(int width, int height);                                                                       // grid.bmp → sprite.jpg
-Argv image(const Input& in, int short_side);                                                                 // → image.jpg
-Argv avatar(const Input& in, int short_side);                                                                // → image.jpg
-Argv remux(const Input& in, const Source& source);                                                           // → out.mp4
-Argv ladder(const Input& in, const Source& source, const std::vector<Rung>& rungs, std::int64_t limit_ms);   // → NAME.mp4, NAME/index.m3u8 …
+Argv key_frames(const Input& in, const Source& source, int tile_width, int tile_height,
+                double interval_s);                 // → grid.bmp, times on stderr
+Argv crop_grid(int width, int height);              // grid.bmp → sprite.jpg
+Argv image(const Input& in, int short_side);        // → image.jpg
+Argv avatar(const Input& in, int short_side);       // → image.jpg
+Argv remux(const Input& in, const Source& source);  // → out.mp4
+Argv ladder(const Input& in, const Source& source, const std::vector<Rung>& rungs,
+            std::int64_t limit_ms);  // → NAME.mp4, NAME/index.m3u8 …
 
 }  // namespace sv::media::commands

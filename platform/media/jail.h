@@ -19,9 +19,11 @@ struct Jail {
   std::filesystem::path folder;  // the only thing that can be written; the working directory
   std::filesystem::path source;  // one file, read-only; may be empty
 
-  // What the program calls the source: an ffmpeg URL that cannot be taken for another protocol or an option.
+  // What the program calls the source: an ffmpeg URL that cannot be taken for another protocol or
+  // an option.
   std::string source_url() const;
-  // The command line that runs `program` inside. With the jail off, the limits and the death with the parent remain.
+  // The command line that runs `program` inside. With the jail off, the limits and the death with
+  // the parent remain.
   std::vector<std::string> wrap(const JailLimits& limits, std::vector<std::string> program) const;
 };
 

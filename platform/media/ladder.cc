@@ -14,19 +14,23 @@ constexpr Step kSteps[] = {{360, 700}, {540, 1400}, {720, 2500}, {1080, 4500}};
 int even_down(int n) { return std::max(2, n & ~1); }
 
 Rung rung_of(const MediaInfo& info, const Step& step, int side) {
-  int source_short = std::min(info.width, info.height), source_long = std::max(info.width, info.height);
+  int source_short = std::min(info.width, info.height),
+      source_long = std::max(info.width, info.height);
   int longer = static_cast<int>(std::lround(double(source_long) * side / source_short / 2)) * 2;
   longer = std::max(side, std::min(longer, even_down(source_long)));
   bool portrait = info.height > info.width;
-  return {
-      .name = std::to_string(step.side), .width = portrait ? side : longer, .height = portrait ? longer : side, .max_rate_kbit = step.max_rate_kbit};
+  return {.name = std::to_string(step.side),
+          .width = portrait ? side : longer,
+          .height = portrait ? longer : side,
+          .max_rate_kbit = step.max_rate_kbit};
 }
 
 }  // namespace
 
 bool MediaInfo::remuxable() const {
   int shorter = std::min(width, height), longer = std::max(width, height);
-  if (video_codec != "h264" || (pixel_format != "yuv420p" && pixel_format != "yuvj420p")) return false;
+  if (video_codec != "h264" || (pixel_format != "yuv420p" && pixel_format != "yuvj420p"))
+    return false;
   if (!audio_codec.empty() && audio_codec != "aac") return false;
   if (shorter > 1080 || longer > 1920) return false;
   // AVI keeps no presentation times, so B-frames cannot be copied out of it.

@@ -21,10 +21,12 @@ struct MediaInfo {
   std::int64_t duration_ms = 0;
   int width = 0, height = 0;  // as shown: rotation applied
   double fps = 0;
-  std::string format = {}, video_codec = {}, pixel_format = {}, audio_codec = {};  // audio_codec empty: silent
-  std::int64_t bit_rate = 0;                                                       // of the whole file, bit/s
+  std::string format = {}, video_codec = {}, pixel_format = {},
+              audio_codec = {};  // audio_codec empty: silent
+  std::int64_t bit_rate = 0;     // of the whole file, bit/s
   bool operator==(const MediaInfo&) const = default;
-  // 8-bit 4:2:0 H.264 + AAC (or silent), ≤ 1080p, bit rate ≤ 1.5 × its rung's cap: a remux is enough to watch it.
+  // 8-bit 4:2:0 H.264 + AAC (or silent), ≤ 1080p, bit rate ≤ 1.5 × its rung's cap: a remux is
+  // enough to watch it.
   bool remuxable() const;
 };
 
@@ -33,21 +35,23 @@ struct Rung {
   int width = 0, height = 0;  // even; aspect kept; never above the source
   int max_rate_kbit = 0;
 };
-// The rungs of a source, lowest first: every ladder rung ≤ the source's short side; a smaller source gets one rung of its own size
-// under the name "360". Portrait stays portrait.
+// The rungs of a source, lowest first: every ladder rung ≤ the source's short side; a smaller
+// source gets one rung of its own size under the name "360". Portrait stays portrait.
 std::vector<Rung> ladder_for(const MediaInfo& info);
 
 struct RenditionFile {
   Rung rung;
-  std::filesystem::path mp4;                    // progressive, faststart
-  std::filesystem::path playlist;               // HLS media playlist (fMP4: init + segments beside it)
+  std::filesystem::path mp4;       // progressive, faststart
+  std::filesystem::path playlist;  // HLS media playlist (fMP4: init + segments beside it)
   std::vector<std::filesystem::path> segments;  // init first
 };
 
-// Every job runs ffmpeg/ffprobe in a jail: bubblewrap (no network, own pid/user/ipc namespace, read-only root, only the job's folder
-// writable), prlimit (address space, CPU, file size), wall clock, protocol and demuxer white lists. Failures: Errc::unprocessable
-// with a token for the user (media_unreadable, media_no_video, media_too_long, media_too_large, media_truncated, media_timeout) or
-// Errc::unavailable / storage_full / internal when it is ours and worth a retry. Cancelling the await kills the child.
+// Every job runs ffmpeg/ffprobe in a jail: bubblewrap (no network, own pid/user/ipc namespace,
+// read-only root, only the job's folder writable), prlimit (address space, CPU, file size), wall
+// clock, protocol and demuxer white lists. Failures: Errc::unprocessable with a token for the user
+// (media_unreadable, media_no_video, media_too_long, media_too_large, media_truncated,
+// media_timeout) or Errc::unavailable / storage_full / internal when it is ours and worth a retry.
+// Cancelling the await kills the child.
 class MediaTools {
  public:
   struct Options {
@@ -65,21 +69,30 @@ class MediaTools {
   virtual Task<Result<>> check() = 0;
   virtual Task<Result<MediaInfo>> probe(std::filesystem::path source) = 0;
   // Poster JPEG (≤ 720 on the short side) from `at`.
-  virtual Task<Result<>> poster(std::filesystem::path source, std::chrono::milliseconds at, std::filesystem::path out) = 0;
+  virtual Task<Result<>> poster(std::filesystem::path source, std::chrono::milliseconds at,
+                                std::filesystem::path out) = 0;
   // Key-frame sprite (JPEG grid) and its WebVTT; `sprite_url` is what the VTT refers to.
-  virtual Task<Result<>> sprite(std::filesystem::path source, const MediaInfo& info, std::filesystem::path sprite_out, std::filesystem::path vtt_out,
+  virtual Task<Result<>> sprite(std::filesystem::path source, const MediaInfo& info,
+                                std::filesystem::path sprite_out, std::filesystem::path vtt_out,
                                 std::string sprite_url) = 0;
   // Any accepted image → JPEG ≤ `short_side` (covers), metadata gone.
-  virtual Task<Result<>> image(std::filesystem::path source, int short_side, std::filesystem::path out) = 0;
-  // As image(), but small for good: the longer side is ≤ 2 × `short_side` too. Takes more pixels than a video frame has, kAvatarPixels: phones
-  // do. What is no picture is Errc::unsupported_media, one that is cut short media_unreadable.
-  virtual Task<Result<>> avatar(std::filesystem::path source, int short_side, std::filesystem::path out) = 0;
+  virtual Task<Result<>> image(std::filesystem::path source, int short_side,
+                               std::filesystem::path out) = 0;
+  // As image(), but small for good: the longer side is ≤ 2 × `short_side` too. Takes more pixels
+  // than a video frame has, kAvatarPixels: phones do. What is no picture is
+  // Errc::unsupported_media, one that is cut short media_unreadable.
+  virtual Task<Result<>> avatar(std::filesystem::path source, int short_side,
+                                std::filesystem::path out) = 0;
   // Progressive MP4 with faststart, streams copied, metadata stripped.
-  virtual Task<Result<>> remux(std::filesystem::path source, const MediaInfo& info, std::filesystem::path out) = 0;
-  // All `rungs` in one command and one decode, into `folder`: per rung an HLS fMP4 rendition with closed 2 s GOPs at the same times
-  // and a progressive MP4 (copied from the same encode).
-  virtual Task<Result<std::vector<RenditionFile>>> transcode(std::filesystem::path source, const MediaInfo& info, std::vector<Rung> rungs,
-                                                             std::filesystem::path folder, Progress progress) = 0;
+  virtual Task<Result<>> remux(std::filesystem::path source, const MediaInfo& info,
+                               std::filesystem::path out) = 0;
+  // All `rungs` in one command and one decode, into `folder`: per rung an HLS fMP4 rendition with
+  // closed 2 s GOPs at the same times and a progressive MP4 (copied from the same encode).
+  virtual Task<Result<std::vector<RenditionFile>>> transcode(std::filesystem::path source,
+                                                             const MediaInfo& info,
+                                                             std::vector<Rung> rungs,
+                                                             std::filesystem::path folder,
+                                                             Progress progress) = 0;
 };
 
 std::unique_ptr<MediaTools> make_media_tools(MediaTools::Options options);

@@ -11,7 +11,8 @@ namespace sv::media {
 namespace {
 
 bool has(std::span<const std::byte> head, std::size_t at, std::string_view magic) {
-  return head.size() >= at + magic.size() && std::memcmp(head.data() + at, magic.data(), magic.size()) == 0;
+  return head.size() >= at + magic.size() &&
+         std::memcmp(head.data() + at, magic.data(), magic.size()) == 0;
 }
 
 // Sync bytes at a fixed distance, as many as the head holds but not fewer than two.
@@ -27,7 +28,8 @@ bool is_mpegts(std::span<const std::byte> head, std::size_t first, std::size_t p
 
 Container sniff(std::span<const std::byte> head) {
   using namespace std::string_view_literals;
-  if (has(head, 4, "ftyp") || has(head, 4, "moov") || has(head, 4, "mdat") || has(head, 4, "wide") || has(head, 4, "free") || has(head, 4, "skip"))
+  if (has(head, 4, "ftyp") || has(head, 4, "moov") || has(head, 4, "mdat") ||
+      has(head, 4, "wide") || has(head, 4, "free") || has(head, 4, "skip"))
     return Container::mp4;
   if (has(head, 0, "\x1a\x45\xdf\xa3"sv)) return Container::matroska;
   if (has(head, 0, "RIFF") && has(head, 8, "AVI ")) return Container::avi;
@@ -81,7 +83,9 @@ std::string_view demuxer(Picture picture) {
 
 Result<Head> read_head(const std::filesystem::path& file) {
   int fd = ::open(file.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-  if (fd < 0) return fail(Errc::internal, {}, fmt::format("cannot open {}: {}", file.string(), std::strerror(errno)));
+  if (fd < 0)
+    return fail(Errc::internal, {},
+                fmt::format("cannot open {}: {}", file.string(), std::strerror(errno)));
   struct stat st{};
   Head head{std::vector<std::byte>(4096), 0};
   bool regular = ::fstat(fd, &st) == 0 && S_ISREG(st.st_mode);

@@ -29,7 +29,8 @@ double number(const json::object& o, std::string_view key) {
 double ratio(std::string_view s, char separator) {
   auto at = s.find(separator);
   if (at == s.npos) return 0;
-  double n = std::strtod(std::string(s.substr(0, at)).c_str(), nullptr), d = std::strtod(std::string(s.substr(at + 1)).c_str(), nullptr);
+  double n = std::strtod(std::string(s.substr(0, at)).c_str(), nullptr),
+         d = std::strtod(std::string(s.substr(at + 1)).c_str(), nullptr);
   return n > 0 && d > 0 ? n / d : 0;
 }
 
@@ -50,20 +51,24 @@ bool turned(const json::object& stream) {
   return false;
 }
 
-// One constant rate for all renditions: the one that shows every frame at its time when that is sane, else the next usual one.
+// One constant rate for all renditions: the one that shows every frame at its time when that is
+// sane, else the next usual one.
 std::string frame_rate(std::string_view exact, double average) {
   double rate = ratio(exact, '/');
   if (rate >= 10 && rate <= 60.5) return std::string(exact);
-  if (rate > 0 && rate < 10) return fmt::format("{}", std::ceil(10 / rate) * rate);  // slides: a multiple keeps their times
+  if (rate > 0 && rate < 10)
+    return fmt::format("{}", std::ceil(10 / rate) * rate);  // slides: a multiple keeps their times
   for (std::string_view usual : {"24", "25", "30", "50", "60"}) {
-    if (average > 0 && average <= std::strtod(usual.data(), nullptr) * 1.01) return std::string(usual);
+    if (average > 0 && average <= std::strtod(usual.data(), nullptr) * 1.01)
+      return std::string(usual);
   }
   return average > 0 ? "60" : "30";
 }
 
 void read_video(const json::object& s, Source& source) {
   auto& info = source.info;
-  double w = number(s, "width"), h = number(s, "height"), shape = ratio(text(s, "sample_aspect_ratio"), ':');
+  double w = number(s, "width"), h = number(s, "height"),
+         shape = ratio(text(s, "sample_aspect_ratio"), ':');
   // Pixels that are not square, within reason.
   if (shape > 0.2 && shape < 5 && shape != 1) w = std::round(w * shape);
   if (turned(s)) std::swap(w, h);
@@ -86,19 +91,23 @@ void read_video(const json::object& s, Source& source) {
 Result<Source> parse_probe(std::string_view printed) {
   boost::system::error_code error;
   auto root = json::parse(printed, error);
-  auto unreadable = [] { return fail(Errc::unprocessable, "media_unreadable", "ffprobe's answer"); };
+  auto unreadable = [] {
+    return fail(Errc::unprocessable, "media_unreadable", "ffprobe's answer");
+  };
   if (error || !root.is_object()) return unreadable();
   const auto* streams = root.get_object().if_contains("streams");
   const auto* format = root.get_object().if_contains("format");
   if (!streams || !streams->is_array() || !format || !format->is_object()) return unreadable();
 
   Source source;
-  double origin = number(format->get_object(), "start_time"), ends = 0, longest = number(format->get_object(), "duration");
+  double origin = number(format->get_object(), "start_time"), ends = 0,
+         longest = number(format->get_object(), "duration");
   bool video = false;
   for (const auto& v : streams->get_array()) {
     if (!v.is_object()) return unreadable();
     const auto& s = v.get_object();
-    double duration = number(s, "duration"), end = duration > 0 ? number(s, "start_time") - origin + duration : 0;
+    double duration = number(s, "duration"),
+           end = duration > 0 ? number(s, "start_time") - origin + duration : 0;
     longest = std::max(longest, duration);
     auto codec = text(s, "codec_name");
     if (codec.empty() || codec == "unknown") continue;
@@ -107,7 +116,8 @@ Result<Source> parse_probe(std::string_view printed) {
       video = true;
       read_video(s, source);
       ends = std::max(ends, end);
-    } else if (text(s, "codec_type") == "audio" && source.audio < 0 && number(s, "sample_rate") > 0) {
+    } else if (text(s, "codec_type") == "audio" && source.audio < 0 &&
+               number(s, "sample_rate") > 0) {
       source.audio = static_cast<int>(number(s, "index"));
       source.info.audio_codec = codec;
       ends = std::max(ends, end);

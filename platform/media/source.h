@@ -20,7 +20,8 @@ struct Source {
   std::int64_t longest_ms = 0;  // of any stream, also those we drop
 };
 
-// Reads ffprobe's JSON (-show_format -show_streams). media_no_video when nothing in it moves; media_unreadable.
+// Reads ffprobe's JSON (-show_format -show_streams). media_no_video when nothing in it moves;
+// media_unreadable.
 Result<Source> parse_probe(std::string_view json);
 
 }  // namespace sv::media

@@ -11,11 +11,14 @@ namespace {
 
 constexpr int kMaxBoxes = 100000;  // of one file: more is an attack on our time
 
-std::unexpected<Error> truncated(std::string detail) { return fail(Errc::unprocessable, "media_truncated", std::move(detail)); }
+std::unexpected<Error> truncated(std::string detail) {
+  return fail(Errc::unprocessable, "media_truncated", std::move(detail));
+}
 
 class File {
  public:
-  explicit File(const std::filesystem::path& path) : fd_(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) {
+  explicit File(const std::filesystem::path& path)
+      : fd_(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) {
     struct stat st{};
     if (fd_ >= 0 && ::fstat(fd_, &st) == 0) size_ = st.st_size;
   }
@@ -26,7 +29,8 @@ class File {
   File& operator=(const File&) = delete;
   std::int64_t size() const { return size_; }
   bool read(std::int64_t at, std::span<unsigned char> into) const {
-    return at >= 0 && ::pread(fd_, into.data(), into.size(), at) == static_cast<ssize_t>(into.size());
+    return at >= 0 &&
+           ::pread(fd_, into.data(), into.size(), at) == static_cast<ssize_t>(into.size());
   }
 
  private:
@@ -41,7 +45,8 @@ std::uint64_t big_endian(std::span<const unsigned char> bytes) {
 }
 
 std::uint32_t name_of(const char (&text)[5]) {
-  return std::uint32_t(text[0]) << 24 | std::uint32_t(text[1]) << 16 | std::uint32_t(text[2]) << 8 | std::uint32_t(text[3]);
+  return std::uint32_t(text[0]) << 24 | std::uint32_t(text[1]) << 16 | std::uint32_t(text[2]) << 8 |
+         std::uint32_t(text[3]);
 }
 
 // ISO/IEC 14496-12 boxes.
@@ -51,14 +56,18 @@ class Mp4Walk {
 
   Result<> run() {
     SV_CHECK(boxes(0, file_.size(), 0));
-    if (!moov_) { return mdat_ ? truncated("no moov") : fail(Errc::unprocessable, "media_unreadable", "no moov"); }
+    if (!moov_) {
+      return mdat_ ? truncated("no moov")
+                   : fail(Errc::unprocessable, "media_unreadable", "no moov");
+    }
     return {};
   }
 
  private:
   Result<> boxes(std::int64_t at, std::int64_t end, int depth) {
     while (at + 8 <= end) {
-      if (++count_ > kMaxBoxes) return fail(Errc::unprocessable, "media_unreadable", "too many boxes");
+      if (++count_ > kMaxBoxes)
+        return fail(Errc::unprocessable, "media_unreadable", "too many boxes");
       unsigned char head[16];
       if (!file_.read(at, std::span(head, 8))) return truncated("box header");
       std::int64_t header = 8;
@@ -77,7 +86,8 @@ class Mp4Walk {
       // Junk after the last box is common and harmless.
       if (size < header) return {};
       if (size > end - at) {
-        if (depth == 0 && matters) return truncated(fmt::format("a box of {} bytes at {} in a file of {}", size, at, end));
+        if (depth == 0 && matters)
+          return truncated(fmt::format("a box of {} bytes at {} in a file of {}", size, at, end));
         return {};
       }
       SV_CHECK(visit(name, at + header, at + size, depth));
@@ -91,7 +101,8 @@ class Mp4Walk {
       moov_ |= name == name_of("moov");
       mdat_ |= name == name_of("mdat");
     }
-    if (name == name_of("moov") || name == name_of("trak") || name == name_of("mdia") || name == name_of("minf") || name == name_of("stbl")) {
+    if (name == name_of("moov") || name == name_of("trak") || name == name_of("mdia") ||
+        name == name_of("minf") || name == name_of("stbl")) {
       return depth < 8 ? boxes(from, to, depth + 1) : Result<>{};
     }
     // Track width and height end the box as 16.16 fixed point.
@@ -104,14 +115,19 @@ class Mp4Walk {
 
   Result<> sample_entries(std::int64_t at, std::int64_t end) {
     while (at + 36 <= end) {
-      if (++count_ > kMaxBoxes) return fail(Errc::unprocessable, "media_unreadable", "too many boxes");
+      if (++count_ > kMaxBoxes)
+        return fail(Errc::unprocessable, "media_unreadable", "too many boxes");
       unsigned char head[8];
       if (!file_.read(at, head)) return truncated("sample entry");
       auto size = static_cast<std::int64_t>(big_endian(std::span(head, 4)));
-      // VisualSampleEntry: width and height after 8 + 24 bytes; the entries of sound and data have other things there.
-      constexpr std::array kVisual = {"avc1", "avc3", "hvc1", "hev1", "dvh1", "dvhe", "av01", "vp08", "vp09", "mp4v", "s263", "jpeg",
-                                      "mjpa", "mjpb", "png ", "rle ", "apch", "apcn", "apcs", "apco", "ap4h", "ap4x", "AVdn", "encv"};
-      bool visual = std::ranges::any_of(kVisual, [&](const char* s) { return std::memcmp(s, head + 4, 4) == 0; });
+      // VisualSampleEntry: width and height after 8 + 24 bytes; the entries of sound and data have
+      // other things there.
+      constexpr std::array kVisual = {"avc1", "avc3", "hvc1", "hev1", "dvh1", "dvhe",
+                                      "av01", "vp08", "vp09", "mp4v", "s263", "jpeg",
+                                      "mjpa", "mjpb", "png ", "rle ", "apch", "apcn",
+                                      "apcs", "apco", "ap4h", "ap4x", "AVdn", "encv"};
+      bool visual = std::ranges::any_of(
+          kVisual, [&](const char* s) { return std::memcmp(s, head + 4, 4) == 0; });
       if (visual && size >= 86) SV_CHECK(picture(at + 32, 2));
       if (size < 16) return {};
       at += size;
@@ -119,15 +135,19 @@ class Mp4Walk {
     return {};
   }
 
-  // An mdat of size 0 reaches to wherever the file ends now; where the last chunk starts tells the truth.
+  // An mdat of size 0 reaches to wherever the file ends now; where the last chunk starts tells the
+  // truth.
   Result<> last_chunk(std::int64_t from, std::int64_t to, std::int64_t width) {
     unsigned char bytes[8];
     if (!file_.read(from + 4, std::span(bytes, 4))) return truncated("chunk offsets");
     auto count = static_cast<std::int64_t>(big_endian(std::span(bytes, 4)));
     auto at = from + 8 + (count - 1) * width;
-    if (count == 0 || at + width > to || !file_.read(at, std::span(bytes, static_cast<std::size_t>(width)))) return {};
+    if (count == 0 || at + width > to ||
+        !file_.read(at, std::span(bytes, static_cast<std::size_t>(width))))
+      return {};
     auto offset = big_endian(std::span(bytes, static_cast<std::size_t>(width)));
-    if (offset >= static_cast<std::uint64_t>(file_.size())) return truncated(fmt::format("a chunk at {} in a file of {}", offset, file_.size()));
+    if (offset >= static_cast<std::uint64_t>(file_.size()))
+      return truncated(fmt::format("a chunk at {} in a file of {}", offset, file_.size()));
     return {};
   }
 
@@ -136,7 +156,9 @@ class Mp4Walk {
     if (!file_.read(at, std::span(sides, bytes * 2))) return truncated("picture size");
     auto width = static_cast<std::int64_t>(big_endian(std::span(sides, 2)));
     auto height = static_cast<std::int64_t>(big_endian(std::span(sides + bytes, 2)));
-    if (width * height > max_pixels_) return fail(Errc::unprocessable, "media_too_large", fmt::format("{}×{} in the header", width, height));
+    if (width * height > max_pixels_)
+      return fail(Errc::unprocessable, "media_too_large",
+                  fmt::format("{}×{} in the header", width, height));
     return {};
   }
 
@@ -154,11 +176,13 @@ Result<> check_matroska(const File& file) {
     if (!file.read(at, bytes)) return truncated("EBML element");
     int size_length = bytes[4] == 0 ? 0 : __builtin_clz(static_cast<unsigned>(bytes[4])) - 23;
     if (size_length == 0) return fail(Errc::unprocessable, "media_unreadable", "EBML size");
-    std::uint64_t size = bytes[4] & (0xffu >> size_length), unknown = (std::uint64_t(1) << (7 * size_length)) - 1;
+    std::uint64_t size = bytes[4] & (0xffu >> size_length),
+                  unknown = (std::uint64_t(1) << (7 * size_length)) - 1;
     for (int i = 1; i < size_length; ++i) size = size << 8 | bytes[4 + i];
     at += 4 + size_length;
     if (size == unknown) return {};  // a live recording
-    if (size > static_cast<std::uint64_t>(std::max<std::int64_t>(0, file.size() - at))) return truncated("Segment reaches beyond the file");
+    if (size > static_cast<std::uint64_t>(std::max<std::int64_t>(0, file.size() - at)))
+      return truncated("Segment reaches beyond the file");
     at += static_cast<std::int64_t>(size);
   }
   return {};
@@ -167,14 +191,16 @@ Result<> check_matroska(const File& file) {
 Result<> check_avi(const File& file) {
   unsigned char size[4];
   if (!file.read(4, size)) return truncated("RIFF header");
-  auto bytes = std::int64_t(size[0]) | std::int64_t(size[1]) << 8 | std::int64_t(size[2]) << 16 | std::int64_t(size[3]) << 24;
+  auto bytes = std::int64_t(size[0]) | std::int64_t(size[1]) << 8 | std::int64_t(size[2]) << 16 |
+               std::int64_t(size[3]) << 24;
   if (bytes + 8 > file.size()) return truncated("RIFF reaches beyond the file");
   return {};
 }
 
 }  // namespace
 
-Result<> check_structure(const std::filesystem::path& path, Container container, std::int64_t max_pixels) {
+Result<> check_structure(const std::filesystem::path& path, Container container,
+                         std::int64_t max_pixels) {
   File file(path);
   switch (container) {
     case Container::mp4:

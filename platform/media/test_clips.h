@@ -44,16 +44,19 @@ inline std::string slurp(const std::filesystem::path& file) {
 }
 
 inline void spill(const std::filesystem::path& file, std::string_view bytes) {
-  std::ofstream(file, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  std::ofstream(file, std::ios::binary)
+      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
-// A folder with clips made by ffmpeg, and the tools under test. $SV_MEDIA_TEST_JAIL=off runs the suite without bubblewrap.
+// A folder with clips made by ffmpeg, and the tools under test. $SV_MEDIA_TEST_JAIL=off runs the
+// suite without bubblewrap.
 class MediaFixture : public ::testing::Test {
  protected:
   MediaFixture() {
     MediaTools::Options options;
     options.scratch = dir_ / "scratch";
-    if (const char* jail = std::getenv("SV_MEDIA_TEST_JAIL")) options.jail = std::string_view(jail) != "off";
+    if (const char* jail = std::getenv("SV_MEDIA_TEST_JAIL"))
+      options.jail = std::string_view(jail) != "off";
     tools_ = make_media_tools(options);
   }
 
@@ -63,10 +66,13 @@ class MediaFixture : public ::testing::Test {
     shell("ffmpeg -v error -nostdin -y " + arguments + " '" + path.string() + "'");
     return path;
   }
-  static std::string picture(const std::string& size, const std::string& seconds, const std::string& rate = "25") {
+  static std::string picture(const std::string& size, const std::string& seconds,
+                             const std::string& rate = "25") {
     return "-f lavfi -i testsrc2=s=" + size + ":r=" + rate + ":d=" + seconds + " ";
   }
-  static std::string tone(const std::string& seconds) { return "-f lavfi -i sine=f=440:d=" + seconds + " "; }
+  static std::string tone(const std::string& seconds) {
+    return "-f lavfi -i sine=f=440:d=" + seconds + " ";
+  }
   static std::string x264() { return "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 50 "; }
 
   static std::string ask(const std::filesystem::path& file, const std::string& what) {

@@ -10,12 +10,14 @@
 
 #include "platform/net/http_session.h"
 
-// The writing half of HttpSession: heads are written by hand into one buffer, and leave with the body in one system call.
+// The writing half of HttpSession: heads are written by hand into one buffer, and leave with the
+// body in one system call.
 namespace sv::net {
 namespace {
 
-constexpr std::size_t kMaxParts = 64;         // of one system call; far below IOV_MAX
-constexpr std::uint64_t kTurn = 1024 * 1024;  // bytes to one client before other connections get a turn
+constexpr std::size_t kMaxParts = 64;  // of one system call; far below IOV_MAX
+constexpr std::uint64_t kTurn =
+    1024 * 1024;  // bytes to one client before other connections get a turn
 constexpr std::size_t kSendfile = 512 * 1024;
 constexpr std::uint64_t kDrainable = 256 * 1024;
 
@@ -82,7 +84,8 @@ void drop_sent(std::span<iovec>& parts, std::size_t sent) {
 }  // namespace
 
 // `length` empty: the body is chunked, or ends with the connection for HTTP/1.0.
-void HttpSession::build_head(int status, std::string_view headers, std::optional<std::uint64_t> length) {
+void HttpSession::build_head(int status, std::string_view headers,
+                             std::optional<std::uint64_t> length) {
   status_ = status;
   skips_body_ = bodiless(status) || (head_known_ && method() == "HEAD");
   const auto& request = parser_.head();
@@ -90,7 +93,9 @@ void HttpSession::build_head(int status, std::string_view headers, std::optional
   bool waits_for_continue = request.expects_continue && !sent_continue_;
   bool http_1_1 = !head_known_ || request.http_1_1;
   if (worker_.draining || !head_known_) keep_alive_ = false;
-  if (head_known_ && !parser_.done() && (waits_for_continue || request.content_length.value_or(0) > bytes_in_ + kDrainable)) keep_alive_ = false;
+  if (head_known_ && !parser_.done() &&
+      (waits_for_continue || request.content_length.value_or(0) > bytes_in_ + kDrainable))
+    keep_alive_ = false;
   chunked_ = !length && !bodiless(status) && http_1_1;
   if (!length && !http_1_1) keep_alive_ = false;
 
@@ -141,7 +146,8 @@ std::size_t HttpSession::send_now(std::span<iovec>& parts, int flags) {
   return total;
 }
 
-// Head and a small body leave as one record. What could not be sent is gathered again from the same parts, so the next try brings the same bytes.
+// Head and a small body leave as one record. What could not be sent is gathered again from the same
+// parts, so the next try brings the same bytes.
 std::size_t HttpSession::send_now_tls(std::span<iovec>& parts) {
   std::size_t total = 0;
   for (;;) {
@@ -162,7 +168,8 @@ std::size_t HttpSession::send_now_tls(std::span<iovec>& parts) {
     std::size_t sent = 0;
     const auto step = tls_->write(bytes, sent);
     // Without renegotiation writing never has to read first.
-    if (step == TlsConnection::Step::failed || step == TlsConnection::Step::wants_read) broken_ = true;
+    if (step == TlsConnection::Step::failed || step == TlsConnection::Step::wants_read)
+      broken_ = true;
     if (step != TlsConnection::Step::done) return total;
     total += sent;
     drop_sent(parts, sent);
@@ -172,12 +179,14 @@ std::size_t HttpSession::send_now_tls(std::span<iovec>& parts) {
 Task<Result<>> HttpSession::wait_writable() {
   timed_out_ = false;
   deadline_ = Clock::now() + worker_.limits.body_idle;
-  auto [ec] = co_await socket_.async_wait(asio::ip::tcp::socket::wait_write, asio::as_tuple(asio::use_awaitable));
+  auto [ec] = co_await socket_.async_wait(asio::ip::tcp::socket::wait_write,
+                                          asio::as_tuple(asio::use_awaitable));
   deadline_ = Clock::time_point::max();
   unyielded_ = 0;
   if (!ec) co_return Result<>{};
   broken_ = true;
-  co_return timed_out_ ? fail(Errc::deadline_exceeded, "client_too_slow") : fail(Errc::rejected, "connection_closed", ec.message());
+  co_return timed_out_ ? fail(Errc::deadline_exceeded, "client_too_slow")
+                       : fail(Errc::rejected, "connection_closed", ec.message());
 }
 
 Task<> HttpSession::yield() {
@@ -200,7 +209,9 @@ Task<Result<>> HttpSession::send_parts(std::span<iovec> parts, int flags) {
 }
 
 Task<Result<>> HttpSession::send(int status, std::string_view headers, std::string_view body) {
-  if (answered() || broken_) co_return fail(answered() ? Errc::internal : Errc::rejected, answered() ? "answered_twice" : "connection_closed");
+  if (answered() || broken_)
+    co_return fail(answered() ? Errc::internal : Errc::rejected,
+                   answered() ? "answered_twice" : "connection_closed");
   build_head(status, headers, body.size());
   finished_ = true;
   std::array<iovec, 2> parts{part_of(head_), part_of(skips_body_ ? std::string_view() : body)};
@@ -210,8 +221,11 @@ Task<Result<>> HttpSession::send(int status, std::string_view headers, std::stri
   co_return co_await send_parts(rest);
 }
 
-Task<Result<>> HttpSession::send(int status, std::string_view headers, std::span<const std::string_view> pieces) {
-  if (answered() || broken_) co_return fail(answered() ? Errc::internal : Errc::rejected, answered() ? "answered_twice" : "connection_closed");
+Task<Result<>> HttpSession::send(int status, std::string_view headers,
+                                 std::span<const std::string_view> pieces) {
+  if (answered() || broken_)
+    co_return fail(answered() ? Errc::internal : Errc::rejected,
+                   answered() ? "answered_twice" : "connection_closed");
   std::uint64_t length = 0;
   for (auto piece : pieces) length += piece.size();
   build_head(status, headers, length);
@@ -224,20 +238,25 @@ Task<Result<>> HttpSession::send(int status, std::string_view headers, std::span
   co_return co_await send_parts(parts);
 }
 
-Task<Result<>> HttpSession::send_head(int status, std::string_view headers, std::optional<std::uint64_t> length, int flags) {
-  if (answered() || broken_) co_return fail(answered() ? Errc::internal : Errc::rejected, answered() ? "answered_twice" : "connection_closed");
+Task<Result<>> HttpSession::send_head(int status, std::string_view headers,
+                                      std::optional<std::uint64_t> length, int flags) {
+  if (answered() || broken_)
+    co_return fail(answered() ? Errc::internal : Errc::rejected,
+                   answered() ? "answered_twice" : "connection_closed");
   build_head(status, headers, length);
   remaining_ = length;
   iovec part = part_of(head_);
   co_return co_await send_parts({&part, 1}, skips_body_ ? 0 : flags);
 }
 
-Task<Result<>> HttpSession::begin(int status, std::string_view headers, std::optional<std::uint64_t> length) {
+Task<Result<>> HttpSession::begin(int status, std::string_view headers,
+                                  std::optional<std::uint64_t> length) {
   co_return co_await send_head(status, headers, length, 0);
 }
 
 Task<Result<>> HttpSession::write(std::span<const std::byte> bytes) {
-  if (!answered() || finished_) co_return fail(Errc::internal, {}, "write() outside of begin() … finish()");
+  if (!answered() || finished_)
+    co_return fail(Errc::internal, {}, "write() outside of begin() … finish()");
   if (bytes.empty()) co_return Result<>{};
   if (remaining_) {
     if (bytes.size() > *remaining_) {
@@ -268,17 +287,20 @@ Task<Result<>> HttpSession::finish() {
     co_return fail(Errc::internal, {}, "less was written than begin() announced");
   }
   finished_ = true;
-  if (!chunked_ || skips_body_) co_return broken_ ? Result<>(fail(Errc::rejected, "connection_closed")) : Result<>{};
+  if (!chunked_ || skips_body_)
+    co_return broken_ ? Result<>(fail(Errc::rejected, "connection_closed")) : Result<>{};
   iovec part = part_of("0\r\n\r\n");
   co_return co_await send_parts({&part, 1});
 }
 
-Task<Result<>> HttpSession::send_object(int status, std::string_view headers, ObjectReader& object, std::uint64_t offset, std::uint64_t length) {
+Task<Result<>> HttpSession::send_object(int status, std::string_view headers, ObjectReader& object,
+                                        std::uint64_t offset, std::uint64_t length) {
   SV_CO_CHECK(co_await send_head(status, headers, length, length > 0 ? MSG_MORE : 0));
   int file = tls_ ? -1 : object.native_handle();  // the kernel cannot encrypt for us
   while (file >= 0 && !skips_body_ && *remaining_ > 0) {
     auto position = static_cast<off_t>(offset);
-    ssize_t n = ::sendfile(socket_.native_handle(), file, &position, std::min<std::uint64_t>(*remaining_, kSendfile));
+    ssize_t n = ::sendfile(socket_.native_handle(), file, &position,
+                           std::min<std::uint64_t>(*remaining_, kSendfile));
     if (n > 0) {
       auto sent = static_cast<std::uint64_t>(n);
       offset += sent;
@@ -294,20 +316,25 @@ Task<Result<>> HttpSession::send_object(int status, std::string_view headers, Ob
       break;  // not every file system can
     } else if (n == 0 || errno != EINTR) {
       broken_ = true;
-      co_return n == 0 ? fail(Errc::internal, {}, "the object is shorter than it was") : fail(Errc::rejected, "connection_closed");
+      co_return n == 0 ? fail(Errc::internal, {}, "the object is shorter than it was")
+                       : fail(Errc::rejected, "connection_closed");
     }
   }
-  if (!skips_body_ && *remaining_ > 0) SV_CO_CHECK(co_await copy_object(object, offset, *remaining_));
+  if (!skips_body_ && *remaining_ > 0)
+    SV_CO_CHECK(co_await copy_object(object, offset, *remaining_));
   co_return co_await finish();
 }
 
-Task<Result<>> HttpSession::copy_object(ObjectReader& object, std::uint64_t offset, std::uint64_t length) {
+Task<Result<>> HttpSession::copy_object(ObjectReader& object, std::uint64_t offset,
+                                        std::uint64_t length) {
   std::vector<std::byte> buffer(std::min<std::uint64_t>(length, HttpWorker::kBodyBuffer));
   while (length > 0) {
-    auto got = co_await object.read(offset, std::span(buffer).first(std::min<std::uint64_t>(length, buffer.size())));
+    auto got = co_await object.read(
+        offset, std::span(buffer).first(std::min<std::uint64_t>(length, buffer.size())));
     if (!got || *got == 0) {
       broken_ = true;
-      co_return got ? fail(Errc::internal, {}, "the object is shorter than it was") : std::unexpected(std::move(got.error()));
+      co_return got ? fail(Errc::internal, {}, "the object is shorter than it was")
+                    : std::unexpected(std::move(got.error()));
     }
     SV_CO_CHECK(co_await write(std::span(buffer).first(*got)));
     offset += *got;

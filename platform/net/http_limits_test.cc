@@ -64,7 +64,8 @@ TEST(HttpLimits, AHeadThatDripsInIsTimedOutHoweverAliveItLooks) {
   RawClient c(server.port());
   ASSERT_TRUE(c.send("GET / HTTP/1.1\r\n"));
   std::thread drip([&] {
-    for (int i = 0; i < 400 && c.send("X: y\r\n"); ++i) std::this_thread::sleep_for(milliseconds(10));
+    for (int i = 0; i < 400 && c.send("X: y\r\n"); ++i)
+      std::this_thread::sleep_for(milliseconds(10));
   });
   std::string a = c.rest();
   drip.join();

@@ -23,13 +23,16 @@ bool same_ignoring_case(std::string_view a, std::string_view b) {
   return true;
 }
 
-bool only_digits(std::string_view s) { return !s.empty() && s.find_first_not_of("0123456789") == std::string_view::npos; }
+bool only_digits(std::string_view s) {
+  return !s.empty() && s.find_first_not_of("0123456789") == std::string_view::npos;
+}
 
 // host [":" port], RFC 9110 §7.2; what a name may hold, not whether it resolves. Empty is allowed.
 bool valid_host(std::string_view host) {
   for (char c : host) {
     bool alnum = (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z');
-    if (!alnum && std::string_view("-._~%!$&'()*+;=:[]").find(c) == std::string_view::npos) return false;
+    if (!alnum && std::string_view("-._~%!$&'()*+;=:[]").find(c) == std::string_view::npos)
+      return false;
   }
   return true;
 }
@@ -38,7 +41,8 @@ bool valid_host(std::string_view host) {
 
 class RequestParser::Beast : public http::basic_parser<true> {
  public:
-  // Beast's own limits are off: scan() has checked the head, and a body's size is its reader's business.
+  // Beast's own limits are off: scan() has checked the head, and a body's size is its reader's
+  // business.
   void start(std::string_view input) {
     this->header_limit(static_cast<std::uint32_t>(input.size() + 1));
     this->body_limit(boost::none);
@@ -49,16 +53,20 @@ class RequestParser::Beast : public http::basic_parser<true> {
   std::string_view data;
 
  private:
-  void on_request_impl(http::verb, BeastView method, BeastView target, int version, error_code& ec) override {
+  void on_request_impl(http::verb, BeastView method, BeastView target, int version,
+                       error_code& ec) override {
     head.method = plain(method);
     head.http_1_1 = version == 11;
     std::string_view t = plain(target);
     if (t.find('#') != std::string_view::npos) ec = http::error::bad_target;
     if (t.front() != '/') {
-      std::size_t scheme = same_ignoring_case(t.substr(0, 7), "http://") ? 7 : same_ignoring_case(t.substr(0, 8), "https://") ? 8 : 0;
+      std::size_t scheme = same_ignoring_case(t.substr(0, 7), "http://")    ? 7
+                           : same_ignoring_case(t.substr(0, 8), "https://") ? 8
+                                                                            : 0;
       if (scheme != 0) {  // absolute-form: what proxies are sent, and every server must accept
         std::size_t authority_end = std::min(t.find_first_of("/?", scheme), t.size());
-        if (authority_end == scheme || !valid_host(t.substr(scheme, authority_end - scheme))) ec = http::error::bad_target;
+        if (authority_end == scheme || !valid_host(t.substr(scheme, authority_end - scheme)))
+          ec = http::error::bad_target;
         t.remove_prefix(authority_end);
       } else if (t != "*" || head.method != "OPTIONS") {
         ec = http::error::bad_target;
@@ -72,16 +80,20 @@ class RequestParser::Beast : public http::basic_parser<true> {
 
   void on_field_impl(http::field id, BeastView name_, BeastView value_, error_code& ec) override {
     std::string_view name = plain(name_), value = plain(value_);
-    // A folded value is either joined in Beast's own buffer or starts on a later line than its name; both show as a foreign byte.
+    // A folded value is either joined in Beast's own buffer or starts on a later line than its
+    // name; both show as a foreign byte.
     const char* between = name.data() + name.size() + 1;
     if (!value.empty()) {
-      auto gap = reinterpret_cast<std::uintptr_t>(value.data()) - reinterpret_cast<std::uintptr_t>(between);
-      if (gap > kMaxGap || std::string_view(between, gap).find_first_not_of(" \t") != std::string_view::npos) {
+      auto gap = reinterpret_cast<std::uintptr_t>(value.data()) -
+                 reinterpret_cast<std::uintptr_t>(between);
+      if (gap > kMaxGap ||
+          std::string_view(between, gap).find_first_not_of(" \t") != std::string_view::npos) {
         ec = http::error::bad_value;
         return;
       }
     }
-    if (in_body_) return;  // trailers are read and dropped: nothing in them may change what the head said
+    if (in_body_)
+      return;  // trailers are read and dropped: nothing in them may change what the head said
     head.fields.push_back({name, value});
     switch (id) {
       case http::field::host:
@@ -91,7 +103,8 @@ class RequestParser::Beast : public http::basic_parser<true> {
         if (++lengths_ > 1 || !only_digits(value)) ec = http::error::bad_content_length;
         break;
       case http::field::transfer_encoding:  // Beast would take any other coding for "no body"
-        if (++codings_ > 1 || !same_ignoring_case(value, "chunked")) ec = http::error::bad_transfer_encoding;
+        if (++codings_ > 1 || !same_ignoring_case(value, "chunked"))
+          ec = http::error::bad_transfer_encoding;
         break;
       case http::field::expect:
         head.expects_continue = same_ignoring_case(value, "100-continue");
@@ -102,7 +115,8 @@ class RequestParser::Beast : public http::basic_parser<true> {
   }
 
   void on_header_impl(error_code& ec) override {
-    if ((head.http_1_1 && hosts_ == 0) || (lengths_ > 0 && codings_ > 0) || (codings_ > 0 && !head.http_1_1)) {
+    if ((head.http_1_1 && hosts_ == 0) || (lengths_ > 0 && codings_ > 0) ||
+        (codings_ > 0 && !head.http_1_1)) {
       ec = http::error::bad_field;
       return;
     }
@@ -120,7 +134,8 @@ class RequestParser::Beast : public http::basic_parser<true> {
   }
   void on_chunk_header_impl(std::uint64_t, BeastView extensions, error_code& ec) override {
     for (char c : plain(extensions))
-      if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) ec = http::error::bad_chunk_extension;
+      if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f)
+        ec = http::error::bad_chunk_extension;
   }
   std::size_t on_chunk_body_impl(std::uint64_t, BeastView body, error_code&) override {
     data = plain(body);
@@ -141,7 +156,9 @@ std::string_view RequestParser::Head::find(std::string_view name) const {
 }
 
 RequestParser::RequestParser(std::size_t header_bytes, std::size_t header_fields)
-    : header_bytes_(header_bytes), header_fields_(header_fields), beast_(std::make_unique<Beast>()) {}
+    : header_bytes_(header_bytes),
+      header_fields_(header_fields),
+      beast_(std::make_unique<Beast>()) {}
 RequestParser::~RequestParser() = default;
 
 void RequestParser::reset() {
@@ -162,12 +179,17 @@ bool RequestParser::done() const { return beast_->is_done(); }
 // Finds the end of the head, and refuses at once what no later byte could mend.
 RequestParser::Outcome RequestParser::scan(std::string_view buffer) {
   for (;;) {
-    const void* found = scanned_ < buffer.size() ? std::memchr(buffer.data() + scanned_, '\n', buffer.size() - scanned_) : nullptr;
-    std::size_t newline = found ? static_cast<std::size_t>(static_cast<const char*>(found) - buffer.data()) : buffer.size();
+    const void* found = scanned_ < buffer.size()
+                            ? std::memchr(buffer.data() + scanned_, '\n', buffer.size() - scanned_)
+                            : nullptr;
+    std::size_t newline =
+        found ? static_cast<std::size_t>(static_cast<const char*>(found) - buffer.data())
+              : buffer.size();
     if (newline - begin_ >= header_bytes_) return Outcome::too_large;
     if (line_ < buffer.size() && lines_ == 0) {
       char c = lower(buffer[line_]);
-      if (c != '\r' && (c < 'a' || c > 'z')) return Outcome::malformed;  // not a method: TLS, binary noise
+      if (c != '\r' && (c < 'a' || c > 'z'))
+        return Outcome::malformed;  // not a method: TLS, binary noise
     }
     if (!found) {
       scanned_ = buffer.size();
@@ -198,7 +220,8 @@ RequestParser::Outcome RequestParser::parse_head(std::string_view buffer) {
   beast_->start(head);
   error_code ec;
   std::size_t used = beast_->put(boost::asio::buffer(head.data(), head.size()), ec);
-  return !ec && used == head.size() && beast_->is_header_done() ? Outcome::ready : Outcome::malformed;
+  return !ec && used == head.size() && beast_->is_header_done() ? Outcome::ready
+                                                                : Outcome::malformed;
 }
 
 RequestParser::Piece RequestParser::decode(std::string_view input) {
@@ -209,7 +232,8 @@ RequestParser::Piece RequestParser::decode(std::string_view input) {
     error_code ec;
     piece.consumed += beast_->put(boost::asio::buffer(rest.data(), rest.size()), ec);
     if (ec == http::error::need_more) {
-      // Only a chunk's head or the trailers are kept waiting for: they are bounded like the request's head.
+      // Only a chunk's head or the trailers are kept waiting for: they are bounded like the
+      // request's head.
       piece.malformed = input.size() - piece.consumed >= header_bytes_;
       break;
     }

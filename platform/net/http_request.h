@@ -9,9 +9,10 @@
 
 namespace sv::net {
 
-// Reads one HTTP/1.x request (RFC 9112) from bytes, no I/O. Boost.Beast parses; this class refuses what two parsers could read
-// differently (request smuggling): bare LF, obs-fold, Content-Length with Transfer-Encoding or given twice, any transfer coding
-// but "chunked", a missing or repeated Host, control bytes in chunk extensions. Views point into the caller's buffer.
+// Reads one HTTP/1.x request (RFC 9112) from bytes, no I/O. Boost.Beast parses; this class refuses
+// what two parsers could read differently (request smuggling): bare LF, obs-fold, Content-Length
+// with Transfer-Encoding or given twice, any transfer coding but "chunked", a missing or repeated
+// Host, control bytes in chunk extensions. Views point into the caller's buffer.
 class RequestParser {
  public:
   enum class Outcome : unsigned char { need_more, ready, malformed, too_large };
@@ -32,7 +33,8 @@ class RequestParser {
     bool chunked = false;
     bool expects_continue = false;
 
-    std::string_view find(std::string_view name) const;  // case-insensitive, the first; empty when absent
+    std::string_view find(
+        std::string_view name) const;  // case-insensitive, the first; empty when absent
   };
 
   struct Piece {
@@ -47,12 +49,14 @@ class RequestParser {
   RequestParser& operator=(const RequestParser&) = delete;
 
   void reset();  // before the next request
-  // `buffer` is everything received since reset(), at a place that does not move once this yields `ready`.
+  // `buffer` is everything received since reset(), at a place that does not move once this yields
+  // `ready`.
   Outcome parse_head(std::string_view buffer);
   const Head& head() const;
   std::size_t head_bytes() const;  // after `ready`: the body starts here
 
-  // Takes the next bytes of the body. No data and nothing consumed: call again with the same bytes and more after them.
+  // Takes the next bytes of the body. No data and nothing consumed: call again with the same bytes
+  // and more after them.
   Piece decode(std::string_view input);
   bool done() const;  // the whole request was read
 

@@ -13,7 +13,8 @@ static std::string run(std::string_view input, std::size_t first) {
   if (outcome != Outcome::ready) return "no head";
   std::string out(parser.head().method);
   out += " " + std::string(parser.head().path);
-  for (auto& f : parser.head().fields) out += "\n" + std::string(f.name) + ":" + std::string(f.value);
+  for (auto& f : parser.head().fields)
+    out += "\n" + std::string(f.name) + ":" + std::string(f.value);
   std::string_view body = input.substr(parser.head_bytes());
   while (!parser.done() && !body.empty()) {
     auto piece = parser.decode(body);
@@ -28,6 +29,7 @@ static std::string run(std::string_view input, std::size_t first) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 1) return 0;
   std::string_view input(reinterpret_cast<const char*>(data + 1), size - 1);
-  if (run(input, input.size()) != run(input, std::min<std::size_t>(data[0], input.size()))) std::abort();
+  if (run(input, input.size()) != run(input, std::min<std::size_t>(data[0], input.size())))
+    std::abort();
   return 0;
 }

@@ -30,15 +30,21 @@ constexpr auto kAcceptPause = milliseconds(50);
 struct Listener {
   HttpWorker worker;
   tcp::acceptor acceptor;
-  Listener(asio::any_io_executor executor, const HttpServerOptions& options, const Handler& handler, const ErrorBody& error_body)
-      : worker(executor, options.limits, handler, error_body, options.tls.get()), acceptor(executor) {}
+  Listener(asio::any_io_executor executor, const HttpServerOptions& options, const Handler& handler,
+           const ErrorBody& error_body)
+      : worker(executor, options.limits, handler, error_body, options.tls.get()),
+        acceptor(executor) {}
 };
 
 class BeastServer final : public HttpServer {
  public:
-  BeastServer(HttpServerOptions options, std::vector<asio::any_io_executor> executors, Handler handler, ErrorBody error_body)
-      : options_(std::move(options)), handler_(std::move(handler)), error_body_(std::move(error_body)) {
-    for (auto& executor : executors) listeners_.push_back(std::make_unique<Listener>(executor, options_, handler_, error_body_));
+  BeastServer(HttpServerOptions options, std::vector<asio::any_io_executor> executors,
+              Handler handler, ErrorBody error_body)
+      : options_(std::move(options)),
+        handler_(std::move(handler)),
+        error_body_(std::move(error_body)) {
+    for (auto& executor : executors)
+      listeners_.push_back(std::make_unique<Listener>(executor, options_, handler_, error_body_));
   }
 
   ~BeastServer() override {
@@ -50,7 +56,8 @@ class BeastServer final : public HttpServer {
     if (!address) return std::unexpected(std::move(address.error()));
     for (auto& listener : listeners_) SV_CHECK(open(*listener, *address));
     // sendfile(2) has no MSG_NOSIGNAL.
-    if (struct sigaction old{}; sigaction(SIGPIPE, nullptr, &old) == 0 && old.sa_handler == SIG_DFL) std::signal(SIGPIPE, SIG_IGN);
+    if (struct sigaction old{}; sigaction(SIGPIPE, nullptr, &old) == 0 && old.sa_handler == SIG_DFL)
+      std::signal(SIGPIPE, SIG_IGN);
     started_ = true;
     for (auto& listener : listeners_) {
       group_.spawn(listener->worker.executor, [this, l = listener.get()] { return tick(l); });
@@ -74,7 +81,8 @@ class BeastServer final : public HttpServer {
       std::unique_lock lock(mutex_);
       idle_.wait_for(lock, grace, [&] { return running_ == 0; });
     }
-    for (auto& listener : listeners_) asio::post(listener->worker.executor, [l = listener.get()] { l->worker.cut = true; });
+    for (auto& listener : listeners_)
+      asio::post(listener->worker.executor, [l = listener.get()] { l->worker.cut = true; });
     group_.stop();
     group_.join();
     std::unique_lock lock(mutex_);
@@ -88,7 +96,8 @@ class BeastServer final : public HttpServer {
 
   std::size_t in_flight() const override {
     std::size_t sum = 0;
-    for (auto& listener : listeners_) sum += listener->worker.in_flight.load(std::memory_order_relaxed);
+    for (auto& listener : listeners_)
+      sum += listener->worker.in_flight.load(std::memory_order_relaxed);
     return sum;
   }
 
@@ -109,16 +118,20 @@ class BeastServer final : public HttpServer {
 
   Result<asio::ip::address> parse_host() const {
     std::string host = options_.host;
-    if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+    if (host.size() > 2 && host.front() == '[' && host.back() == ']')
+      host = host.substr(1, host.size() - 2);
     if (host == "localhost") host = "127.0.0.1";
     if (host.empty() || host == "*") host = "0.0.0.0";
     boost::system::error_code ec;
     auto address = asio::ip::make_address(host, ec);
-    if (ec) return fail(Errc::invalid_argument, "listen_invalid", "cannot listen on " + options_.host + ": it is not an IP address");
+    if (ec)
+      return fail(Errc::invalid_argument, "listen_invalid",
+                  "cannot listen on " + options_.host + ": it is not an IP address");
     return address;
   }
 
-  // The first socket is bound alone, so that a port which another program of this user shares is refused, then opened for ours.
+  // The first socket is bound alone, so that a port which another program of this user shares is
+  // refused, then opened for ours.
   Result<> open(Listener& listener, const asio::ip::address& address) {
     using reuse_port = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
     bool first = listeners_.front().get() == &listener;
@@ -136,12 +149,15 @@ class BeastServer final : public HttpServer {
     if (!ec) a.native_non_blocking(true, ec);
     if (ec) {
       std::string at = options_.host + ":" + std::to_string(port);
-      std::string hint = ec == asio::error::address_in_use ? " (another program listens there; choose another with `listen`)" : "";
+      std::string hint = ec == asio::error::address_in_use
+                             ? " (another program listens there; choose another with `listen`)"
+                             : "";
       for (auto& l : listeners_) {
         boost::system::error_code ignored;
         l->acceptor.close(ignored);
       }
-      return fail(Errc::unavailable, "listen_failed", "cannot listen on " + at + ": " + ec.message() + hint);
+      return fail(Errc::unavailable, "listen_failed",
+                  "cannot listen on " + at + ": " + ec.message() + hint);
     }
     if (first) port_ = a.local_endpoint(ec).port();
     return {};
@@ -164,7 +180,8 @@ class BeastServer final : public HttpServer {
     asio::steady_timer pause(l->worker.executor);
     bool complained = false;
     for (;;) {
-      int socket = ::accept4(l->acceptor.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      int socket =
+          ::accept4(l->acceptor.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (socket >= 0) {
         complained = false;
         serve(*l, socket);
@@ -172,9 +189,11 @@ class BeastServer final : public HttpServer {
       }
       if (errno == EAGAIN || errno == EWOULDBLOCK) {
         if (l->worker.draining) break;  // the backlog is empty
-        co_await l->acceptor.async_wait(tcp::acceptor::wait_read, asio::as_tuple(asio::use_awaitable));
+        co_await l->acceptor.async_wait(tcp::acceptor::wait_read,
+                                        asio::as_tuple(asio::use_awaitable));
       } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-        if (!std::exchange(complained, true)) log::error("http", "cannot accept connections", {{"error", std::strerror(errno)}});
+        if (!std::exchange(complained, true))
+          log::error("http", "cannot accept connections", {{"error", std::strerror(errno)}});
         pause.expires_after(kAcceptPause);
         co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
       }
@@ -206,10 +225,13 @@ class BeastServer final : public HttpServer {
       if (--running_ == 0) idle_.notify_all();
     });
     group_.spawn(l.worker.executor,
-                 [worker = &l.worker, socket, token = std::move(token), room]() mutable { return session(worker, socket, std::move(token), room); });
+                 [worker = &l.worker, socket, token = std::move(token), room]() mutable {
+                   return session(worker, socket, std::move(token), room);
+                 });
   }
 
-  static Task<> session(HttpWorker* worker, std::shared_ptr<tcp::socket> socket, std::shared_ptr<void> token, bool room) {
+  static Task<> session(HttpWorker* worker, std::shared_ptr<tcp::socket> socket,
+                        std::shared_ptr<void> token, bool room) {
     HttpSession session(*worker, std::move(*socket));
     co_await (room ? session.run() : session.refuse());
   }
@@ -229,9 +251,11 @@ class BeastServer final : public HttpServer {
 
 }  // namespace
 
-std::unique_ptr<HttpServer> make_http_server(HttpServerOptions options, std::vector<asio::any_io_executor> executors, Handler handler,
-                                             ErrorBody error_body) {
-  return std::make_unique<BeastServer>(std::move(options), std::move(executors), std::move(handler), std::move(error_body));
+std::unique_ptr<HttpServer> make_http_server(HttpServerOptions options,
+                                             std::vector<asio::any_io_executor> executors,
+                                             Handler handler, ErrorBody error_body) {
+  return std::make_unique<BeastServer>(std::move(options), std::move(executors), std::move(handler),
+                                       std::move(error_body));
 }
 
 }  // namespace sv::net

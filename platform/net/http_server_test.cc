@@ -26,7 +26,8 @@ class Blob final : public ObjectReader {
     char name[] = "/tmp/sv_net_test.XXXXXX";
     file_ = ::mkstemp(name);
     ::unlink(name);
-    if (::write(file_, bytes_.data(), bytes_.size()) != static_cast<ssize_t>(bytes_.size())) std::abort();
+    if (::write(file_, bytes_.data(), bytes_.size()) != static_cast<ssize_t>(bytes_.size()))
+      std::abort();
   }
   ~Blob() override {
     if (file_ >= 0) ::close(file_);
@@ -51,7 +52,8 @@ Task<> app(Exchange& x) {
     (void)co_await x.send(200, kText, "hello");
   } else if (path == "/describe") {
     std::string text(x.method());
-    text += " " + std::string(x.path()) + " ?" + std::string(x.query()) + " " + std::string(x.header("x-name")) + " " + std::string(x.peer_address());
+    text += " " + std::string(x.path()) + " ?" + std::string(x.query()) + " " +
+            std::string(x.header("x-name")) + " " + std::string(x.peer_address());
     (void)co_await x.send(200, kText, text);
   } else if (path == "/pieces") {
     std::vector<std::string> owned;
@@ -81,7 +83,8 @@ Task<> app(Exchange& x) {
     (void)co_await x.send(200, kText, "ignored");
   } else if (path == "/stream") {
     (void)co_await x.begin(200, kText, std::nullopt);
-    for (int i = 0; i < 5; ++i) (void)co_await x.write(std::as_bytes(std::span(std::string_view("piece "))));
+    for (int i = 0; i < 5; ++i)
+      (void)co_await x.write(std::as_bytes(std::span(std::string_view("piece "))));
     (void)co_await x.finish();
   } else if (path == "/known") {
     (void)co_await x.begin(200, kText, 6);
@@ -110,7 +113,8 @@ std::string get(RawClient& c, std::string_view path, std::string_view method = "
 }
 
 bool ok(const std::string& answer, std::string_view body) {
-  return answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\n" + std::string(body));
+  return answer.starts_with("HTTP/1.1 200 OK\r\n") &&
+         answer.ends_with("\r\n\r\n" + std::string(body));
 }
 
 TEST(HttpServer, AnswersAndKeepsTheConnection) {
@@ -143,17 +147,20 @@ TEST(HttpServer, AnswersPipelinedRequestsInOrder) {
   RawClient c(server.port());
   std::string requests;
   for (int i = 0; i < 200; ++i)
-    requests +=
-        i % 2 ? "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n" : "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n" + std::to_string(100 + i);
+    requests += i % 2 ? "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
+                      : "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n" +
+                            std::to_string(100 + i);
   c.send(requests);
-  for (int i = 0; i < 200; ++i) ASSERT_TRUE(ok(c.answer(), i % 2 ? "hello" : std::to_string(100 + i))) << i;
+  for (int i = 0; i < 200; ++i)
+    ASSERT_TRUE(ok(c.answer(), i % 2 ? "hello" : std::to_string(100 + i))) << i;
 }
 
 TEST(HttpServer, ReadsARequestThatComesByteByByte) {
   TestServer server(app);
   RawClient c(server.port());
   std::string request =
-      "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=\"y\"\r\nabc\r\n00A\r\n0123456789\r\n0\r\nTrailer: t\r\n\r\n";
+      "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n3;x=\"y\"\r\nabc\r\n00A\r\n0123456789\r\n0\r\nTrailer: t\r\n\r\n";
   for (char b : request) c.send({&b, 1});
   EXPECT_TRUE(ok(c.answer(), "abc0123456789"));
   EXPECT_TRUE(ok(get(c, "/hello"), "hello"));
@@ -178,11 +185,13 @@ TEST(HttpServer, StreamsBodiesIn) {
   TestServer server(app);
   RawClient c(server.port());
   std::string body = pattern(5 << 20);
-  c.send("POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+  c.send("POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) +
+         "\r\n\r\n" + body);
   EXPECT_TRUE(ok(c.answer(), std::to_string(body.size())));
   std::string chunked;
   for (int i = 0; i < 50; ++i) chunked += "7d0\r\n" + pattern(2000) + "\r\n";
-  c.send("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n" + chunked + "0\r\n\r\n");
+  c.send("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n" + chunked +
+         "0\r\n\r\n");
   std::string a = c.answer();
   EXPECT_EQ(a.size() - a.find("\r\n\r\n") - 4, 100'000u);
 }
@@ -192,7 +201,8 @@ TEST(HttpServer, StreamsAnswersOut) {
   RawClient c(server.port());
   EXPECT_TRUE(ok(get(c, "/stream"), "piece piece piece piece piece "));
   EXPECT_TRUE(ok(get(c, "/known"), "abcdef"));
-  c.send("GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");  // HTTP/1.0 knows no chunks: the end is the close
+  c.send("GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");  // HTTP/1.0 knows no chunks:
+                                                                     // the end is the close
   std::string a = c.rest();
   EXPECT_TRUE(ok(a, "piece piece piece piece piece ")) << a;
   EXPECT_EQ(a.find("chunked"), std::string::npos);
@@ -210,7 +220,8 @@ TEST(HttpServer, SendsObjectsFromFilesAndFromMemory) {
     RawClient c(server.port(), 16384);
     std::string a = get(c, path);
     EXPECT_TRUE(a.starts_with("HTTP/1.1 206 ")) << path;
-    EXPECT_EQ(a.substr(a.find("\r\n\r\n") + 4), pattern(3 << 20).substr(1000, (2 << 20) + 5)) << path;
+    EXPECT_EQ(a.substr(a.find("\r\n\r\n") + 4), pattern(3 << 20).substr(1000, (2 << 20) + 5))
+        << path;
     EXPECT_TRUE(ok(get(c, "/hello"), "hello"));
   }
 }
@@ -234,7 +245,8 @@ TEST(HttpServer, SendsContinueOnlyWhenTheBodyIsWanted) {
   c.send("abc");
   EXPECT_TRUE(ok(c.answer(), "abc"));
   c.send("POST /small HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\nExpect: 100-continue\r\n\r\n");
-  std::string a = c.rest();  // the client may or may not send the body now: the connection cannot be kept
+  std::string a =
+      c.rest();  // the client may or may not send the body now: the connection cannot be kept
   EXPECT_TRUE(a.starts_with("HTTP/1.1 413 ")) << a;
   EXPECT_NE(a.find("Connection: close\r\n"), std::string::npos);
 }
@@ -245,17 +257,21 @@ TEST(HttpServer, RefusesBodiesBeyondTheHandlersLimit) {
   known.send("POST /small HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n01234567890");
   EXPECT_TRUE(known.answer().starts_with("HTTP/1.1 413 "));
   EXPECT_TRUE(ok(get(known, "/hello"), "hello"));
-  chunked.send("POST /small HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n");
+  chunked.send(
+      "POST /small HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+      "chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n");
   EXPECT_TRUE(chunked.answer().starts_with("HTTP/1.1 413 "));
 }
 
 TEST(HttpServer, DrainsALittleOfAnUnreadBodyAndClosesOnMore) {
   TestServer server(app);
   RawClient little(server.port()), much(server.port());
-  little.send("POST /ignore HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + pattern(100'000));
+  little.send("POST /ignore HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" +
+              pattern(100'000));
   EXPECT_TRUE(ok(little.answer(), "ignored"));
   EXPECT_TRUE(ok(get(little, "/hello"), "hello"));
-  much.send("POST /ignore HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\n\r\n" + pattern(3'000'000));
+  much.send("POST /ignore HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\n\r\n" +
+            pattern(3'000'000));
   much.finish_sending();
   std::string a = much.rest();
   EXPECT_TRUE(ok(a, "ignored"));
@@ -287,10 +303,14 @@ TEST(HttpServer, ClosesWhenEitherSideAsksForIt) {
 TEST(HttpServer, SaysWhichAddressCannotBeBound) {
   TestServer server(app);
   asio::io_context context;
-  HttpServerOptions taken{.host = "127.0.0.1", .port = server.port(), .limits = {}}, nonsense{.host = "nowhere", .port = 0, .limits = {}};
-  auto second = make_http_server(taken, {context.get_executor(), context.get_executor()}, app, nullptr)->start();
+  HttpServerOptions taken{.host = "127.0.0.1", .port = server.port(), .limits = {}},
+      nonsense{.host = "nowhere", .port = 0, .limits = {}};
+  auto second =
+      make_http_server(taken, {context.get_executor(), context.get_executor()}, app, nullptr)
+          ->start();
   ASSERT_FALSE(second);
-  EXPECT_NE(second.error().detail.find("127.0.0.1:" + std::to_string(server.port())), std::string::npos);
+  EXPECT_NE(second.error().detail.find("127.0.0.1:" + std::to_string(server.port())),
+            std::string::npos);
   auto bad = make_http_server(nonsense, {context.get_executor()}, app, nullptr)->start();
   ASSERT_FALSE(bad);
   EXPECT_NE(bad.error().detail.find("nowhere"), std::string::npos);

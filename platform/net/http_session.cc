@@ -17,9 +17,11 @@ namespace {
 constexpr std::size_t kFirstBuffer = 4 * 1024;
 constexpr std::size_t kDrain = 256 * 1024;  // of a body that the handler left unread
 constexpr auto kLinger = std::chrono::seconds(2);
-constexpr auto kQuiet = std::chrono::seconds(1);  // a connection that says nothing for so long is closed while draining
+constexpr auto kQuiet =
+    std::chrono::seconds(1);  // a connection that says nothing for so long is closed while draining
 constexpr std::size_t kSpareBuffers = 16;
-constexpr std::uint64_t kReadTurn = 1024 * 1024;  // bytes from one client before other connections get a turn
+constexpr std::uint64_t kReadTurn =
+    1024 * 1024;  // bytes from one client before other connections get a turn
 constexpr std::string_view kSpeaksTls = "This port speaks TLS: use https://\n";
 constexpr int kPipelined = 32;  // requests served before other connections get a turn
 
@@ -101,7 +103,9 @@ std::string_view HttpSession::peer_address() const {
   return peer_;
 }
 
-bool HttpSession::has_body() const { return parser_.head().chunked || parser_.head().content_length.value_or(0) > 0; }
+bool HttpSession::has_body() const {
+  return parser_.head().chunked || parser_.head().content_length.value_or(0) > 0;
+}
 
 Task<> HttpSession::run() {
   peer_address();  // while the peer is surely there
@@ -129,14 +133,16 @@ Task<bool> HttpSession::secure() {
     if (step == TlsConnection::Step::plain_http) {
       tls_.reset();
       keep_alive_ = false;
-      if (co_await send(400, "Content-Type: text/plain; charset=utf-8\r\n", kSpeaksTls)) co_await linger();
+      if (co_await send(400, "Content-Type: text/plain; charset=utf-8\r\n", kSpeaksTls))
+        co_await linger();
       co_return false;
     }
     if (step == TlsConnection::Step::failed || !co_await wait_for(step, deadline)) co_return false;
   }
 }
 
-Task<Result<std::size_t>> HttpSession::receive_tls(char* into, std::size_t size, Clock::time_point deadline) {
+Task<Result<std::size_t>> HttpSession::receive_tls(char* into, std::size_t size,
+                                                   Clock::time_point deadline) {
   for (;;) {
     std::size_t got = 0;
     const auto step = tls_->read(into, size, got);
@@ -154,22 +160,26 @@ Task<Result<>> HttpSession::wait_for(TlsConnection::Step step, Clock::time_point
   using Socket = asio::ip::tcp::socket;
   timed_out_ = false;
   deadline_ = deadline;
-  auto [ec] = co_await socket_.async_wait(step == TlsConnection::Step::wants_read ? Socket::wait_read : Socket::wait_write, kNoThrow);
+  auto [ec] = co_await socket_.async_wait(
+      step == TlsConnection::Step::wants_read ? Socket::wait_read : Socket::wait_write, kNoThrow);
   deadline_ = Clock::time_point::max();
   unyielded_ = 0;
   if (!ec) co_return Result<>{};
-  if (timed_out_ && ec == asio::error::operation_aborted) co_return fail(Errc::deadline_exceeded, "request_timeout");
+  if (timed_out_ && ec == asio::error::operation_aborted)
+    co_return fail(Errc::deadline_exceeded, "request_timeout");
   co_return fail(Errc::rejected, "connection_closed", ec.message());
 }
 
-Task<Result<std::size_t>> HttpSession::receive(char* into, std::size_t size, Clock::time_point deadline) {
+Task<Result<std::size_t>> HttpSession::receive(char* into, std::size_t size,
+                                               Clock::time_point deadline) {
   if (tls_) co_return co_await receive_tls(into, size, deadline);
   timed_out_ = false;
   deadline_ = deadline;
   auto [ec, n] = co_await socket_.async_read_some(asio::buffer(into, size), kNoThrow);
   deadline_ = Clock::time_point::max();
   if (!ec) co_return n;
-  if (timed_out_ && ec == asio::error::operation_aborted) co_return fail(Errc::deadline_exceeded, "request_timeout");
+  if (timed_out_ && ec == asio::error::operation_aborted)
+    co_return fail(Errc::deadline_exceeded, "request_timeout");
   co_return fail(Errc::rejected, "connection_closed", ec.message());
 }
 
@@ -185,7 +195,8 @@ Task<bool> HttpSession::read_head() {
   window_ = {};
   worker_.give_buffer(std::move(body_));
   body_ = nullptr;
-  if (in_end_ == 0 && in_.size() > worker_.limits.header_bytes + kFirstBuffer) in_ = std::vector<char>(kFirstBuffer);
+  if (in_end_ == 0 && in_.size() > worker_.limits.header_bytes + kFirstBuffer)
+    in_ = std::vector<char>(kFirstBuffer);
   parser_.reset();
   head_known_ = false;
   status_ = 0;
@@ -204,7 +215,8 @@ Task<bool> HttpSession::read_head() {
         co_return false;
       }
     }
-    if (in_end_ == in_.size()) in_.resize(std::min(in_.size() * 2, in_.size() + worker_.limits.header_bytes));
+    if (in_end_ == in_.size())
+      in_.resize(std::min(in_.size() * 2, in_.size() + worker_.limits.header_bytes));
     quiet_ = in_end_ == 0;
     auto deadline = quiet_ && !first_ever ? now + worker_.limits.keep_alive_idle : header_deadline;
     auto got = co_await receive(in_.data() + in_end_, in_.size() - in_end_, deadline);
@@ -212,7 +224,9 @@ Task<bool> HttpSession::read_head() {
       // The request may have come while the deadline passed.
       std::size_t n = 0;
       if (tls_) (void)tls_->read(in_.data(), in_.size(), n);
-      else n = static_cast<std::size_t>(std::max<ssize_t>(0, ::recv(socket_.native_handle(), in_.data(), in_.size(), MSG_DONTWAIT)));
+      else
+        n = static_cast<std::size_t>(std::max<ssize_t>(
+            0, ::recv(socket_.native_handle(), in_.data(), in_.size(), MSG_DONTWAIT)));
       if (n > 0) got = n;
     }
     bool was_quiet = std::exchange(quiet_, false);
@@ -243,7 +257,8 @@ Task<> HttpSession::handle() {
     co_await worker_.handler(*this);
   } catch (const std::exception& e) {
     threw = true;
-    if (!worker_.cut && !broken_) log::error("http", "a handler threw", {{"path", path()}, {"error", e.what()}});
+    if (!worker_.cut && !broken_)
+      log::error("http", "a handler threw", {{"path", path()}, {"error", e.what()}});
   }
   if (worker_.cut || broken_) {
     broken_ = true;
@@ -268,7 +283,8 @@ Task<> HttpSession::handle() {
 // Reads on past what the handler left, a little, so that the connection can be kept.
 Task<bool> HttpSession::drain_body() {
   if (!keep_alive_) co_return false;
-  if (parser_.head().expects_continue && !sent_continue_) co_return false;  // the client may never send it
+  if (parser_.head().expects_continue && !sent_continue_)
+    co_return false;  // the client may never send it
   std::size_t drained = 0;
   while (!parser_.done()) {
     if (window_.empty() && !co_await fill_body()) co_return false;
@@ -288,13 +304,15 @@ Task<Result<>> HttpSession::fill_body() {
   std::size_t left = window_.size();
   if (left > 0) std::memmove(body_.get(), window_.data(), left);
   window_ = {body_.get(), left};
-  auto got = co_await receive(body_.get() + left, HttpWorker::kBodyBuffer - left, Clock::now() + worker_.limits.body_idle);
+  auto got = co_await receive(body_.get() + left, HttpWorker::kBodyBuffer - left,
+                              Clock::now() + worker_.limits.body_idle);
   if (!got) co_return std::unexpected(std::move(got.error()));
   window_ = {body_.get(), left + *got};
   co_return Result<>{};
 }
 
-// The body cannot be read to its end: the server answers, for the handler cannot know how, and closes.
+// The body cannot be read to its end: the server answers, for the handler cannot know how, and
+// closes.
 Task<Result<std::span<const std::byte>>> HttpSession::break_off(int status, Error error) {
   if (!answered() && status != 0) {
     co_await answer_error(status);
@@ -312,7 +330,9 @@ Task<Result<std::span<const std::byte>>> HttpSession::read_some() {
     if (!window_.empty()) {
       auto piece = parser_.decode(window_);
       window_.remove_prefix(piece.consumed);
-      if (piece.malformed) co_return co_await break_off(400, Error{.code = Errc::rejected, .token = "bad_chunk", .field = {}, .detail = {}});
+      if (piece.malformed)
+        co_return co_await break_off(
+            400, Error{.code = Errc::rejected, .token = "bad_chunk", .field = {}, .detail = {}});
       if (!piece.data.empty()) {
         bytes_in_ += piece.data.size();
         co_return std::as_bytes(std::span(piece.data));
@@ -325,7 +345,9 @@ Task<Result<std::span<const std::byte>>> HttpSession::read_some() {
     }
     auto filled = co_await fill_body();
     if (!filled) {
-      int status = filled.error().code == Errc::deadline_exceeded ? 408 : filled.error().token == "bad_chunk" ? 400 : 0;
+      int status = filled.error().code == Errc::deadline_exceeded ? 408
+                   : filled.error().token == "bad_chunk"          ? 400
+                                                                  : 0;
       co_return co_await break_off(status, std::move(filled.error()));
     }
   }
@@ -346,7 +368,8 @@ Task<Result<std::string>> HttpSession::read_all(std::size_t limit) {
   }
 }
 
-// Waits for the client to take the answer: closing with unread bytes would reset the connection and lose it.
+// Waits for the client to take the answer: closing with unread bytes would reset the connection and
+// lose it.
 Task<> HttpSession::linger() {
   lingers_ = false;
   if (broken_) co_return;
@@ -355,7 +378,8 @@ Task<> HttpSession::linger() {
   socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ec);
   auto buffer = worker_.take_buffer();
   auto deadline = Clock::now() + kLinger;
-  while (!worker_.cut && Clock::now() < deadline && co_await receive(buffer.get(), HttpWorker::kBodyBuffer, deadline)) {}
+  while (!worker_.cut && Clock::now() < deadline &&
+         co_await receive(buffer.get(), HttpWorker::kBodyBuffer, deadline)) {}
   worker_.give_buffer(std::move(buffer));
 }
 

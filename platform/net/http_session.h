@@ -25,7 +25,8 @@ class HttpSession;
 
 // What the connections of one thread share. Touched on that thread only, except in_flight.
 struct HttpWorker {
-  HttpWorker(asio::any_io_executor e, const HttpLimits& l, const Handler& h, const ErrorBody& b, const TlsIdentity* t)
+  HttpWorker(asio::any_io_executor e, const HttpLimits& l, const Handler& h, const ErrorBody& b,
+             const TlsIdentity* t)
       : executor(std::move(e)), limits(l), handler(h), error_body(b), tls(t) {}
 
   asio::any_io_executor executor;
@@ -53,7 +54,8 @@ struct HttpWorker {
   std::int64_t date_second_ = -1;
 };
 
-// One connection: reads requests, calls the handler with itself as the Exchange, keeps alive or closes. Lives in its coroutine.
+// One connection: reads requests, calls the handler with itself as the Exchange, keeps alive or
+// closes. Lives in its coroutine.
 // Deadlines are a field that the thread's tick looks at, so a request costs no timer.
 class HttpSession final : public Exchange {
  public:
@@ -69,18 +71,25 @@ class HttpSession final : public Exchange {
   std::string_view method() const override { return parser_.head().method; }
   std::string_view path() const override { return parser_.head().path; }
   std::string_view query() const override { return parser_.head().query; }
-  std::string_view header(std::string_view name) const override { return parser_.head().find(name); }
+  std::string_view header(std::string_view name) const override {
+    return parser_.head().find(name);
+  }
   std::string_view peer_address() const override;
   bool has_body() const override;
-  std::optional<std::uint64_t> content_length() const override { return parser_.head().content_length; }
+  std::optional<std::uint64_t> content_length() const override {
+    return parser_.head().content_length;
+  }
   Task<Result<std::span<const std::byte>>> read_some() override;
   Task<Result<std::string>> read_all(std::size_t limit) override;
   Task<Result<>> send(int status, std::string_view headers, std::string_view body) override;
-  Task<Result<>> send(int status, std::string_view headers, std::span<const std::string_view> pieces) override;
-  Task<Result<>> begin(int status, std::string_view headers, std::optional<std::uint64_t> length) override;
+  Task<Result<>> send(int status, std::string_view headers,
+                      std::span<const std::string_view> pieces) override;
+  Task<Result<>> begin(int status, std::string_view headers,
+                       std::optional<std::uint64_t> length) override;
   Task<Result<>> write(std::span<const std::byte> bytes) override;
   Task<Result<>> finish() override;
-  Task<Result<>> send_object(int status, std::string_view headers, ObjectReader& object, std::uint64_t offset, std::uint64_t length) override;
+  Task<Result<>> send_object(int status, std::string_view headers, ObjectReader& object,
+                             std::uint64_t offset, std::uint64_t length) override;
   bool answered() const override { return status_ != 0; }
   int status() const override { return status_; }
   std::uint64_t bytes_in() const override { return bytes_in_; }
@@ -108,7 +117,8 @@ class HttpSession final : public Exchange {
   std::size_t send_now_tls(std::span<iovec>& parts);
   Task<Result<>> send_parts(std::span<iovec> parts, int flags = 0);
   Task<Result<>> wait_writable();
-  Task<Result<>> send_head(int status, std::string_view headers, std::optional<std::uint64_t> length, int flags);
+  Task<Result<>> send_head(int status, std::string_view headers,
+                           std::optional<std::uint64_t> length, int flags);
   Task<Result<>> copy_object(ObjectReader& object, std::uint64_t offset, std::uint64_t length);
 
   HttpWorker& worker_;
@@ -117,7 +127,8 @@ class HttpSession final : public Exchange {
   std::size_t index_;                   // in worker_.sessions
   mutable std::string peer_;
 
-  // Received bytes: the head stays in in_ while the handler runs; window_ is what follows it, in in_ or in body_.
+  // Received bytes: the head stays in in_ while the handler runs; window_ is what follows it, in
+  // in_ or in body_.
   std::vector<char> in_;
   std::size_t in_begin_ = 0, in_end_ = 0;
   std::unique_ptr<char[]> body_;

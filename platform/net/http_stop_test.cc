@@ -55,9 +55,11 @@ TEST(HttpStop, IdleConnectionsAreClosed) {
 }
 
 TEST(HttpStop, TheBacklogIsServed) {
-  // Nothing runs the server's thread until stop() has been called, so every connection waits in the backlog.
+  // Nothing runs the server's thread until stop() has been called, so every connection waits in the
+  // backlog.
   asio::io_context context(1);
-  auto server = make_http_server({.host = "127.0.0.1", .port = 0, .limits = {}}, {context.get_executor()}, app, [](int) { return std::string(); });
+  auto server = make_http_server({.host = "127.0.0.1", .port = 0, .limits = {}},
+                                 {context.get_executor()}, app, [](int) { return std::string(); });
   ASSERT_TRUE(server->start());
   std::vector<std::unique_ptr<RawClient>> clients;
   for (int i = 0; i < 50; ++i) {

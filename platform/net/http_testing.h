@@ -22,8 +22,10 @@ namespace sv::net {
 // A blocking client that sends exactly the bytes it is given. Reads give up after 20 s.
 class RawClient {
  public:
-  explicit RawClient(std::uint16_t port, int receive_buffer = 0) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    if (receive_buffer > 0) ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+  explicit RawClient(std::uint16_t port, int receive_buffer = 0)
+      : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    if (receive_buffer > 0)
+      ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
@@ -45,7 +47,8 @@ class RawClient {
   }
   void finish_sending() { ::shutdown(fd_, SHUT_WR); }
 
-  // One answer with its body (by Content-Length or chunks, decoded); what follows stays for the next call. Empty: closed first.
+  // One answer with its body (by Content-Length or chunks, decoded); what follows stays for the
+  // next call. Empty: closed first.
   std::string answer(bool head_only = false) {
     std::size_t end;
     while ((end = received_.find("\r\n\r\n")) == std::string::npos)
@@ -104,15 +107,17 @@ class RawClient {
 // A server on port 0 with its threads.
 class TestServer {
  public:
-  explicit TestServer(Handler handler, HttpLimits limits = {}, std::size_t threads = 2, std::shared_ptr<const TlsIdentity> tls = {}) {
+  explicit TestServer(Handler handler, HttpLimits limits = {}, std::size_t threads = 2,
+                      std::shared_ptr<const TlsIdentity> tls = {}) {
     std::vector<asio::any_io_executor> executors;
     for (std::size_t i = 0; i < threads; ++i) {
       contexts_.push_back(std::make_unique<asio::io_context>(1));
       executors.push_back(contexts_.back()->get_executor());
       guards_.push_back(asio::make_work_guard(*contexts_.back()));
     }
-    server_ = make_http_server({.host = "127.0.0.1", .port = 0, .limits = limits, .tls = std::move(tls)}, executors, std::move(handler),
-                               [](int status) { return "{\"code\":" + std::to_string(status) + "}"; });
+    server_ = make_http_server(
+        {.host = "127.0.0.1", .port = 0, .limits = limits, .tls = std::move(tls)}, executors,
+        std::move(handler), [](int status) { return "{\"code\":" + std::to_string(status) + "}"; });
     started_ = server_->start().has_value();
     for (auto& context : contexts_) threads_.emplace_back([c = context.get()] { c->run(); });
   }

@@ -10,7 +10,9 @@ namespace {
 constexpr std::size_t kMaxBoundary = 70, kMaxHead = 8 * 1024, kMaxPadding = 256;
 constexpr int kMaxParts = 100;
 
-std::unexpected<Error> broken(std::string detail) { return fail(Errc::rejected, "multipart_invalid", std::move(detail)); }
+std::unexpected<Error> broken(std::string detail) {
+  return fail(Errc::rejected, "multipart_invalid", std::move(detail));
+}
 
 std::string_view trim(std::string_view s) {
   while (!s.empty() && (s.front() == ' ' || s.front() == '\t')) s.remove_prefix(1);
@@ -20,11 +22,13 @@ std::string_view trim(std::string_view s) {
 
 bool same_ignoring_case(std::string_view a, std::string_view b) {
   auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [&](char x, char y) { return lower(x) == lower(y); });
 }
 
-// One `; name=value` of a header value; the value may be a quoted-string. Browsers leave backslashes of Windows paths as they
-// are, so only \" and \\ are escapes. False at the end; nullopt when it is malformed.
+// One `; name=value` of a header value; the value may be a quoted-string. Browsers leave
+// backslashes of Windows paths as they are, so only \" and \\ are escapes. False at the end;
+// nullopt when it is malformed.
 struct Parameter {
   std::string_view name;
   std::string value;
@@ -61,8 +65,10 @@ std::optional<bool> next_parameter(std::string_view& rest, Parameter& out) {
 
 // RFC 8187: UTF-8'language'percent-encoded.
 std::optional<std::string> extended_value(std::string_view s) {
-  std::size_t first = s.find('\''), second = first == std::string_view::npos ? first : s.find('\'', first + 1);
-  if (second == std::string_view::npos || !same_ignoring_case(s.substr(0, first), "utf-8")) return std::nullopt;
+  std::size_t first = s.find('\''),
+              second = first == std::string_view::npos ? first : s.find('\'', first + 1);
+  if (second == std::string_view::npos || !same_ignoring_case(s.substr(0, first), "utf-8"))
+    return std::nullopt;
   return decode_path(s.substr(second + 1));
 }
 
@@ -79,7 +85,8 @@ bool valid_boundary(std::string_view b) {
 
 Result<std::string> MultipartParser::boundary(std::string_view content_type) {
   std::size_t semicolon = std::min(content_type.find(';'), content_type.size());
-  if (!same_ignoring_case(trim(content_type.substr(0, semicolon)), "multipart/form-data")) return fail(Errc::unsupported_media);
+  if (!same_ignoring_case(trim(content_type.substr(0, semicolon)), "multipart/form-data"))
+    return fail(Errc::unsupported_media);
   std::string_view rest = content_type.substr(semicolon);
   std::optional<std::string> found;
   Parameter parameter;
@@ -127,8 +134,9 @@ Result<std::optional<MultipartParser::Step>> MultipartParser::next() {
   return std::optional<Step>();
 }
 
-// Looks for the delimiter. CR occurs in it only in front, so a match that fails need only be retried at the byte that broke it,
-// and what had matched is data that equals the delimiter's beginning.
+// Looks for the delimiter. CR occurs in it only in front, so a match that fails need only be
+// retried at the byte that broke it, and what had matched is data that equals the delimiter's
+// beginning.
 Result<std::optional<MultipartParser::Step>> MultipartParser::next_data() {
   const char* bytes = reinterpret_cast<const char*>(input_.data());
   std::size_t size = input_.size(), at = 0;
@@ -141,7 +149,8 @@ Result<std::optional<MultipartParser::Step>> MultipartParser::next_data() {
         break;
       }
       at = static_cast<std::size_t>(static_cast<const char*>(found) - bytes);
-      if (std::memcmp(bytes + at, delimiter_.data(), std::min(delimiter_.size(), size - at)) == 0) break;
+      if (std::memcmp(bytes + at, delimiter_.data(), std::min(delimiter_.size(), size - at)) == 0)
+        break;
       ++at;
     }
     auto data = input_.first(at);
@@ -153,7 +162,8 @@ Result<std::optional<MultipartParser::Step>> MultipartParser::next_data() {
     if (in_part && at > 0) return Step{.event = Event::data, .data = data};
     return std::optional<Step>();
   }
-  while (at < size && matched_ < delimiter_.size() && bytes[at] == delimiter_[matched_]) ++at, ++matched_;
+  while (at < size && matched_ < delimiter_.size() && bytes[at] == delimiter_[matched_])
+    ++at, ++matched_;
   input_ = input_.subspan(at);
   if (matched_ == delimiter_.size()) {
     matched_ = 0;
@@ -162,7 +172,8 @@ Result<std::optional<MultipartParser::Step>> MultipartParser::next_data() {
     if (in_part) return Step{.event = Event::part_end, .data = {}};
   } else if (!input_.empty()) {
     std::size_t n = std::exchange(matched_, 0);
-    if (in_part) return Step{.event = Event::data, .data = std::as_bytes(std::span(delimiter_).first(n))};
+    if (in_part)
+      return Step{.event = Event::data, .data = std::as_bytes(std::span(delimiter_).first(n))};
   }
   return std::optional<Step>();
 }
@@ -177,7 +188,8 @@ Result<> MultipartParser::read_after_boundary() {
       return {};
     }
     if (held_.ends_with("\r\n")) {
-      if (!trim(std::string_view(held_).substr(0, held_.size() - 2)).empty()) return broken("text after a boundary");
+      if (!trim(std::string_view(held_).substr(0, held_.size() - 2)).empty())
+        return broken("text after a boundary");
       if (++parts_ > kMaxParts) return broken("too many parts");
       state_ = State::head;
       held_.clear();
@@ -212,14 +224,18 @@ Result<> MultipartParser::parse_head(std::string_view head) {
   while (head != "\r\n" && !head.empty()) {
     std::string_view line = head.substr(0, head.find("\r\n"));
     head.remove_prefix(line.size() + 2);
-    if (line.find_first_of(std::string_view("\r\0", 2)) != std::string_view::npos) return broken("a control byte in a part's head");
+    if (line.find_first_of(std::string_view("\r\0", 2)) != std::string_view::npos)
+      return broken("a control byte in a part's head");
     std::size_t colon = line.find(':');
-    if (colon == std::string_view::npos || colon == 0 || line.front() == ' ' || line.front() == '\t') return broken("a part's head is malformed");
+    if (colon == std::string_view::npos || colon == 0 || line.front() == ' ' ||
+        line.front() == '\t')
+      return broken("a part's head is malformed");
     std::string_view name = line.substr(0, colon), value = trim(line.substr(colon + 1));
     if (same_ignoring_case(name, "content-type")) part_.content_type = value;
     if (!same_ignoring_case(name, "content-disposition")) continue;
     std::size_t semicolon = std::min(value.find(';'), value.size());
-    if (named || !same_ignoring_case(trim(value.substr(0, semicolon)), "form-data")) return broken("a part is not form-data");
+    if (named || !same_ignoring_case(trim(value.substr(0, semicolon)), "form-data"))
+      return broken("a part is not form-data");
     value.remove_prefix(semicolon);
     std::optional<std::string> extended;
     Parameter parameter;

@@ -15,7 +15,8 @@ static std::string run(std::string_view body, std::size_t step_size) {
       auto step = parser.next();
       if (!step) return out + "!";
       if (!*step) break;
-      if ((*step)->event == sv::net::MultipartParser::Event::part_begin) out += "<" + parser.part().name + "|" + parser.part().filename + ">";
+      if ((*step)->event == sv::net::MultipartParser::Event::part_begin)
+        out += "<" + parser.part().name + "|" + parser.part().filename + ">";
       out.append(reinterpret_cast<const char*>((*step)->data.data()), (*step)->data.size());
       if ((*step)->event == sv::net::MultipartParser::Event::part_end) out += "</>";
     }

@@ -21,7 +21,8 @@ std::string_view trim(std::string_view s) {
 std::optional<std::uint64_t> number(std::string_view s) {
   if (s.empty() || s.find_first_not_of("0123456789") != std::string_view::npos) return std::nullopt;
   std::uint64_t value = 0;
-  if (std::from_chars(s.data(), s.data() + s.size(), value).ec != std::errc()) return std::numeric_limits<std::uint64_t>::max();
+  if (std::from_chars(s.data(), s.data() + s.size(), value).ec != std::errc())
+    return std::numeric_limits<std::uint64_t>::max();
   return value;
 }
 
@@ -58,8 +59,10 @@ ByteRange parse_range(std::string_view header, std::uint64_t size) {
 }
 
 std::string content_range_line(const ByteRange& range, std::uint64_t size) {
-  if (range.kind != ByteRange::Kind::part) return fmt::format("Content-Range: bytes */{}\r\n", size);
-  return fmt::format("Content-Range: bytes {}-{}/{}\r\n", range.offset, range.offset + range.length - 1, size);
+  if (range.kind != ByteRange::Kind::part)
+    return fmt::format("Content-Range: bytes */{}\r\n", size);
+  return fmt::format("Content-Range: bytes {}-{}/{}\r\n", range.offset,
+                     range.offset + range.length - 1, size);
 }
 
 bool if_range_matches(std::string_view if_range, std::string_view etag, std::int64_t modified_ms) {

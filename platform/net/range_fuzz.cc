@@ -12,7 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::memcpy(&object, data, sizeof object);
   std::string_view text(reinterpret_cast<const char*>(data + sizeof object), size - sizeof object);
   auto range = sv::net::parse_range(text, object);
-  if (range.kind == sv::net::ByteRange::Kind::part && (range.length == 0 || range.offset >= object || range.length > object - range.offset))
+  if (range.kind == sv::net::ByteRange::Kind::part &&
+      (range.length == 0 || range.offset >= object || range.length > object - range.offset))
     std::abort();
   (void)sv::net::if_range_matches(text, "\"a\"", 1);
   (void)sv::net::etag_matches(text, "\"a\"");

@@ -6,7 +6,9 @@ namespace sv::net {
 namespace {
 
 using Kind = ByteRange::Kind;
-ByteRange part(std::uint64_t offset, std::uint64_t length) { return {.kind = Kind::part, .offset = offset, .length = length}; }
+ByteRange part(std::uint64_t offset, std::uint64_t length) {
+  return {.kind = Kind::part, .offset = offset, .length = length};
+}
 
 TEST(Range, GivesOnePart) {
   EXPECT_EQ(parse_range("bytes=0-0", 10), part(0, 1));
@@ -22,14 +24,17 @@ TEST(Range, GivesOnePart) {
 }
 
 TEST(Range, KnowsWhatCannotBeSatisfied) {
-  for (std::string_view s : {"bytes=10-", "bytes=10-20", "bytes=-0", "bytes=99999999999999999999999999-"})
+  for (std::string_view s :
+       {"bytes=10-", "bytes=10-20", "bytes=-0", "bytes=99999999999999999999999999-"})
     EXPECT_EQ(parse_range(s, 10).kind, Kind::unsatisfiable) << s;
-  for (std::string_view s : {"bytes=0-", "bytes=-1", "bytes=0-0"}) EXPECT_EQ(parse_range(s, 0).kind, Kind::unsatisfiable) << s;
+  for (std::string_view s : {"bytes=0-", "bytes=-1", "bytes=0-0"})
+    EXPECT_EQ(parse_range(s, 0).kind, Kind::unsatisfiable) << s;
 }
 
 TEST(Range, IgnoresWhatItDoesNotUnderstand) {
-  for (std::string_view s : {"", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=5-3", "bytes=1-2,4-5", "bytes=1-2,", "items=0-1", "bytes=+1-2",
-                             "bytes=1--2", "bytes=0x1-2", "bytes 1-2", "=1-2"})
+  for (std::string_view s :
+       {"", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=5-3", "bytes=1-2,4-5", "bytes=1-2,",
+        "items=0-1", "bytes=+1-2", "bytes=1--2", "bytes=0x1-2", "bytes 1-2", "=1-2"})
     EXPECT_EQ(parse_range(s, 10), ByteRange{}) << s;
 }
 

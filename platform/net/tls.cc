@@ -18,7 +18,10 @@ namespace fs = std::filesystem;
 constexpr std::string_view kProtocol = "\x08http/1.1";
 
 std::unexpected<Error> at_fault(std::string_view field, std::string detail) {
-  return std::unexpected(Error{.code = Errc::invalid_argument, .token = "tls_unusable", .field = std::string(field), .detail = std::move(detail)});
+  return std::unexpected(Error{.code = Errc::invalid_argument,
+                               .token = "tls_unusable",
+                               .field = std::string(field),
+                               .detail = std::move(detail)});
 }
 
 std::string reason() {
@@ -30,10 +33,12 @@ std::string reason() {
 // A server asks nobody at a terminal.
 int no_password(char*, int, int, void*) { return -1; }
 
-int choose_protocol(SSL*, const unsigned char** out, unsigned char* length, const unsigned char* offered, unsigned offered_length, void*) {
+int choose_protocol(SSL*, const unsigned char** out, unsigned char* length,
+                    const unsigned char* offered, unsigned offered_length, void*) {
   unsigned char* chosen = nullptr;
-  if (SSL_select_next_proto(&chosen, length, reinterpret_cast<const unsigned char*>(kProtocol.data()), kProtocol.size(), offered, offered_length) !=
-      OPENSSL_NPN_NEGOTIATED)
+  if (SSL_select_next_proto(&chosen, length,
+                            reinterpret_cast<const unsigned char*>(kProtocol.data()),
+                            kProtocol.size(), offered, offered_length) != OPENSSL_NPN_NEGOTIATED)
     return SSL_TLSEXT_ERR_ALERT_FATAL;
   *out = chosen;
   return SSL_TLSEXT_ERR_OK;
@@ -41,7 +46,8 @@ int choose_protocol(SSL*, const unsigned char** out, unsigned char* length, cons
 
 Result<> check_readable(std::string_view field, const fs::path& file) {
   std::FILE* f = std::fopen(file.c_str(), "re");
-  if (f == nullptr) return at_fault(field, fmt::format("cannot read {}: {}", file.string(), std::strerror(errno)));
+  if (f == nullptr)
+    return at_fault(field, fmt::format("cannot read {}: {}", file.string(), std::strerror(errno)));
   std::fclose(f);
   return {};
 }
@@ -53,20 +59,28 @@ Result<std::shared_ptr<SSL_CTX>> make_context(const fs::path& certificate, const
   std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_server_method()), &SSL_CTX_free);
   if (!context) return fail(Errc::internal, {}, "TLS is not available: " + reason());
   SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
-  SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
-  // A step that is tried again may bring the same bytes at another address, and idle connections hold no buffers.
-  SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                         SSL_OP_CIPHER_SERVER_PREFERENCE);
+  // A step that is tried again may bring the same bytes at another address, and idle connections
+  // hold no buffers.
+  SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                      SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);  // tickets need none
   SSL_CTX_set_default_passwd_cb(context.get(), &no_password);
   SSL_CTX_set_alpn_select_cb(context.get(), &choose_protocol, nullptr);
   if (SSL_CTX_use_certificate_chain_file(context.get(), certificate.c_str()) != 1)
-    return at_fault("cert", fmt::format("{} holds no certificate in PEM that can be used: {}", certificate.string(), reason()));
+    return at_fault("cert", fmt::format("{} holds no certificate in PEM that can be used: {}",
+                                        certificate.string(), reason()));
   ERR_clear_error();
-  if (SSL_CTX_use_PrivateKey_file(context.get(), key.c_str(), SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(context.get()) != 1) {
+  if (SSL_CTX_use_PrivateKey_file(context.get(), key.c_str(), SSL_FILETYPE_PEM) != 1 ||
+      SSL_CTX_check_private_key(context.get()) != 1) {
     const int what = ERR_GET_REASON(ERR_peek_last_error());
     if (what == X509_R_KEY_VALUES_MISMATCH || what == X509_R_KEY_TYPE_MISMATCH)
-      return at_fault("key", fmt::format("the key in {} does not belong to the certificate in {}", key.string(), certificate.string()));
-    return at_fault("key", fmt::format("{} holds no private key in PEM without a password: {}", key.string(), reason()));
+      return at_fault("key", fmt::format("the key in {} does not belong to the certificate in {}",
+                                         key.string(), certificate.string()));
+    return at_fault("key", fmt::format("{} holds no private key in PEM without a password: {}",
+                                       key.string(), reason()));
   }
   return context;
 }
@@ -103,7 +117,8 @@ TlsConnection::Step TlsConnection::handshake() {
     return Step::done;
   }
   const Step step = outcome(result);
-  if (step == Step::failed && ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST) return Step::plain_http;
+  if (step == Step::failed && ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST)
+    return Step::plain_http;
   return step;
 }
 
@@ -155,7 +170,9 @@ std::string TlsIdentity::look() const {
   std::string out;
   for (const fs::path& file : {certificate_, key_}) {
     struct stat st{};
-    if (::stat(file.c_str(), &st) == 0) out += fmt::format("{}.{} {} {};", st.st_mtim.tv_sec, st.st_mtim.tv_nsec, st.st_size, st.st_ino);
+    if (::stat(file.c_str(), &st) == 0)
+      out +=
+          fmt::format("{}.{} {} {};", st.st_mtim.tv_sec, st.st_mtim.tv_nsec, st.st_size, st.st_ino);
     else out += "absent;";
   }
   return out;
@@ -165,9 +182,11 @@ std::string TlsIdentity::warning() const {
   std::lock_guard lock(mutex_);
   const X509* certificate = SSL_CTX_get0_certificate(context_.get());
   if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0)
-    return fmt::format("the certificate in {} has expired on {}", certificate_.string(), text_of(X509_get0_notAfter(certificate)));
+    return fmt::format("the certificate in {} has expired on {}", certificate_.string(),
+                       text_of(X509_get0_notAfter(certificate)));
   if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0)
-    return fmt::format("the certificate in {} is valid from {} on", certificate_.string(), text_of(X509_get0_notBefore(certificate)));
+    return fmt::format("the certificate in {} is valid from {} on", certificate_.string(),
+                       text_of(X509_get0_notBefore(certificate)));
   return {};
 }
 

@@ -14,8 +14,9 @@ struct ssl_ctx_st;
 
 namespace sv::net {
 
-// The server's end of one TLS connection, over a non-blocking socket that it does not own. It never waits: a step that cannot go on says
-// what the socket must be ready for, and is tried again with the same bytes. One user at a time.
+// The server's end of one TLS connection, over a non-blocking socket that it does not own. It never
+// waits: a step that cannot go on says what the socket must be ready for, and is tried again with
+// the same bytes. One user at a time.
 class TlsConnection {
  public:
   enum class Step : unsigned char { done, wants_read, wants_write, failed, plain_http };
@@ -25,10 +26,11 @@ class TlsConnection {
   TlsConnection(const TlsConnection&) = delete;
   TlsConnection& operator=(const TlsConnection&) = delete;
 
-  Step handshake();                                           // plain_http: the client began with an HTTP request, which was eaten
-  Step read(char* into, std::size_t size, std::size_t& got);  // failed: also when the client has closed
-  Step write(std::string_view bytes, std::size_t& sent);      // at most one record
-  void close();                                               // says goodbye if the socket takes it now
+  Step handshake();  // plain_http: the client began with an HTTP request, which was eaten
+  Step read(char* into, std::size_t size,
+            std::size_t& got);                            // failed: also when the client has closed
+  Step write(std::string_view bytes, std::size_t& sent);  // at most one record
+  void close();                                           // says goodbye if the socket takes it now
 
   static constexpr std::size_t kRecord = 16 * 1024;
 
@@ -38,11 +40,13 @@ class TlsConnection {
   bool open_ = false;
 };
 
-// The certificate and key that a listener shows, from PEM files: TLS 1.2 and 1.3, ALPN http/1.1, tickets. Thread-safe.
+// The certificate and key that a listener shows, from PEM files: TLS 1.2 and 1.3, ALPN http/1.1,
+// tickets. Thread-safe.
 class TlsIdentity {
  public:
   // Error::field says whose fault it is, "cert" or "key".
-  static Result<std::shared_ptr<TlsIdentity>> load(std::filesystem::path certificate, std::filesystem::path key);
+  static Result<std::shared_ptr<TlsIdentity>> load(std::filesystem::path certificate,
+                                                   std::filesystem::path key);
 
   // New connections get what the files hold now; after an error they get what they got before.
   Result<> reload();
@@ -54,7 +58,8 @@ class TlsIdentity {
   std::unique_ptr<TlsConnection> accept(int socket) const;
 
  private:
-  TlsIdentity(std::filesystem::path certificate, std::filesystem::path key) : certificate_(std::move(certificate)), key_(std::move(key)) {}
+  TlsIdentity(std::filesystem::path certificate, std::filesystem::path key)
+      : certificate_(std::move(certificate)), key_(std::move(key)) {}
   std::string look() const;
 
   const std::filesystem::path certificate_, key_;

@@ -32,10 +32,12 @@ struct Files {
     X509_gmtime_adj(X509_getm_notBefore(made.get()), seconds < 0 ? 2 * seconds : 0);
     X509_gmtime_adj(X509_getm_notAfter(made.get()), seconds);
     X509_set_pubkey(made.get(), pair.get());
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(made.get()), "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(name), -1, -1, 0);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(made.get()), "CN", MBSTRING_ASC,
+                               reinterpret_cast<const unsigned char*>(name), -1, -1, 0);
     X509_set_issuer_name(made.get(), X509_get_subject_name(made.get()));
     ASSERT_NE(X509_sign(made.get(), pair.get(), EVP_sha256()), 0);
-    std::unique_ptr<FILE, decltype(&fclose)> c(fopen(certificate.c_str(), "w"), &fclose), k(fopen(key.c_str(), "w"), &fclose);
+    std::unique_ptr<FILE, decltype(&fclose)> c(fopen(certificate.c_str(), "w"), &fclose),
+        k(fopen(key.c_str(), "w"), &fclose);
     PEM_write_X509(c.get(), made.get());
     PEM_write_PrivateKey(k.get(), pair.get(), nullptr, nullptr, 0, nullptr, nullptr);
   }
@@ -44,15 +46,20 @@ struct Files {
 // A blocking client that trusts everybody.
 class TlsClient {
  public:
-  explicit TlsClient(std::uint16_t port, int version = TLS1_3_VERSION, std::string_view protocols = "\x08http/1.1", int receive_buffer = 0,
+  explicit TlsClient(std::uint16_t port, int version = TLS1_3_VERSION,
+                     std::string_view protocols = "\x08http/1.1", int receive_buffer = 0,
                      SSL_SESSION* session = nullptr)
-      : context_(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free), fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+      : context_(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free),
+        fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     SSL_CTX_set_security_level(context_.get(), 0);
     SSL_CTX_set_min_proto_version(context_.get(), version);
     SSL_CTX_set_max_proto_version(context_.get(), version);
     if (!protocols.empty())
-      SSL_CTX_set_alpn_protos(context_.get(), reinterpret_cast<const unsigned char*>(protocols.data()), static_cast<unsigned>(protocols.size()));
-    if (receive_buffer > 0) ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+      SSL_CTX_set_alpn_protos(context_.get(),
+                              reinterpret_cast<const unsigned char*>(protocols.data()),
+                              static_cast<unsigned>(protocols.size()));
+    if (receive_buffer > 0)
+      ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     timeval patience{.tv_sec = 20, .tv_usec = 0};
     ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     sockaddr_in address{};
@@ -77,15 +84,21 @@ class TlsClient {
   std::string name() {
     char out[64] = {};
     std::unique_ptr<X509, decltype(&X509_free)> shown(SSL_get1_peer_certificate(ssl_), &X509_free);
-    if (shown) X509_NAME_get_text_by_NID(X509_get_subject_name(shown.get()), NID_commonName, out, sizeof out);
+    if (shown)
+      X509_NAME_get_text_by_NID(X509_get_subject_name(shown.get()), NID_commonName, out,
+                                sizeof out);
     return out;
   }
-  bool send(std::string_view bytes) { return SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size())) == static_cast<int>(bytes.size()); }
+  bool send(std::string_view bytes) {
+    return SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size())) ==
+           static_cast<int>(bytes.size());
+  }
   // Until the server closes; goodbye() then says whether it did so in order.
   std::string rest() {
     std::string out(64 * 1024, '\0'), all;
     int n;
-    while ((n = SSL_read(ssl_, out.data(), static_cast<int>(out.size()))) > 0) all.append(out, 0, static_cast<std::size_t>(n));
+    while ((n = SSL_read(ssl_, out.data(), static_cast<int>(out.size()))) > 0)
+      all.append(out, 0, static_cast<std::size_t>(n));
     goodbye_ = SSL_get_error(ssl_, n) == SSL_ERROR_ZERO_RETURN;
     return all;
   }
@@ -113,7 +126,9 @@ struct TlsTest : ::testing::Test {
     ASSERT_TRUE(loaded) << loaded.error().detail;
     identity = *loaded;
   }
-  static std::string body_of(const std::string& answer) { return answer.substr(std::min(answer.size(), answer.find("\r\n\r\n") + 4)); }
+  static std::string body_of(const std::string& answer) {
+    return answer.substr(std::min(answer.size(), answer.find("\r\n\r\n") + 4));
+  }
 
   Files files;
   std::shared_ptr<TlsIdentity> identity;
@@ -159,8 +174,11 @@ TEST_F(TlsTest, LongBodiesArriveWholeAtASlowReader) {
   for (int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
     TlsClient client(server.port(), version, {}, 4096);
     std::string body(5 << 20, '\0');
-    for (std::size_t i = 0; i < body.size(); ++i) body[i] = static_cast<char>(i * 2654435761u >> 13);
-    ASSERT_TRUE(client.send(fmt::format("POST /end HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.size())));
+    for (std::size_t i = 0; i < body.size(); ++i)
+      body[i] = static_cast<char>(i * 2654435761u >> 13);
+    ASSERT_TRUE(client.send(fmt::format(
+        "POST /end HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        body.size())));
     ASSERT_TRUE(client.send(body));
     EXPECT_TRUE(body_of(client.rest()) == body + "/end");
   }
@@ -168,7 +186,8 @@ TEST_F(TlsTest, LongBodiesArriveWholeAtASlowReader) {
 
 class FileObject final : public ObjectReader {
  public:
-  explicit FileObject(const fs::path& path) : file_(fopen(path.c_str(), "rb")), size_(fs::file_size(path)) {}
+  explicit FileObject(const fs::path& path)
+      : file_(fopen(path.c_str(), "rb")), size_(fs::file_size(path)) {}
   ~FileObject() override { fclose(file_); }
   std::uint64_t size() const override { return size_; }
   int native_handle() const override { return fileno(file_); }
@@ -191,7 +210,8 @@ TEST_F(TlsTest, ObjectsAreEncryptedToo) {
   std::string bytes(1 << 20, 'a');
   for (std::size_t i = 0; i < bytes.size(); i += 3) bytes[i] = static_cast<char>(i);
   std::ofstream(files.folder / "object", std::ios::binary) << bytes;
-  TestServer server([&](Exchange& x) { return send_middle(x, files.folder / "object"); }, {}, 1, identity);
+  TestServer server([&](Exchange& x) { return send_middle(x, files.folder / "object"); }, {}, 1,
+                    identity);
   TlsClient client(server.port());
   ASSERT_TRUE(client.send(kLast));
   EXPECT_TRUE(body_of(client.rest()) == bytes.substr(1000, 900'000));
@@ -203,7 +223,8 @@ TEST_F(TlsTest, ATicketResumesASession) {
     TlsClient first(server.port(), version);
     ASSERT_TRUE(first.send(kLast));
     (void)first.rest();  // TLS 1.3 sends tickets after the handshake
-    std::unique_ptr<SSL_SESSION, decltype(&SSL_SESSION_free)> session(SSL_get1_session(first.ssl()), &SSL_SESSION_free);
+    std::unique_ptr<SSL_SESSION, decltype(&SSL_SESSION_free)> session(SSL_get1_session(first.ssl()),
+                                                                      &SSL_SESSION_free);
     TlsClient second(server.port(), version, {}, 0, session.get());
     EXPECT_EQ(SSL_session_reused(second.ssl()), 1) << version;
   }
@@ -212,7 +233,8 @@ TEST_F(TlsTest, ATicketResumesASession) {
 TEST_F(TlsTest, PlainHttpIsToldWhatToDo) {
   TestServer server(echo, {}, 1, identity);
   RawClient client(server.port());
-  ASSERT_TRUE(client.send("GET /a/rather/long/path/so/that/bytes/are/left HTTP/1.1\r\nHost: x\r\n\r\n"));
+  ASSERT_TRUE(
+      client.send("GET /a/rather/long/path/so/that/bytes/are/left HTTP/1.1\r\nHost: x\r\n\r\n"));
   const std::string answer = client.rest();
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 400 ")) << answer;
   EXPECT_NE(answer.find("https://"), std::string::npos);
@@ -221,7 +243,9 @@ TEST_F(TlsTest, PlainHttpIsToldWhatToDo) {
 
 TEST_F(TlsTest, GarbageIsClosedAndHarmsNobody) {
   TestServer server(echo, {}, 1, identity);
-  for (std::string garbage : {std::string(300, '\0'), std::string("\x16\x03\x01\xff\xff garbage of a hello"), std::string(20'000, '\x80')}) {
+  for (std::string garbage :
+       {std::string(300, '\0'), std::string("\x16\x03\x01\xff\xff garbage of a hello"),
+        std::string(20'000, '\x80')}) {
     RawClient client(server.port());
     (void)client.send(garbage);
     client.finish_sending();
@@ -261,7 +285,8 @@ TEST_F(TlsTest, NewConnectionsSeeANewCertificateAndOldOnesGoOn) {
 
 TEST_F(TlsTest, ABrokenNewCertificateKeepsTheOldOne) {
   TestServer server(echo, {}, 1, identity);
-  std::ofstream(files.certificate) << "-----BEGIN CERTIFICATE-----\nbm90aGluZw==\n-----END CERTIFICATE-----\n";
+  std::ofstream(files.certificate)
+      << "-----BEGIN CERTIFICATE-----\nbm90aGluZw==\n-----END CERTIFICATE-----\n";
   EXPECT_FALSE(identity->reload_if_changed());
   auto again = identity->reload_if_changed();
   ASSERT_TRUE(again);
@@ -279,11 +304,15 @@ TEST_F(TlsTest, ErrorsNameTheFileAtFault) {
     return loaded ? "none" : loaded.error().field + ": " + loaded.error().detail;
   };
   EXPECT_EQ(blame(files.folder / "no.pem", files.key),
-            fmt::format("cert: cannot read {}: No such file or directory", (files.folder / "no.pem").string()));
-  EXPECT_TRUE(blame(files.key, files.key).starts_with("cert: " + files.key.string() + " holds no certificate"));
-  EXPECT_TRUE(blame(files.certificate, files.certificate).starts_with("key: " + files.certificate.string() + " holds no private key"));
+            fmt::format("cert: cannot read {}: No such file or directory",
+                        (files.folder / "no.pem").string()));
+  EXPECT_TRUE(blame(files.key, files.key)
+                  .starts_with("cert: " + files.key.string() + " holds no certificate"));
+  EXPECT_TRUE(blame(files.certificate, files.certificate)
+                  .starts_with("key: " + files.certificate.string() + " holds no private key"));
   EXPECT_EQ(blame(files.certificate, other.key),
-            fmt::format("key: the key in {} does not belong to the certificate in {}", other.key.string(), files.certificate.string()));
+            fmt::format("key: the key in {} does not belong to the certificate in {}",
+                        other.key.string(), files.certificate.string()));
 }
 
 TEST_F(TlsTest, ACertificateThatIsNotValidTodayIsAWarning) {

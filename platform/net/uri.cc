@@ -59,7 +59,8 @@ std::optional<std::string> decode(std::string_view s, Plus plus) {
 
 std::optional<std::string> decode_path(std::string_view s) { return decode(s, Plus::stays); }
 
-std::optional<std::vector<std::pair<std::string, std::string>>> parse_query(std::string_view query) {
+std::optional<std::vector<std::pair<std::string, std::string>>> parse_query(
+    std::string_view query) {
   std::vector<std::pair<std::string, std::string>> pairs;
   while (!query.empty()) {
     std::string_view pair = query.substr(0, query.find('&'));
@@ -67,7 +68,8 @@ std::optional<std::vector<std::pair<std::string, std::string>>> parse_query(std:
     if (pair.empty()) continue;
     std::size_t equals = pair.find('=');
     auto name = decode(pair.substr(0, equals), Plus::is_space);
-    auto value = equals == std::string_view::npos ? std::optional<std::string>("") : decode(pair.substr(equals + 1), Plus::is_space);
+    auto value = equals == std::string_view::npos ? std::optional<std::string>("")
+                                                  : decode(pair.substr(equals + 1), Plus::is_space);
     if (!name || !value) return std::nullopt;
     pairs.emplace_back(std::move(*name), std::move(*value));
   }

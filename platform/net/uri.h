@@ -10,7 +10,8 @@ namespace sv::net {
 
 // Percent-decodes (RFC 3986); '+' stays. nullopt on a broken escape, a NUL or invalid UTF-8.
 std::optional<std::string> decode_path(std::string_view s);
-// Decoded name/value pairs in order; '+' is a space (application/x-www-form-urlencoded). nullopt as above.
+// Decoded name/value pairs in order; '+' is a space (application/x-www-form-urlencoded). nullopt as
+// above.
 std::optional<std::vector<std::pair<std::string, std::string>>> parse_query(std::string_view query);
 
 }  // namespace sv::net

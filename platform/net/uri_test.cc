@@ -15,14 +15,16 @@ TEST(Uri, DecodesPaths) {
 }
 
 TEST(Uri, RefusesBrokenEscapesNulAndInvalidUtf8) {
-  for (std::string_view s : {"%", "a%2", "%zz", "%2g", "%00", "%ff", "%c0%af", "%e4%b8", "%ed%a0%80", "%f4%90%80%80", "%80", "%f0%80%80%80"})
+  for (std::string_view s : {"%", "a%2", "%zz", "%2g", "%00", "%ff", "%c0%af", "%e4%b8",
+                             "%ed%a0%80", "%f4%90%80%80", "%80", "%f0%80%80%80"})
     EXPECT_FALSE(decode_path(s)) << s;
   EXPECT_FALSE(decode_path(std::string_view("a\0b", 3)));
   EXPECT_TRUE(decode_path("%f4%8f%bf%bf"));
 }
 
 TEST(Uri, ParsesQueries) {
-  EXPECT_EQ(parse_query("a=1&b=x+y%2B&&c&=d&a=2&e=f=g"), (Pairs{{"a", "1"}, {"b", "x y+"}, {"c", ""}, {"", "d"}, {"a", "2"}, {"e", "f=g"}}));
+  EXPECT_EQ(parse_query("a=1&b=x+y%2B&&c&=d&a=2&e=f=g"),
+            (Pairs{{"a", "1"}, {"b", "x y+"}, {"c", ""}, {"", "d"}, {"a", "2"}, {"e", "f=g"}}));
   EXPECT_EQ(parse_query(""), Pairs{});
   EXPECT_EQ(parse_query("keyword=%E4%B8%AD%E6%96%87"), (Pairs{{"keyword", "中文"}}));
 }

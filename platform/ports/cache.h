@@ -13,7 +13,8 @@
 
 namespace sv {
 
-// Shared, forgetful memory. Losing it costs time, never data: callers treat an error as a miss. Thread-safe.
+// Shared, forgetful memory. Losing it costs time, never data: callers treat an error as a miss.
+// Thread-safe.
 class Cache {
  public:
   struct Taken {
@@ -25,13 +26,18 @@ class Cache {
   };
 
   virtual ~Cache() = default;
-  virtual Task<Result<std::vector<std::optional<std::string>>>> get_many(std::span<const std::string> keys) = 0;
-  virtual Task<Result<>> set(std::string_view key, std::string value, std::chrono::milliseconds ttl) = 0;
+  virtual Task<Result<std::vector<std::optional<std::string>>>> get_many(
+      std::span<const std::string> keys) = 0;
+  virtual Task<Result<>> set(std::string_view key, std::string value,
+                             std::chrono::milliseconds ttl) = 0;
   virtual Task<Result<>> remove(std::string_view key) = 0;
   // True when the key was absent: the caller now holds it for `ttl`.
-  virtual Task<Result<bool>> set_if_absent(std::string_view key, std::string value, std::chrono::milliseconds ttl) = 0;
-  // Token bucket: `rate` tokens a second up to `burst`; takes `cost` tokens when it has them. cost 0 only asks (allowed: a token is there).
-  virtual Task<Result<Taken>> take(std::string_view key, double rate, std::int64_t burst, std::int64_t cost = 1) = 0;
+  virtual Task<Result<bool>> set_if_absent(std::string_view key, std::string value,
+                                           std::chrono::milliseconds ttl) = 0;
+  // Token bucket: `rate` tokens a second up to `burst`; takes `cost` tokens when it has them. cost
+  // 0 only asks (allowed: a token is there).
+  virtual Task<Result<Taken>> take(std::string_view key, double rate, std::int64_t burst,
+                                   std::int64_t cost = 1) = 0;
 };
 
 }  // namespace sv

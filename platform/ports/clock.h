@@ -4,7 +4,8 @@
 
 namespace sv {
 
-// The time that rules decide by: UTC milliseconds since 1970. Thread-safe. Tests use ManualClock (platform/testing).
+// The time that rules decide by: UTC milliseconds since 1970. Thread-safe. Tests use ManualClock
+// (platform/testing).
 class Clock {
  public:
   virtual ~Clock() = default;

@@ -13,7 +13,8 @@
 
 namespace sv {
 
-// A state event carries id + revision (the consumer reads the state); a fact event carries the fact in `payload` (JSON).
+// A state event carries id + revision (the consumer reads the state); a fact event carries the fact
+// in `payload` (JSON).
 struct Event {
   std::int64_t id = 0;  // assigned by the outbox
   std::string topic;    // "video.changed"
@@ -30,14 +31,17 @@ struct Event {
   }
 };
 
-// At least once; in order per key; an event that commits late with a lower number is still delivered. Consumers are idempotent.
+// At least once; in order per key; an event that commits late with a lower number is still
+// delivered. Consumers are idempotent.
 class EventBus {
  public:
-  // Applies a batch; an error (or exception) leaves the position where it was and the batch is delivered again after a pause.
+  // Applies a batch; an error (or exception) leaves the position where it was and the batch is
+  // delivered again after a pause.
   using Consumer = std::function<Task<Result<>>(const std::vector<Event>&)>;
 
   virtual ~EventBus() = default;
-  // Part of the state change's transaction (outbox). `tx` belongs to the database given for `source` at construction.
+  // Part of the state change's transaction (outbox). `tx` belongs to the database given for
+  // `source` at construction.
   virtual Result<> publish(sql::Tx& tx, Event event) = 0;
   // `name` identifies the durable position; `topics` are exact names. Call before start().
   virtual void subscribe(std::string name, std::vector<std::string> topics, Consumer consumer) = 0;

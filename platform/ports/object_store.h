@@ -20,8 +20,9 @@ struct ObjectInfo {
   std::int64_t modified_ms = 0;
 };
 
-// Streams one object in. Nothing is visible under the key before commit() returns; dropping the writer without commit() discards
-// what a non-resumable put wrote. A full disk is Errc::storage_full. One caller at a time.
+// Streams one object in. Nothing is visible under the key before commit() returns; dropping the
+// writer without commit() discards what a non-resumable put wrote. A full disk is
+// Errc::storage_full. One caller at a time.
 class ObjectWriter {
  public:
   virtual ~ObjectWriter() = default;
@@ -41,22 +42,28 @@ class ObjectReader {
   virtual int native_handle() const = 0;
 };
 
-// Blobs by key: "videos/<id>/<rev>/720.mp4"; [a-z0-9._-] segments, no "..", ≤ 512 bytes (else Errc::internal). Thread-safe.
+// Blobs by key: "videos/<id>/<rev>/720.mp4"; [a-z0-9._-] segments, no "..", ≤ 512 bytes (else
+// Errc::internal). Thread-safe.
 class ObjectStore {
  public:
   virtual ~ObjectStore() = default;
   virtual Task<Result<std::unique_ptr<ObjectWriter>>> put(std::string key) = 0;
-  // Continues the part left by an earlier append() of this key, at its durable offset (0 when there is none).
+  // Continues the part left by an earlier append() of this key, at its durable offset (0 when there
+  // is none).
   virtual Task<Result<std::unique_ptr<ObjectWriter>>> append(std::string key) = 0;
   virtual Task<Result<>> discard_append(std::string key) = 0;
-  virtual Task<Result<std::unique_ptr<ObjectReader>>> open(std::string key) = 0;  // absent: Errc::not_found
+  virtual Task<Result<std::unique_ptr<ObjectReader>>> open(
+      std::string key) = 0;  // absent: Errc::not_found
   virtual Task<Result<ObjectInfo>> head(std::string key) = 0;
   virtual Task<Result<>> remove(std::string key) = 0;  // absent: success
   virtual Task<Result<std::vector<ObjectInfo>>> list(std::string prefix) = 0;
-  // Local files, for programs that need them (ffmpeg). `import_file` moves the file in, durable when it returns.
+  // Local files, for programs that need them (ffmpeg). `import_file` moves the file in, durable
+  // when it returns.
   virtual Task<Result<>> import_file(std::filesystem::path from, std::string key) = 0;
-  // A readable local path of the object: its own file where the store has one (do not write), else a copy at `scratch`.
-  virtual Task<Result<std::filesystem::path>> local_copy(std::string key, std::filesystem::path scratch) = 0;
+  // A readable local path of the object: its own file where the store has one (do not write), else
+  // a copy at `scratch`.
+  virtual Task<Result<std::filesystem::path>> local_copy(std::string key,
+                                                         std::filesystem::path scratch) = 0;
 };
 
 }  // namespace sv

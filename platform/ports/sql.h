@@ -23,9 +23,11 @@ struct Blob {
 };
 
 // A parameter or a cell. Lists are for `= any($n)` only.
-using Value = std::variant<std::monostate, std::int64_t, double, std::string, Blob, std::vector<std::int64_t>, std::vector<std::string>>;
+using Value = std::variant<std::monostate, std::int64_t, double, std::string, Blob,
+                           std::vector<std::int64_t>, std::vector<std::string>>;
 
-// Params{1, "text", id, nullptr, std::optional<…>}: integers, bool, strong ids, strings, Blob, lists of i64 or text.
+// Params{1, "text", id, nullptr, std::optional<…>}: integers, bool, strong ids, strings, Blob,
+// lists of i64 or text.
 class Params {
  public:
   Params() = default;
@@ -53,7 +55,9 @@ class Params {
                          { v.value } -> std::convertible_to<std::int64_t>;
                        })
       return static_cast<std::int64_t>(v.value);
-    else if constexpr (std::is_convertible_v<T, std::string_view> && !std::is_same_v<D, std::string>) return std::string(std::string_view(v));
+    else if constexpr (std::is_convertible_v<T, std::string_view> &&
+                       !std::is_same_v<D, std::string>)
+      return std::string(std::string_view(v));
     else return Value(std::forward<T>(v));
   }
 
@@ -61,23 +65,33 @@ class Params {
   std::vector<Value> values_;
 };
 
-// A result set held in memory, row by row. Reading a cell as the wrong type throws std::bad_variant_access (a bug, not a condition).
+// A result set held in memory, row by row. Reading a cell as the wrong type throws
+// std::bad_variant_access (a bug, not a condition).
 class Rows {
  public:
   Rows() = default;
-  Rows(std::size_t columns, std::vector<Value> cells) : columns_(columns), cells_(std::move(cells)) {}
+  Rows(std::size_t columns, std::vector<Value> cells)
+      : columns_(columns), cells_(std::move(cells)) {}
   std::size_t size() const { return columns_ == 0 ? 0 : cells_.size() / columns_; }
   bool empty() const { return size() == 0; }
   bool is_null(std::size_t row, std::size_t col) const { return at(row, col).index() == 0; }
-  std::int64_t i64(std::size_t row, std::size_t col) const { return std::get<std::int64_t>(at(row, col)); }
-  std::int64_t i64_or(std::size_t row, std::size_t col, std::int64_t other) const { return is_null(row, col) ? other : i64(row, col); }
+  std::int64_t i64(std::size_t row, std::size_t col) const {
+    return std::get<std::int64_t>(at(row, col));
+  }
+  std::int64_t i64_or(std::size_t row, std::size_t col, std::int64_t other) const {
+    return is_null(row, col) ? other : i64(row, col);
+  }
   double f64(std::size_t row, std::size_t col) const {
     const Value& v = at(row, col);
     return v.index() == 1 ? static_cast<double>(std::get<std::int64_t>(v)) : std::get<double>(v);
   }
   bool boolean(std::size_t row, std::size_t col) const { return i64(row, col) != 0; }
-  const std::string& text(std::size_t row, std::size_t col) const { return std::get<std::string>(at(row, col)); }
-  const std::string& blob(std::size_t row, std::size_t col) const { return std::get<Blob>(at(row, col)).bytes; }
+  const std::string& text(std::size_t row, std::size_t col) const {
+    return std::get<std::string>(at(row, col));
+  }
+  const std::string& blob(std::size_t row, std::size_t col) const {
+    return std::get<Blob>(at(row, col)).bytes;
+  }
   const Value& at(std::size_t row, std::size_t col) const { return cells_[row * columns_ + col]; }
 
  private:
@@ -85,30 +99,40 @@ class Rows {
   std::vector<Value> cells_;
 };
 
-// An open write transaction. Used only inside the function handed to Database::write, on the thread that runs it.
+// An open write transaction. Used only inside the function handed to Database::write, on the thread
+// that runs it.
 // A failed statement makes the whole work fail: return its error.
 class Tx {
  public:
   virtual ~Tx() = default;
   virtual Result<Rows> query(std::string_view sql, const Params& params = {}) = 0;
-  virtual Result<std::int64_t> execute(std::string_view sql, const Params& params = {}) = 0;  // rows changed
-  virtual Result<std::int64_t> execute_many(std::string_view sql, const std::vector<Params>& rows) = 0;
-  // Runs after the COMMIT that makes this work durable and before its caller is answered; not at all when it rolls back.
-  // For dropping cache entries: a read that follows the answer must see the write. Must not block or throw.
+  virtual Result<std::int64_t> execute(std::string_view sql,
+                                       const Params& params = {}) = 0;  // rows changed
+  virtual Result<std::int64_t> execute_many(std::string_view sql,
+                                            const std::vector<Params>& rows) = 0;
+  // Runs after the COMMIT that makes this work durable and before its caller is answered; not at
+  // all when it rolls back.
+  // For dropping cache entries: a read that follows the answer must see the write. Must not block
+  // or throw.
   virtual void on_commit(std::function<void()> then) = 0;
 };
 
-// One service's own tables. Thread-safe. SQL is portable between SQLite and PostgreSQL: `$n`, ON CONFLICT, RETURNING;
-// a list is one parameter written `= any($1)`. Unique violations are Errc::conflict with the token "unique_violation";
-// a full disk is Errc::storage_full; a lost server is Errc::unavailable; anything else is Errc::internal.
+// One service's own tables. Thread-safe. SQL is portable between SQLite and PostgreSQL: `$n`, ON
+// CONFLICT, RETURNING;
+// a list is one parameter written `= any($1)`. Unique violations are Errc::conflict with the token
+// "unique_violation";
+// a full disk is Errc::storage_full; a lost server is Errc::unavailable; anything else is
+// Errc::internal.
 class Database {
  public:
   virtual ~Database() = default;
 
-  // One read statement on the latest committed state. `sql` must outlive the await (named constants do).
+  // One read statement on the latest committed state. `sql` must outlive the await (named constants
+  // do).
   virtual Task<Result<Rows>> query(std::string_view sql, Params params = {}) = 0;
 
-  // Runs `work` (Result<T>(Tx&), a plain function, maybe run again) in one transaction and answers after the COMMIT.
+  // Runs `work` (Result<T>(Tx&), a plain function, maybe run again) in one transaction and answers
+  // after the COMMIT.
   // Work of many callers shares one COMMIT; one that returns an error is rolled back alone.
   template <class F, class R = std::invoke_result_t<F, Tx&>>
   Task<R> write(const Ctx&, F work) {
@@ -128,8 +152,9 @@ class Database {
   virtual std::uint64_t statements() const = 0;
 };
 
-// A numbered migration, text embedded in the binary: {"user/0001_accounts.sql", "CREATE TABLE …"}. `{id} {int} {bool} {text}
-// {bytes}` are expanded by the adapter. Applied in name order under a lock, each in one transaction, its checksum recorded.
+// A numbered migration, text embedded in the binary: {"user/0001_accounts.sql", "CREATE TABLE …"}.
+// `{id} {int} {bool} {text} {bytes}` are expanded by the adapter. Applied in name order under a
+// lock, each in one transaction, its checksum recorded.
 struct Migration {
   std::string_view name;
   std::string_view sql;

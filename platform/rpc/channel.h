@@ -8,12 +8,14 @@
 
 namespace sv::rpc {
 
-// A way to one service. `payload` is a whole Thrift message (head and arguments); the answer is the whole reply or exception
-// message. Fails with `unavailable` when nobody could be reached and `deadline_exceeded` when ctx.deadline passed. Any thread.
+// A way to one service. `payload` is a whole Thrift message (head and arguments); the answer is the
+// whole reply or exception message. Fails with `unavailable` when nobody could be reached and
+// `deadline_exceeded` when ctx.deadline passed. Any thread.
 class Channel {
  public:
   virtual ~Channel() = default;
-  virtual Task<Result<std::string>> call(const Ctx& ctx, std::string_view method, std::string payload) = 0;
+  virtual Task<Result<std::string>> call(const Ctx& ctx, std::string_view method,
+                                         std::string payload) = 0;
 };
 
 }  // namespace sv::rpc

@@ -8,13 +8,15 @@
 
 #include "platform/core/error.h"
 
-// JSON of the generated structs. Each has `write_json(std::string&, const T&)` and `read_fields(json::In&, T&)` in its namespace.
+// JSON of the generated structs. Each has `write_json(std::string&, const T&)` and
+// `read_fields(json::In&, T&)` in its namespace.
 namespace sv::json {
 
 class In;
 using Fill = void (*)(In&, void*);
 Result<> parse_body(std::string_view body, Fill fill, void* into);
-Result<> parse_params(std::span<const std::pair<std::string, std::string>> params, Fill fill, void* into);
+Result<> parse_params(std::span<const std::pair<std::string, std::string>> params, Fill fill,
+                      void* into);
 
 template <class T>
 void fill(In& in, void* into) {
@@ -25,7 +27,8 @@ void fill(In& in, void* into) {
 
 namespace sv {
 
-// Parses and validates; the first problem names its field (docs/idl.md). An empty body is an empty object.
+// Parses and validates; the first problem names its field (docs/idl.md). An empty body is an empty
+// object.
 template <class T>
 Result<T> read_json(std::string_view body) {
   T v{};
@@ -49,7 +52,8 @@ void write_json(std::string& out, const std::vector<T>& list) {
     std::size_t before = out.size();
     write_json(out, list[i]);
     // Entities of one page are about the same size: one allocation for all of them.
-    if (i == 0 && list.size() > 1) out.reserve(out.size() + (out.size() - before) * 5 / 4 * (list.size() - 1) + 64);
+    if (i == 0 && list.size() > 1)
+      out.reserve(out.size() + (out.size() - before) * 5 / 4 * (list.size() - 1) + 64);
   }
   out += ']';
 }

@@ -19,7 +19,10 @@ std::optional<std::size_t> count_characters(std::string_view s) {
       ++i;
       continue;
     }
-    std::size_t more = c >= 0xc2 && c <= 0xdf ? 1 : (c & 0xf0) == 0xe0 ? 2 : c >= 0xf0 && c <= 0xf4 ? 3 : 0;
+    std::size_t more = c >= 0xc2 && c <= 0xdf   ? 1
+                       : (c & 0xf0) == 0xe0     ? 2
+                       : c >= 0xf0 && c <= 0xf4 ? 3
+                                                : 0;
     if (more == 0 || s.size() - i <= more) return std::nullopt;
     std::uint32_t code = c & (0x3fu >> more);
     for (std::size_t k = 1; k <= more; ++k) {
@@ -38,13 +41,15 @@ namespace {
 
 std::string_view view(const bj::string& s) { return {s.data(), s.size()}; }
 
-// Compiled once per thread; the patterns are literals of the generated code. std::regex recurses per character, so long texts never reach it.
+// Compiled once per thread; the patterns are literals of the generated code. std::regex recurses
+// per character, so long texts never reach it.
 bool matches(const char* pattern, const std::string& s) {
   constexpr std::size_t kLongest = 1024;
   if (s.size() > kLongest) return false;
   thread_local std::unordered_map<const char*, std::regex> compiled;
   auto it = compiled.find(pattern);
-  if (it == compiled.end()) it = compiled.emplace(pattern, std::regex(pattern, std::regex::ECMAScript)).first;
+  if (it == compiled.end())
+    it = compiled.emplace(pattern, std::regex(pattern, std::regex::ECMAScript)).first;
   return std::regex_match(s, it->second);
 }
 
@@ -70,7 +75,8 @@ Result<> run(const bj::object& object, bool text, Fill fill, void* into) {
 Result<> parse_body(std::string_view body, Fill fill, void* into) {
   unsigned char buffer[4096];
   bj::monotonic_resource memory(buffer, sizeof buffer);
-  if (body.find_first_not_of(" \t\r\n") == body.npos) return run(bj::object(&memory), false, fill, into);
+  if (body.find_first_not_of(" \t\r\n") == body.npos)
+    return run(bj::object(&memory), false, fill, into);
   bj::parse_options options;
   options.allow_invalid_utf8 = true;  // found later, field by field, so that the error can name it
   bj::error_code ec;
@@ -80,7 +86,8 @@ Result<> parse_body(std::string_view body, Fill fill, void* into) {
   return run(value.get_object(), false, fill, into);
 }
 
-Result<> parse_params(std::span<const std::pair<std::string, std::string>> params, Fill fill, void* into) {
+Result<> parse_params(std::span<const std::pair<std::string, std::string>> params, Fill fill,
+                      void* into) {
   bj::object object;
   for (const auto& [name, value] : params) object[name] = value;
   return run(object, true, fill, into);
@@ -133,7 +140,9 @@ void In::read(const Rule& rule, const Value& in, double& v) {
   if (!std::isfinite(v)) problem(rule, "out_of_range");
 }
 
-void In::read(const Rule& rule, const Value& in, std::int64_t& v) { v = std::min(integer(rule, in, Rule::kLow, Rule::kHigh), rule.cap); }
+void In::read(const Rule& rule, const Value& in, std::int64_t& v) {
+  v = std::min(integer(rule, in, Rule::kLow, Rule::kHigh), rule.cap);
+}
 
 std::int64_t In::integer(const Rule& rule, const Value& in, std::int64_t low, std::int64_t high) {
   std::int64_t v = 0;
@@ -231,7 +240,8 @@ In::Items::Items(In& in, const Rule& rule, const Value& from, bool object) : x_s
 In::Items::~Items() { delete x_store; }
 
 const bj::value& In::Items::operator[](std::size_t i) const {
-  return x_store->object != nullptr ? (x_store->object->begin() + i)->value() : (*x_store->array)[i];
+  return x_store->object != nullptr ? (x_store->object->begin() + i)->value()
+                                    : (*x_store->array)[i];
 }
 
 const bj::value& In::Items::key(std::size_t i) {

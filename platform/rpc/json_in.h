@@ -22,7 +22,8 @@ namespace sv::json {
 
 // What the IDL says about one field. A limit that is not given is the type's own.
 struct Rule {
-  static constexpr std::int64_t kLow = std::numeric_limits<std::int64_t>::min(), kHigh = std::numeric_limits<std::int64_t>::max();
+  static constexpr std::int64_t kLow = std::numeric_limits<std::int64_t>::min(),
+                                kHigh = std::numeric_limits<std::int64_t>::max();
   std::string_view name;
   bool must = false;
   std::int64_t len_min = 0, len_max = kHigh;  // characters of a string, items of a list
@@ -32,11 +33,13 @@ struct Rule {
   std::string_view one_of{};  // separated by '|'
 };
 
-// Reads the fields of one object, in the order of the IDL; keeps the first problem and ignores what comes after it.
+// Reads the fields of one object, in the order of the IDL; keeps the first problem and ignores what
+// comes after it.
 // `text` mode (a query): every value is a string that is parsed as the field's type.
 class In {
  public:
-  In(const boost::json::object& object, bool text, std::optional<Error>& error) : x_object(object), x_text(text), x_error(error) {}
+  In(const boost::json::object& object, bool text, std::optional<Error>& error)
+      : x_object(object), x_text(text), x_error(error) {}
 
   template <class T>
   void field(const Rule& rule, T& v) {
@@ -53,7 +56,8 @@ class In {
  private:
   using Value = boost::json::value;
   template <class T>
-  static constexpr bool kTextual = std::is_same_v<T, std::string> || std::is_same_v<T, std::optional<std::string>>;
+  static constexpr bool kTextual =
+      std::is_same_v<T, std::string> || std::is_same_v<T, std::optional<std::string>>;
 
   const Value* find(const Rule& rule) const;  // null when absent or `null`
   bool blank(const Value& v) const;           // an empty text in a query: `?page=`

@@ -18,9 +18,16 @@ struct MessageHead {
   std::int32_t seqid = 0;
 };
 
-enum class ExceptionType : std::int32_t { unknown_method = 1, bad_type = 2, internal = 6, protocol = 7, unknown_service = 20 };
+enum class ExceptionType : std::int32_t {
+  unknown_method = 1,
+  bad_type = 2,
+  internal = 6,
+  protocol = 7,
+  unknown_service = 20
+};
 
-// What a server answers: `close` asks to end the connection after it; an empty payload is no answer.
+// What a server answers: `close` asks to end the connection after it; an empty payload is no
+// answer.
 struct Served {
   std::string payload;
   bool close = false;
@@ -31,8 +38,8 @@ bool read_head(Reader& in, MessageHead& head);
 
 std::string exception_message(const MessageHead& call, ExceptionType type, std::string_view text);
 
-// The reply to `method`, up to its result struct. An exception message becomes an Error: a method or service that the peer does not
-// know is `unavailable`, everything else `internal`.
+// The reply to `method`, up to its result struct. An exception message becomes an Error: a method
+// or service that the peer does not know is `unavailable`, everything else `internal`.
 Result<Reader> open_reply(std::string_view payload, std::string_view method, std::int32_t seqid);
 
 }  // namespace sv::rpc

@@ -13,8 +13,9 @@
 
 #include "platform/core/ids.h"
 
-// Strict Thrift binary protocol (docs/wire.md). Writing appends to a string and cannot fail. Reading never trusts a length: the
-// first error ends the input, everything read after it is zero or empty, and `ok()` tells.
+// Strict Thrift binary protocol (docs/wire.md). Writing appends to a string and cannot fail.
+// Reading never trusts a length: the first error ends the input, everything read after it is zero
+// or empty, and `ok()` tells.
 namespace sv::rpc {
 
 enum Type : std::uint8_t {
@@ -63,7 +64,9 @@ template <class T>
 inline constexpr Type kTypeOf = type_of(static_cast<const T*>(nullptr));
 
 // A field's id and type in one number, so that a reader is one switch.
-constexpr std::uint32_t field_key(std::uint16_t id, Type type) { return (static_cast<std::uint32_t>(id) << 8) | type; }
+constexpr std::uint32_t field_key(std::uint16_t id, Type type) {
+  return (static_cast<std::uint32_t>(id) << 8) | type;
+}
 
 // --- writing
 
@@ -71,16 +74,25 @@ template <class U>
 void put_big_endian(std::string& out, U v) {
   static_assert(std::is_unsigned_v<U>);
   char buf[sizeof(U)];
-  for (std::size_t i = 0; i < sizeof(U); ++i) buf[i] = static_cast<char>(v >> (8 * (sizeof(U) - 1 - i)));
+  for (std::size_t i = 0; i < sizeof(U); ++i)
+    buf[i] = static_cast<char>(v >> (8 * (sizeof(U) - 1 - i)));
   out.append(buf, sizeof buf);
 }
 
 inline void write(std::string& out, bool v) { out += v ? '\1' : '\0'; }
 inline void write(std::string& out, std::int8_t v) { out += static_cast<char>(v); }
-inline void write(std::string& out, std::int16_t v) { put_big_endian(out, static_cast<std::uint16_t>(v)); }
-inline void write(std::string& out, std::int32_t v) { put_big_endian(out, static_cast<std::uint32_t>(v)); }
-inline void write(std::string& out, std::int64_t v) { put_big_endian(out, static_cast<std::uint64_t>(v)); }
-inline void write(std::string& out, double v) { put_big_endian(out, std::bit_cast<std::uint64_t>(v)); }
+inline void write(std::string& out, std::int16_t v) {
+  put_big_endian(out, static_cast<std::uint16_t>(v));
+}
+inline void write(std::string& out, std::int32_t v) {
+  put_big_endian(out, static_cast<std::uint32_t>(v));
+}
+inline void write(std::string& out, std::int64_t v) {
+  put_big_endian(out, static_cast<std::uint64_t>(v));
+}
+inline void write(std::string& out, double v) {
+  put_big_endian(out, std::bit_cast<std::uint64_t>(v));
+}
 inline void write(std::string& out, std::string_view v) {
   put_big_endian(out, static_cast<std::uint32_t>(v.size()));
   out.append(v);
@@ -128,7 +140,8 @@ void write(std::string& out, const std::map<K, V>& v) {
 
 template <class T>
 void write_field(std::string& out, std::uint16_t id, const T& v) {
-  const char head[3] = {static_cast<char>(kTypeOf<T>), static_cast<char>(id >> 8), static_cast<char>(id)};
+  const char head[3] = {static_cast<char>(kTypeOf<T>), static_cast<char>(id >> 8),
+                        static_cast<char>(id)};
   out.append(head, sizeof head);
   write(out, v);
 }
@@ -144,13 +157,18 @@ inline constexpr int kMaxDepth = 64;
 
 class Reader {
  public:
-  // Reads from `bytes`, which must outlive the reader. What is decoded may take 16 × bytes + 1 MiB of memory, no more: a list
-  // of a million empty structs is a million bytes on the wire and would be a gigabyte here.
+  // Reads from `bytes`, which must outlive the reader. What is decoded may take 16 × bytes + 1 MiB
+  // of memory, no more: a list of a million empty structs is a million bytes on the wire and would
+  // be a gigabyte here.
   explicit Reader(std::string_view bytes)
-      : x_at(bytes.data()), x_end(bytes.data() + bytes.size()), x_budget(16 * bytes.size() + (std::size_t{1} << 20)) {}
+      : x_at(bytes.data()),
+        x_end(bytes.data() + bytes.size()),
+        x_budget(16 * bytes.size() + (std::size_t{1} << 20)) {}
 
   bool ok() const { return x_ok; }
-  bool truncated() const { return x_truncated; }  // the error was that the input ended; more bytes could mend it
+  bool truncated() const {
+    return x_truncated;
+  }  // the error was that the input ended; more bytes could mend it
   std::size_t left() const { return static_cast<std::size_t>(x_end - x_at); }
 
   // The next field of the struct being read; false at its end or after an error.
@@ -201,7 +219,8 @@ class Reader {
   template <class K, class V>
   void get(std::map<K, V>& v) {
     v.clear();
-    for (std::uint32_t n = pairs(kTypeOf<K>, kTypeOf<V>, sizeof(K) + sizeof(V) + kNode); n > 0 && x_ok; --n) {
+    for (std::uint32_t n = pairs(kTypeOf<K>, kTypeOf<V>, sizeof(K) + sizeof(V) + kNode);
+         n > 0 && x_ok; --n) {
       K key{};
       get(key);
       get(v[std::move(key)]);
@@ -244,11 +263,14 @@ class Reader {
       return 0;
     }
     U v = 0;
-    for (std::size_t i = 0; i < sizeof(U); ++i) v = static_cast<U>((static_cast<std::uint64_t>(v) << 8) | static_cast<unsigned char>(x_at[i]));
+    for (std::size_t i = 0; i < sizeof(U); ++i)
+      v = static_cast<U>((static_cast<std::uint64_t>(v) << 8) |
+                         static_cast<unsigned char>(x_at[i]));
     x_at += sizeof(U);
     return v;
   }
-  // Read a container's head. They answer how many elements to read: none when the element type is a foreign one (those are skipped).
+  // Read a container's head. They answer how many elements to read: none when the element type is a
+  // foreign one (those are skipped).
   std::uint32_t elements(Type want, std::size_t memory);
   std::uint32_t pairs(Type key, Type value, std::size_t memory);
   std::uint32_t size(std::size_t least);

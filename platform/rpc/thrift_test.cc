@@ -83,7 +83,8 @@ TEST(Thrift, KnownFieldsOfAnotherTypeAreSkipped) {
 
 TEST(Thrift, NegativeAndImpossibleSizesAreErrors) {
   for (std::string_view size :
-       {std::string_view("\xff\xff\xff\xff", 4), std::string_view("\x7f\xff\xff\xff", 4), std::string_view("\0\0\0\x05", 4)}) {
+       {std::string_view("\xff\xff\xff\xff", 4), std::string_view("\x7f\xff\xff\xff", 4),
+        std::string_view("\0\0\0\x05", 4)}) {
     EXPECT_FALSE(reads(std::string("\x0f\0\1\x0c", 4) + std::string(size)));
     EXPECT_FALSE(reads(std::string("\x0b\0\x09", 3) + std::string(size)));
     EXPECT_FALSE(reads(std::string("\x0d\0\x09\x0b\x0a", 5) + std::string(size)));
@@ -127,7 +128,9 @@ TEST(Message, RepliesToOtherCallsAreRefused) {
 
 TEST(Message, ExceptionsBecomeErrors) {
   MessageHead call{.method = "Login", .seqid = 1};
-  auto of = [&](ExceptionType t) { return open_reply(exception_message(call, t, "why"), "Login", 1).error(); };
+  auto of = [&](ExceptionType t) {
+    return open_reply(exception_message(call, t, "why"), "Login", 1).error();
+  };
   EXPECT_EQ(of(ExceptionType::unknown_method).code, Errc::unavailable);
   EXPECT_EQ(of(ExceptionType::unknown_service).code, Errc::unavailable);
   EXPECT_EQ(of(ExceptionType::internal).code, Errc::internal);

@@ -11,7 +11,12 @@ namespace {
 constexpr std::uint16_t kMagic = 0x1000;
 constexpr std::uint16_t kThriftVersion = 0x8001;
 constexpr std::uint16_t kStreaming = 0x02 | 0x08;  // flags of streams, which are not served
-enum Info : std::uint8_t { kPadding = 0x00, kStringPairs = 0x01, kIntPairs = 0x10, kAclToken = 0x11 };
+enum Info : std::uint8_t {
+  kPadding = 0x00,
+  kStringPairs = 0x01,
+  kIntPairs = 0x10,
+  kAclToken = 0x11
+};
 
 // Reads big-endian numbers and short texts; sticky failure.
 struct Cursor {
@@ -42,12 +47,15 @@ struct Cursor {
   }
 };
 
-std::uint32_t peek(std::string_view s, std::size_t at, std::size_t bytes) { return Cursor{s.substr(at)}.number(bytes); }
+std::uint32_t peek(std::string_view s, std::size_t at, std::size_t bytes) {
+  return Cursor{s.substr(at)}.number(bytes);
+}
 
 bool parse_info(std::string_view info, TtHeader& header) {
   Cursor in{info};
   std::uint32_t protocol = in.number(1);
-  for (std::uint32_t n = in.number(1); n > 0 && in.ok; --n) in.number(1);  // transforms: none is known, none is applied
+  for (std::uint32_t n = in.number(1); n > 0 && in.ok; --n)
+    in.number(1);  // transforms: none is known, none is applied
   if (protocol != 0) return false;
   while (in.ok && !in.rest.empty()) {
     switch (in.number(1)) {
@@ -95,7 +103,8 @@ FrameStatus parse_ttheader(std::string_view input, Frame& frame) {
 }
 
 // Nothing says how long a buffered message is: it is walked to its end.
-FrameStatus parse_buffered(std::string_view input, Frame& frame, std::size_t& need, std::size_t cap) {
+FrameStatus parse_buffered(std::string_view input, Frame& frame, std::size_t& need,
+                           std::size_t cap) {
   Reader in(input);
   MessageHead head;
   if (read_head(in, head)) {
@@ -154,7 +163,8 @@ FrameStatus parse_frame(std::string_view input, Frame& frame, std::size_t& need,
   return FrameStatus::ready;
 }
 
-bool write_frame(std::string& out, Framing framing, const TtHeader& header, std::string_view payload) {
+bool write_frame(std::string& out, Framing framing, const TtHeader& header,
+                 std::string_view payload) {
   if (framing == Framing::buffered) {
     out += payload;
     return true;

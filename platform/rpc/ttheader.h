@@ -6,7 +6,8 @@
 #include <utility>
 #include <vector>
 
-// How Thrift messages are framed on a connection (docs/wire.md). Pure functions: bytes in, frame out; no I/O.
+// How Thrift messages are framed on a connection (docs/wire.md). Pure functions: bytes in, frame
+// out; no I/O.
 namespace sv::rpc {
 
 enum class Framing : std::uint8_t { ttheader, ttheader_framed, framed, buffered };
@@ -47,12 +48,16 @@ enum class FrameStatus : std::uint8_t { ready, need_more, broken };
 inline constexpr std::size_t kMaxFrame = 64u << 20;
 inline constexpr std::size_t kMaxHeader = 262'140;
 
-// Looks for one whole frame at the start of `input`. need_more: read until at least `need` bytes are there, which never exceeds
-// `cap` + 4. broken: close the connection without an answer (not a frame, larger than `cap`, or a kind that is not served: streaming).
-FrameStatus parse_frame(std::string_view input, Frame& frame, std::size_t& need, std::size_t cap = kMaxFrame);
+// Looks for one whole frame at the start of `input`. need_more: read until at least `need` bytes
+// are there, which never exceeds `cap` + 4. broken: close the connection without an answer (not a
+// frame, larger than `cap`, or a kind that is not served: streaming).
+FrameStatus parse_frame(std::string_view input, Frame& frame, std::size_t& need,
+                        std::size_t cap = kMaxFrame);
 
-// Appends one frame, answering in the framing of the request. The header is ignored by the framings without one.
+// Appends one frame, answering in the framing of the request. The header is ignored by the framings
+// without one.
 // False, and nothing appended, when a text or the whole header is too long for its length field.
-bool write_frame(std::string& out, Framing framing, const TtHeader& header, std::string_view payload);
+bool write_frame(std::string& out, Framing framing, const TtHeader& header,
+                 std::string_view payload);
 
 }  // namespace sv::rpc

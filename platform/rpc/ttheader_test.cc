@@ -14,11 +14,13 @@ std::string bytes(std::string_view hex) {
   std::string digits, out;
   for (char c : hex)
     if (std::isxdigit(static_cast<unsigned char>(c)) != 0) digits += c;
-  for (std::size_t i = 0; i + 1 < digits.size(); i += 2) out += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
+  for (std::size_t i = 0; i + 1 < digits.size(); i += 2)
+    out += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
   return out;
 }
 
-const std::string kCall = bytes("80010001 0000000b 566572696679546f6b656e 00000001 0b0001 00000003 746f6b 00");
+const std::string kCall =
+    bytes("80010001 0000000b 566572696679546f6b656e 00000001 0b0001 00000003 746f6b 00");
 const std::string kReply = bytes("80010002 0000000b 566572696679546f6b656e 00000001 02 0000 01 00");
 
 struct Golden {
@@ -29,12 +31,21 @@ struct Golden {
 };
 
 std::vector<Golden> goldens() {
-  const std::string boom =
-      bytes("80010003 0000000b 566572696679546f6b656e 00000001 0b0001 0000000f 62697a206572726f723a20626f6f6d 080002 00000006 00");
+  const std::string boom = bytes(
+      "80010003 0000000b 566572696679546f6b656e 00000001 0b0001 0000000f "
+      "62697a206572726f723a20626f6f6d 080002 00000006 00");
   const std::string empty = bytes("80010002 0000000b 566572696679546f6b656e 00000001 00");
   return {
-      {"call as a Go gateway sends it", Framing::ttheader, {.seqid = 1}, kCall, bytes("00000030 1000 0000 00000001 0001 00000000") + kCall},
-      {"reply as a Go server sends it", Framing::ttheader, {.seqid = 1}, kReply, bytes("0000002a 1000 0000 00000001 0001 00000000") + kReply},
+      {"call as a Go gateway sends it",
+       Framing::ttheader,
+       {.seqid = 1},
+       kCall,
+       bytes("00000030 1000 0000 00000001 0001 00000000") + kCall},
+      {"reply as a Go server sends it",
+       Framing::ttheader,
+       {.seqid = 1},
+       kReply,
+       bytes("0000002a 1000 0000 00000001 0001 00000000") + kReply},
       {"length inside the payload",
        Framing::ttheader_framed,
        {.seqid = 1},
@@ -49,13 +60,21 @@ std::vector<Golden> goldens() {
        Framing::ttheader,
        {.seqid = 1, .strings = {{"isn", "UserService"}}},
        kCall,
-       bytes("00000044 1000 0000 00000001 0006 0000 01 0001 0003 69736e 000b 5573657253657276696365 00") + kCall},
-      {"exception", Framing::ttheader, {.seqid = 1}, boom, bytes("00000043 1000 0000 00000001 0001 00000000") + boom},
+       bytes("00000044 1000 0000 00000001 0006 0000 01 0001 0003 69736e 000b "
+             "5573657253657276696365 00") +
+           kCall},
+      {"exception",
+       Framing::ttheader,
+       {.seqid = 1},
+       boom,
+       bytes("00000043 1000 0000 00000001 0001 00000000") + boom},
       {"business status",
        Framing::ttheader,
        {.seqid = 1, .ints = {{kMessageType, "2"}}, .strings = {{"biz-status", "404"}}},
        empty,
-       bytes("00000042 1000 0000 00000001 0008 0000 01 0001 000a 62697a2d737461747573 0003 343034 10 0001 0016 0001 32 0000") + empty},
+       bytes("00000042 1000 0000 00000001 0008 0000 01 0001 000a 62697a2d737461747573 0003 343034 "
+             "10 0001 0016 0001 32 0000") +
+           empty},
       {"framed", Framing::framed, {}, kCall, bytes("00000022") + kCall},
       {"buffered", Framing::buffered, {}, kCall, kCall},
   };
@@ -74,7 +93,9 @@ TEST(TtHeader, ReadsGoldenFramesWholeAndByteByByte) {
     Frame frame;
     std::size_t need = 0;
     for (std::size_t n = 0; n < g.frame.size(); ++n) {
-      ASSERT_EQ(parse_frame(std::string_view(g.frame).substr(0, n), frame, need), FrameStatus::need_more) << g.name << " " << n;
+      ASSERT_EQ(parse_frame(std::string_view(g.frame).substr(0, n), frame, need),
+                FrameStatus::need_more)
+          << g.name << " " << n;
       ASSERT_GT(need, n);
       ASSERT_LE(need, g.frame.size());
     }
@@ -88,7 +109,8 @@ TEST(TtHeader, ReadsGoldenFramesWholeAndByteByByte) {
 }
 
 TEST(TtHeader, PairsMayRepeatAndTheLastValueOfAKeyCounts) {
-  std::string info = bytes("0000 10 0001 0016 0001 31 00 10 0002 0016 0001 32 000c 0003 353030 11 0002 6869");
+  std::string info =
+      bytes("0000 10 0001 0016 0001 31 00 10 0002 0016 0001 32 000c 0003 353030 11 0002 6869");
   info.resize((info.size() + 3) / 4 * 4);
   std::string head = bytes("1000 0000 00000007");
   put_big_endian(head, static_cast<std::uint16_t>(info.size() / 4));
@@ -108,11 +130,16 @@ TEST(TtHeader, RefusesStreamsUnknownInfoAndSizesBeyondTheCap) {
   Frame frame;
   std::size_t need = 0;
   auto parse = [&](const std::string& s) { return parse_frame(s, frame, need); };
-  EXPECT_EQ(parse(bytes("00000030 1000 0002 00000001 0001 00000000") + kCall), FrameStatus::broken);  // streaming
-  EXPECT_EQ(parse(bytes("00000030 1000 0000 00000001 0001 00000200") + kCall), FrameStatus::broken);  // info block 2
-  EXPECT_EQ(parse(bytes("00000030 1000 0000 00000001 0001 03000000") + kCall), FrameStatus::broken);  // another protocol
-  EXPECT_EQ(parse(bytes("00000030 1000 0000 00000001 ffff 00000000") + kCall), FrameStatus::broken);  // header longer than the frame
-  EXPECT_EQ(parse(bytes("00000030 1000 0000 00000001 0001 00000100") + kCall), FrameStatus::broken);  // pairs cut off
+  EXPECT_EQ(parse(bytes("00000030 1000 0002 00000001 0001 00000000") + kCall),
+            FrameStatus::broken);  // streaming
+  EXPECT_EQ(parse(bytes("00000030 1000 0000 00000001 0001 00000200") + kCall),
+            FrameStatus::broken);  // info block 2
+  EXPECT_EQ(parse(bytes("00000030 1000 0000 00000001 0001 03000000") + kCall),
+            FrameStatus::broken);  // another protocol
+  EXPECT_EQ(parse(bytes("00000030 1000 0000 00000001 ffff 00000000") + kCall),
+            FrameStatus::broken);  // header longer than the frame
+  EXPECT_EQ(parse(bytes("00000030 1000 0000 00000001 0001 00000100") + kCall),
+            FrameStatus::broken);  // pairs cut off
   EXPECT_EQ(parse(bytes("7fffffff 1000 0000")), FrameStatus::broken);
   EXPECT_EQ(parse(bytes("ffffffff 8001 0001")), FrameStatus::broken);
   EXPECT_EQ(parse("GET / HTTP/1.1\r\n"), FrameStatus::broken);
@@ -121,7 +148,8 @@ TEST(TtHeader, RefusesStreamsUnknownInfoAndSizesBeyondTheCap) {
 
 TEST(TtHeader, TooLongTextsAreNotWritten) {
   std::string out;
-  EXPECT_FALSE(write_frame(out, Framing::ttheader, {.strings = {{"k", std::string(70'000, 'x')}}}, kCall));
+  EXPECT_FALSE(
+      write_frame(out, Framing::ttheader, {.strings = {{"k", std::string(70'000, 'x')}}}, kCall));
   TtHeader many;
   for (int i = 0; i < 10; ++i) many.strings.emplace_back("k", std::string(30'000, 'x'));
   EXPECT_FALSE(write_frame(out, Framing::ttheader, many, kCall));

@@ -9,7 +9,8 @@
 
 namespace sv::testing {
 
-// How a suite reaches its service: by direct calls, or through the generated codec as another process would.
+// How a suite reaches its service: by direct calls, or through the generated codec as another
+// process would.
 enum class Way : unsigned char { direct, codec };
 
 // A service's own stub and dispatcher, back to back.
@@ -30,10 +31,14 @@ class Codec final : rpc::Channel {
   Client client_{*this};
 };
 
-inline std::string way_name(const ::testing::TestParamInfo<Way>& info) { return info.param == Way::direct ? "Direct" : "Codec"; }
+inline std::string way_name(const ::testing::TestParamInfo<Way>& info) {
+  return info.param == Way::direct ? "Direct" : "Codec";
+}
 
 }  // namespace sv::testing
 
 // Every TEST_P of the suite runs both ways.
-#define SV_BOTH_WAYS(suite) \
-  INSTANTIATE_TEST_SUITE_P(Ways, suite, ::testing::Values(::sv::testing::Way::direct, ::sv::testing::Way::codec), ::sv::testing::way_name)
+#define SV_BOTH_WAYS(suite)                                                                  \
+  INSTANTIATE_TEST_SUITE_P(                                                                  \
+      Ways, suite, ::testing::Values(::sv::testing::Way::direct, ::sv::testing::Way::codec), \
+      ::sv::testing::way_name)

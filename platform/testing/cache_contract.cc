@@ -51,7 +51,8 @@ TEST_P(CacheContract, OneOfManySettersWins) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([&, t] {
-      if (run_task(cache->set_if_absent("lock", std::to_string(t), 1min)).value_or(false)) ++winners;
+      if (run_task(cache->set_if_absent("lock", std::to_string(t), 1min)).value_or(false))
+        ++winners;
     });
   for (auto& t : threads) t.join();
   EXPECT_EQ(winners, 1);
@@ -86,7 +87,8 @@ TEST_P(CacheContract, AskingTakesNothing) {
 TEST_P(CacheContract, ABucketFillsAgainWithTime) {
   EXPECT_TRUE(run_task(cache->take("fast", 1000, 1))->allowed);
   const auto end = std::chrono::steady_clock::now() + 5s;
-  while (!run_task(cache->take("fast", 1000, 1))->allowed) ASSERT_LT(std::chrono::steady_clock::now(), end);
+  while (!run_task(cache->take("fast", 1000, 1))->allowed)
+    ASSERT_LT(std::chrono::steady_clock::now(), end);
 }
 
 TEST_P(CacheContract, ConcurrentTakersNeverExceedTheBurst) {

@@ -10,12 +10,14 @@ namespace {
 constexpr sql::Migration kMigrations[] = {
     {"contract/0001_items.sql",
      "-- A semicolon in a comment; and 'quotes'.\n"
-     "CREATE TABLE contract_items (id {id}, name {text} NOT NULL UNIQUE, score {int} NOT NULL DEFAULT 0, data {bytes}, hidden {bool});\n"
+     "CREATE TABLE contract_items (id {id}, name {text} NOT NULL UNIQUE, score {int} NOT NULL "
+     "DEFAULT 0, data {bytes}, hidden {bool});\n"
      "INSERT INTO contract_items (id, name) VALUES (1000, 'a;b');\n"},
     {"contract/0002_by_score.sql", "CREATE INDEX contract_items_score ON contract_items (score)"},
 };
 
-constexpr std::string_view kInsert = "INSERT INTO contract_items (id, name, score) VALUES ($1, $2, $3)";
+constexpr std::string_view kInsert =
+    "INSERT INTO contract_items (id, name, score) VALUES ($1, $2, $3)";
 constexpr std::string_view kCount = "SELECT count(*) FROM contract_items";
 
 Result<> insert(sql::Tx& tx, std::int64_t id, std::string name, std::int64_t score = 0) {
@@ -23,7 +25,9 @@ Result<> insert(sql::Tx& tx, std::int64_t id, std::string name, std::int64_t sco
   return {};
 }
 
-Result<> write(sql::Database& db, std::function<Result<>(sql::Tx&)> work) { return run_task(db.run_write(std::move(work))); }
+Result<> write(sql::Database& db, std::function<Result<>(sql::Tx&)> work) {
+  return run_task(db.run_write(std::move(work)));
+}
 
 std::int64_t count(sql::Database& db) {
   auto rows = run_task(db.query(kCount));
@@ -44,12 +48,17 @@ void DatabaseContract::reopen() {
 TEST_P(DatabaseContract, EveryKindOfValueComesBackAsItWentIn) {
   const std::string bytes("\0\xff\x01", 3);
   ASSERT_OK(write(*db_, [&](sql::Tx& tx) -> Result<> {
-    SV_CHECK(tx.execute("INSERT INTO contract_items (id, name, score, data, hidden) VALUES ($1, $2, $3, $4, $5)",
-                        {(1LL << 53) - 1, "名字 'quoted' $1", -7, sql::Blob{bytes}, true}));
-    SV_CHECK(tx.execute("INSERT INTO contract_items (id, name, data, hidden) VALUES ($1, $2, $3, $4)", {2, "", nullptr, std::optional<bool>()}));
+    SV_CHECK(tx.execute(
+        "INSERT INTO contract_items (id, name, score, data, hidden) VALUES ($1, $2, $3, $4, $5)",
+        {(1LL << 53) - 1, "名字 'quoted' $1", -7, sql::Blob{bytes}, true}));
+    SV_CHECK(tx.execute(R"(
+        INSERT INTO contract_items (id, name, data, hidden)
+        VALUES ($1, $2, $3, $4))",
+                        {2, "", nullptr, std::optional<bool>()}));
     return {};
   }));
-  auto rows = run_task(db_->query("SELECT id, name, score, data, hidden FROM contract_items WHERE id <> 1000 ORDER BY id"));
+  auto rows = run_task(db_->query(
+      "SELECT id, name, score, data, hidden FROM contract_items WHERE id <> 1000 ORDER BY id"));
   ASSERT_OK(rows);
   ASSERT_EQ(rows->size(), 2u);
   EXPECT_EQ(rows->text(0, 1), "");
@@ -64,10 +73,12 @@ TEST_P(DatabaseContract, EveryKindOfValueComesBackAsItWentIn) {
 
 TEST_P(DatabaseContract, ParametersAreBoundByNumberWhateverTheirOrderInTheText) {
   ASSERT_OK(write(*db_, [](sql::Tx& tx) -> Result<> {
-    SV_CHECK(tx.execute("INSERT INTO contract_items (score, name, id) VALUES ($3, $2, $1)", {5, "five", 50}));
+    SV_CHECK(tx.execute("INSERT INTO contract_items (score, name, id) VALUES ($3, $2, $1)",
+                        {5, "five", 50}));
     return {};
   }));
-  auto rows = run_task(db_->query("SELECT name FROM contract_items WHERE score = $2 AND id = $1 AND score = $2", {5, 50}));
+  auto rows = run_task(db_->query(
+      "SELECT name FROM contract_items WHERE score = $2 AND id = $1 AND score = $2", {5, 50}));
   ASSERT_OK(rows);
   ASSERT_EQ(rows->size(), 1u);
   EXPECT_EQ(rows->text(0, 0), "five");
@@ -78,16 +89,25 @@ TEST_P(DatabaseContract, ListsAreOneParameter) {
     for (int i = 1; i <= 5; ++i) SV_CHECK(insert(tx, i, "n\"" + std::to_string(i), i));
     return {};
   }));
-  auto by_id =
-      run_task(db_->query("SELECT id FROM contract_items WHERE id = any($1) AND score < $2 ORDER BY id", {std::vector<std::int64_t>{4, 2, 99}, 4}));
+  auto by_id = run_task(db_->query(R"(
+          SELECT id
+          FROM contract_items
+          WHERE id = any($1) AND score < $2
+          ORDER BY id)",
+                                   {std::vector<std::int64_t>{4, 2, 99}, 4}));
   ASSERT_OK(by_id);
   ASSERT_EQ(by_id->size(), 1u);
   EXPECT_EQ(by_id->i64(0, 0), 2);
-  auto by_name = run_task(db_->query("SELECT id FROM contract_items WHERE name = ANY ( $1 )", {std::vector<std::string>{"n\"3", "x"}}));
+  auto by_name = run_task(db_->query(R"(
+      SELECT id
+      FROM contract_items
+      WHERE name = ANY ( $1 ))",
+                                     {std::vector<std::string>{"n\"3", "x"}}));
   ASSERT_OK(by_name);
   ASSERT_EQ(by_name->size(), 1u);
   EXPECT_EQ(by_name->i64(0, 0), 3);
-  auto none = run_task(db_->query("SELECT id FROM contract_items WHERE id = any($1)", {std::vector<std::int64_t>{}}));
+  auto none = run_task(db_->query("SELECT id FROM contract_items WHERE id = any($1)",
+                                  {std::vector<std::int64_t>{}}));
   ASSERT_OK(none);
   EXPECT_TRUE(none->empty());
 }
@@ -96,13 +116,19 @@ TEST_P(DatabaseContract, ChangedRowsAreCounted) {
   ASSERT_OK(write(*db_, [](sql::Tx& tx) -> Result<> {
     SV_TRY(auto many, tx.execute_many(kInsert, {{1, "a", 1}, {2, "b", 2}, {3, "c", 3}}));
     EXPECT_EQ(many, 3);
-    SV_TRY(auto some, tx.execute("UPDATE contract_items SET score = 9 WHERE id <= $1 AND id < 1000", {2}));
+    SV_TRY(auto some,
+           tx.execute("UPDATE contract_items SET score = 9 WHERE id <= $1 AND id < 1000", {2}));
     EXPECT_EQ(some, 2);
     SV_TRY(auto none, tx.execute("DELETE FROM contract_items WHERE id = $1", {77}));
     EXPECT_EQ(none, 0);
-    SV_TRY(auto ignored, tx.execute("INSERT INTO contract_items (id, name) VALUES ($1, $2) ON CONFLICT DO NOTHING", {1, "z"}));
+    SV_TRY(
+        auto ignored,
+        tx.execute("INSERT INTO contract_items (id, name) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                   {1, "z"}));
     EXPECT_EQ(ignored, 0);
-    SV_TRY(auto returned, tx.query("UPDATE contract_items SET score = score + 1 WHERE id = $1 RETURNING score", {1}));
+    SV_TRY(
+        auto returned,
+        tx.query("UPDATE contract_items SET score = score + 1 WHERE id = $1 RETURNING score", {1}));
     EXPECT_EQ(returned.i64(0, 0), 10);
     return {};
   }));
@@ -185,7 +211,9 @@ TEST_P(DatabaseContract, OnCommitRunsBeforeTheAnswerAndNotAfterARollback) {
 TEST_P(DatabaseContract, WriteReturnsTheValueOfTheWork) {
   Ctx ctx;
   auto id = run_task(db_->write(ctx, [](sql::Tx& tx) -> Result<std::string> {
-    SV_TRY(auto rows, tx.query("INSERT INTO contract_items (id, name) VALUES ($1, $2) RETURNING name", {7, "seven"}));
+    SV_TRY(auto rows,
+           tx.query("INSERT INTO contract_items (id, name) VALUES ($1, $2) RETURNING name",
+                    {7, "seven"}));
     return rows.text(0, 0);
   }));
   ASSERT_OK(id);
@@ -199,7 +227,8 @@ TEST_P(DatabaseContract, AReadSeesEveryWriteAnsweredBeforeIt) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < 50; ++i) {
         const std::int64_t id = t * 100 + i;
-        if (!write(*db_, [id](sql::Tx& tx) { return insert(tx, id, fmt::format("n{}", id)); })) ++unseen;
+        if (!write(*db_, [id](sql::Tx& tx) { return insert(tx, id, fmt::format("n{}", id)); }))
+          ++unseen;
         auto rows = run_task(db_->query("SELECT 1 FROM contract_items WHERE id = $1", {id}));
         if (!rows || rows->empty()) ++unseen;
       }
@@ -217,7 +246,8 @@ TEST_P(DatabaseContract, ConcurrentIncrementsAreNotLost) {
       for (int i = 0; i < 50; ++i) {
         if (!write(*db_, [](sql::Tx& tx) -> Result<> {
               SV_TRY(auto rows, tx.query("SELECT score FROM contract_items WHERE id = 1000"));
-              SV_CHECK(tx.execute("UPDATE contract_items SET score = $1 WHERE id = 1000", {rows.i64(0, 0) + 1}));
+              SV_CHECK(tx.execute("UPDATE contract_items SET score = $1 WHERE id = 1000",
+                                  {rows.i64(0, 0) + 1}));
               return {};
             }))
           ++failed;
@@ -241,19 +271,27 @@ TEST_P(DatabaseContract, AnUnknownOrChangedMigrationIsRefusedWithASentence) {
   db_.reset();
   auto older = GetParam().open(folder_.path(), std::span(kMigrations).first(1));
   ASSERT_FALSE(older);
-  EXPECT_NE(older.error().detail.find("contract/0002_by_score.sql"), std::string::npos) << older.error().detail;
-  const sql::Migration changed[] = {{kMigrations[0].name, "CREATE TABLE contract_other (id {id})"}, kMigrations[1]};
+  EXPECT_NE(older.error().detail.find("contract/0002_by_score.sql"), std::string::npos)
+      << older.error().detail;
+  const sql::Migration changed[] = {{kMigrations[0].name, "CREATE TABLE contract_other (id {id})"},
+                                    kMigrations[1]};
   auto altered = GetParam().open(folder_.path(), changed);
   ASSERT_FALSE(altered);
-  EXPECT_NE(altered.error().detail.find("contract/0001_items.sql"), std::string::npos) << altered.error().detail;
+  EXPECT_NE(altered.error().detail.find("contract/0001_items.sql"), std::string::npos)
+      << altered.error().detail;
 }
 
 TEST_P(DatabaseContract, AFailingMigrationLeavesNothingBehind) {
   db_.reset();
   const sql::Migration broken[] = {
-      kMigrations[0], kMigrations[1], {"contract/0003_half.sql", "CREATE TABLE contract_half (id {id}); CREATE NONSENSE;"}};
+      kMigrations[0],
+      kMigrations[1],
+      {"contract/0003_half.sql", "CREATE TABLE contract_half (id {id}); CREATE NONSENSE;"}};
   EXPECT_FALSE(GetParam().open(folder_.path(), broken));
-  const sql::Migration fixed[] = {kMigrations[0], kMigrations[1], {"contract/0003_half.sql", "CREATE TABLE contract_half (id {id}); -- done\n"}};
+  const sql::Migration fixed[] = {
+      kMigrations[0],
+      kMigrations[1],
+      {"contract/0003_half.sql", "CREATE TABLE contract_half (id {id}); -- done\n"}};
   EXPECT_OK(GetParam().open(folder_.path(), fixed));
 }
 

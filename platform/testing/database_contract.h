@@ -13,11 +13,15 @@
 
 namespace sv::testing {
 
-// What any sql::Database must do. An adapter's test runs it with INSTANTIATE_TEST_SUITE_P(Sqlite, DatabaseContract, Values(…)).
+// What any sql::Database must do. An adapter's test runs it with INSTANTIATE_TEST_SUITE_P(Sqlite,
+// DatabaseContract, Values(…)).
 struct DatabaseUnderTest {
   std::string name;
-  // Opens the database that belongs to `folder` (the same one again when called again) and applies the migrations.
-  std::function<Result<std::unique_ptr<sql::Database>>(const std::filesystem::path& folder, std::span<const sql::Migration> migrations)> open;
+  // Opens the database that belongs to `folder` (the same one again when called again) and applies
+  // the migrations.
+  std::function<Result<std::unique_ptr<sql::Database>>(const std::filesystem::path& folder,
+                                                       std::span<const sql::Migration> migrations)>
+      open;
 };
 
 class DatabaseContract : public ::testing::TestWithParam<DatabaseUnderTest> {

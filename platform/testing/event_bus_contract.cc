@@ -44,9 +44,11 @@ EventBus::Consumer into(Log& log) {
   return [&log](const std::vector<Event>& batch) { return consume(log, batch); };
 }
 
-Result<> publish(EventBusSetup& setup, std::string topic, std::string key, std::string payload, bool roll_back = false) {
+Result<> publish(EventBusSetup& setup, std::string topic, std::string key, std::string payload,
+                 bool roll_back = false) {
   return run_task(setup.database().run_write([&](sql::Tx& tx) -> Result<> {
-    SV_CHECK(setup.bus().publish(tx, {.topic = topic, .key = key, .revision = 3, .payload = payload}));
+    SV_CHECK(
+        setup.bus().publish(tx, {.topic = topic, .key = key, .revision = 3, .payload = payload}));
     if (roll_back) return fail(Errc::rejected, "no");
     return {};
   }));
@@ -64,7 +66,8 @@ TEST_P(EventBusContract, ACommittedEventArrivesWholeAndInOrder) {
   for (int i = 0; i < 300; ++i) ASSERT_OK(publish(*setup, "video.changed", "7", std::to_string(i)));
   ASSERT_TRUE(log.wait_for(300));
   setup->bus().stop();
-  for (int i = 0; i < 300; ++i) EXPECT_EQ(log.events[static_cast<std::size_t>(i)].payload, std::to_string(i));
+  for (int i = 0; i < 300; ++i)
+    EXPECT_EQ(log.events[static_cast<std::size_t>(i)].payload, std::to_string(i));
   EXPECT_EQ(log.events[0].topic, "video.changed");
   EXPECT_EQ(log.events[0].key, "7");
   EXPECT_EQ(log.events[0].revision, 3);
@@ -158,7 +161,8 @@ TEST_P(EventBusContract, EventsOfManyThreadsAllArriveOrderedByKey) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([&, t] {
-      for (int i = 0; i < 100; ++i) EXPECT_OK(publish(*setup, "t", std::to_string(t), std::to_string(i)));
+      for (int i = 0; i < 100; ++i)
+        EXPECT_OK(publish(*setup, "t", std::to_string(t), std::to_string(i)));
     });
   for (auto& t : threads) t.join();
   ASSERT_TRUE(log.wait_for(400));

@@ -25,7 +25,8 @@ class CountingIds final : public IdSource {
   std::atomic<std::int64_t> last_{1000};
 };
 
-// Keeps what was committed, and hands the subscriber what a test says, as the log of other services would.
+// Keeps what was committed, and hands the subscriber what a test says, as the log of other services
+// would.
 class RecordingEvents final : public EventBus {
  public:
   Result<> publish(sql::Tx& tx, Event event) override {
@@ -48,7 +49,9 @@ class RecordingEvents final : public EventBus {
     return std::exchange(events_, {});
   }
   Result<> deliver(const std::vector<Event>& events) {
-    for (const Event& e : events) EXPECT_NE(std::ranges::find(topics_, e.topic), topics_.end()) << "nobody subscribed to " << e.topic;
+    for (const Event& e : events)
+      EXPECT_NE(std::ranges::find(topics_, e.topic), topics_.end())
+          << "nobody subscribed to " << e.topic;
     return run_task(consumer_(events));
   }
 

@@ -6,7 +6,9 @@
 namespace sv::testing {
 namespace {
 
-Result<> write(ObjectWriter& writer, std::string_view text) { return run_task(writer.write(std::as_bytes(std::span(text)))); }
+Result<> write(ObjectWriter& writer, std::string_view text) {
+  return run_task(writer.write(std::as_bytes(std::span(text))));
+}
 
 Result<> put(ObjectStore& store, std::string key, std::string_view text) {
   SV_TRY(auto writer, run_task(store.put(std::move(key))));
@@ -14,13 +16,15 @@ Result<> put(ObjectStore& store, std::string key, std::string_view text) {
   return run_task(writer->commit());
 }
 
-std::string get(ObjectStore& store, std::string key, std::uint64_t offset = 0, std::size_t size = 1 << 24) {
+std::string get(ObjectStore& store, std::string key, std::uint64_t offset = 0,
+                std::size_t size = 1 << 24) {
   auto reader = run_task(store.open(std::move(key)));
   if (!reader) return "<" + reader.error().token + ">";
   std::string out(size, '\0');
   std::size_t have = 0;
   while (have < size) {
-    auto n = run_task((*reader)->read(offset + have, std::as_writable_bytes(std::span(out)).subspan(have)));
+    auto n = run_task(
+        (*reader)->read(offset + have, std::as_writable_bytes(std::span(out)).subspan(have)));
     if (!n) return "<" + n.error().token + ">";
     if (*n == 0) break;
     have += *n;
@@ -129,8 +133,10 @@ TEST_P(ObjectStoreContract, AListHasThePrefixAndNothingUnfinished) {
 }
 
 TEST_P(ObjectStoreContract, AKeyThatCouldLeaveTheStoreIsRefused) {
-  for (const std::string& key : {std::string("../x"), std::string("/etc/passwd"), std::string("a//b"), std::string("a/../b"), std::string("a/"),
-                                 std::string(), std::string("A"), std::string("a\0b", 3), std::string(".tmp/0"), std::string(513, 'a')}) {
+  for (const std::string& key :
+       {std::string("../x"), std::string("/etc/passwd"), std::string("a//b"), std::string("a/../b"),
+        std::string("a/"), std::string(), std::string("A"), std::string("a\0b", 3),
+        std::string(".tmp/0"), std::string(513, 'a')}) {
     EXPECT_EQ(run_task(store->put(key)).error().code, Errc::internal) << key;
     EXPECT_EQ(run_task(store->append(key)).error().code, Errc::internal) << key;
     EXPECT_EQ(run_task(store->open(key)).error().code, Errc::internal) << key;

@@ -15,26 +15,31 @@
 #include "platform/testing/manual_clock.h"
 #include "platform/testing/temp_dir.h"
 
-// What any adapter of these ports must do. An adapter's test compiles <port>_contract.cc in and runs it with INSTANTIATE_TEST_SUITE_P.
-// Each parameter makes the adapter over what `folder` holds: called again, it finds what was left there.
+// What any adapter of these ports must do. An adapter's test compiles <port>_contract.cc in and
+// runs it with INSTANTIATE_TEST_SUITE_P. Each parameter makes the adapter over what `folder` holds:
+// called again, it finds what was left there.
 namespace sv::testing {
 
 struct CacheContract : ::testing::TestWithParam<std::function<std::unique_ptr<Cache>()>> {
   std::unique_ptr<Cache> cache = GetParam()();
 };
 
-struct ObjectStoreContract : ::testing::TestWithParam<std::function<std::unique_ptr<ObjectStore>(const std::filesystem::path& folder)>> {
+struct ObjectStoreContract
+    : ::testing::TestWithParam<
+          std::function<std::unique_ptr<ObjectStore>(const std::filesystem::path& folder)>> {
   TempDir folder;
   std::unique_ptr<ObjectStore> store = GetParam()(folder / "objects");
 };
 
-struct SearchIndexContract : ::testing::TestWithParam<std::function<std::unique_ptr<SearchIndex>(const std::filesystem::path& folder)>> {
+struct SearchIndexContract
+    : ::testing::TestWithParam<
+          std::function<std::unique_ptr<SearchIndex>(const std::filesystem::path& folder)>> {
   TempDir folder;
   std::unique_ptr<SearchIndex> index = GetParam()(folder.path());
 };
 
-struct IdSourceContract
-    : ::testing::TestWithParam<std::function<std::unique_ptr<IdSource>(const std::filesystem::path& folder, const Clock& clock)>> {
+struct IdSourceContract : ::testing::TestWithParam<std::function<std::unique_ptr<IdSource>(
+                              const std::filesystem::path& folder, const Clock& clock)>> {
   TempDir folder;
   ManualClock clock;
 };
@@ -45,7 +50,9 @@ struct EventBusSetup {
   virtual EventBus& bus() = 0;
   virtual sql::Database& database() = 0;
 };
-struct EventBusContract : ::testing::TestWithParam<std::function<std::unique_ptr<EventBusSetup>(const std::filesystem::path& folder)>> {
+struct EventBusContract
+    : ::testing::TestWithParam<
+          std::function<std::unique_ptr<EventBusSetup>(const std::filesystem::path& folder)>> {
   TempDir folder;
 };
 

@@ -18,7 +18,8 @@ Task<> keep(Task<T> task, std::optional<T>& out) {
   out.emplace(co_await std::move(task));
 }
 
-// Runs a coroutine to its end on an event loop of its own and returns its value; rethrows what it throws.
+// Runs a coroutine to its end on an event loop of its own and returns its value; rethrows what it
+// throws.
 //   auto rows = run_task(db.query("SELECT 1"));
 template <class T>
 T run_task(Task<T> task) {
@@ -30,7 +31,8 @@ T run_task(Task<T> task) {
     if (failure) std::rethrow_exception(failure);
   } else {
     std::optional<T> out;
-    asio::co_spawn(io, keep(std::move(task), out), [&](std::exception_ptr error) { failure = error; });
+    asio::co_spawn(io, keep(std::move(task), out),
+                   [&](std::exception_ptr error) { failure = error; });
     io.run();
     if (failure) std::rethrow_exception(failure);
     return std::move(*out);
@@ -50,19 +52,21 @@ std::string token_of(const auto& result) { return result ? std::string() : resul
 
 }  // namespace sv::testing
 
-// CO_TEST(Suite, ASentence) { …co_await…; co_return; } — and CO_TEST_F with a fixture. ASSERT_… returns, which a coroutine cannot: use
-// CO_ASSERT_….
+// CO_TEST(Suite, ASentence) { …co_await…; co_return; } — and CO_TEST_F with a fixture. ASSERT_…
+// returns, which a coroutine cannot: use CO_ASSERT_….
 #define CO_TEST(suite, name)                                            \
   static ::sv::Task<> co_##suite##_##name();                            \
   TEST(suite, name) { ::sv::testing::run_task(co_##suite##_##name()); } \
   static ::sv::Task<> co_##suite##_##name()
 
-#define CO_TEST_F(fixture, name)                                                                                                       \
-  class Co_##fixture##_##name : public fixture {                                                                                       \
-   protected:                                                                                                                          \
-    ::sv::Task<> co_body();                                                                                                            \
-  };                                                                                                                                   \
-  GTEST_TEST_(fixture, name, Co_##fixture##_##name, ::testing::internal::GetTypeId<fixture>()) { ::sv::testing::run_task(co_body()); } \
+#define CO_TEST_F(fixture, name)                                                                 \
+  class Co_##fixture##_##name : public fixture {                                                 \
+   protected:                                                                                    \
+    ::sv::Task<> co_body();                                                                      \
+  };                                                                                             \
+  GTEST_TEST_(fixture, name, Co_##fixture##_##name, ::testing::internal::GetTypeId<fixture>()) { \
+    ::sv::testing::run_task(co_body());                                                          \
+  }                                                                                              \
   ::sv::Task<> Co_##fixture##_##name::co_body()
 
 #define CO_ASSERT_TRUE(...)                                   \

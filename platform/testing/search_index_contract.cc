@@ -13,7 +13,8 @@ Ids find(SearchIndex& index, std::string query, std::int64_t offset = 0, std::in
   return hits ? hits->ids : Ids{-1};
 }
 
-Result<> add(SearchIndex& index, std::int64_t id, std::int64_t revision, std::string title, std::string body = {}, double boost = 1) {
+Result<> add(SearchIndex& index, std::int64_t id, std::int64_t revision, std::string title,
+             std::string body = {}, double boost = 1) {
   std::vector<SearchDocument> documents{{id, revision, std::move(title), std::move(body), boost}};
   return run_task(index.upsert(std::move(documents)));
 }
@@ -27,7 +28,8 @@ TEST_P(SearchIndexContract, AnyTwoCharactersOfATitleFindIt) {
   auto utf8 = [](std::u32string_view text) {
     std::string out;
     for (char32_t c : text)
-      out += {static_cast<char>(0xe0 | c >> 12), static_cast<char>(0x80 | (c >> 6 & 0x3f)), static_cast<char>(0x80 | (c & 0x3f))};
+      out += {static_cast<char>(0xe0 | c >> 12), static_cast<char>(0x80 | (c >> 6 & 0x3f)),
+              static_cast<char>(0x80 | (c & 0x3f))};
     return out;
   };
   for (std::size_t from = 0; from < title.size(); ++from)
@@ -38,14 +40,16 @@ TEST_P(SearchIndexContract, AnyTwoCharactersOfATitleFindIt) {
 
 TEST_P(SearchIndexContract, CaseAndWidthDoNotMatter) {
   ASSERT_OK(add(*index, 1, 1, "Ｈｅｌｌｏ World ﬁlm 2024"));
-  for (const char* query : {"hello", "HELLO", "ell", "worl", "FILM", "２０２４", "hello film"}) EXPECT_EQ(find(*index, query), Ids{1}) << query;
+  for (const char* query : {"hello", "HELLO", "ell", "worl", "FILM", "２０２４", "hello film"})
+    EXPECT_EQ(find(*index, query), Ids{1}) << query;
   EXPECT_EQ(find(*index, "hello moon"), Ids{});
   EXPECT_EQ(find(*index, "loworld"), Ids{});
 }
 
 TEST_P(SearchIndexContract, AQueryIsTextAndNeverSyntax) {
   ASSERT_OK(add(*index, 1, 1, "cats AND dogs"));
-  for (const char* query : {"\"", "cats\" OR \"x", "title:cats", "NEAR(cats dogs)", "cats*", "-cats", "(", "^cats", "{title}", "' ; DROP TABLE x"})
+  for (const char* query : {"\"", "cats\" OR \"x", "title:cats", "NEAR(cats dogs)", "cats*",
+                            "-cats", "(", "^cats", "{title}", "' ; DROP TABLE x"})
     EXPECT_NE(find(*index, query), Ids{-1}) << query;
   EXPECT_EQ(find(*index, "and dogs"), Ids{1});
   EXPECT_EQ(find(*index, "cats OR zebras"), Ids{});
@@ -84,7 +88,8 @@ TEST_P(SearchIndexContract, PagesDoNotOverlapAndTheTotalIsOfAll) {
   for (int i = 1; i <= 25; ++i) ASSERT_OK(add(*index, i, 1, "same title"));
   std::set<std::int64_t> seen;
   for (int page = 0; page < 3; ++page)
-    for (std::int64_t id : find(*index, "same", page * 10, 10)) EXPECT_TRUE(seen.insert(id).second) << id;
+    for (std::int64_t id : find(*index, "same", page * 10, 10))
+      EXPECT_TRUE(seen.insert(id).second) << id;
   EXPECT_EQ(seen.size(), 25u);
   auto hits = run_task(index->search("same", 20, 10));
   ASSERT_OK(hits);

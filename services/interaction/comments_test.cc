@@ -27,7 +27,11 @@ TEST_P(Comments, AnAnswerIsTheWholeComment) {
   const auto events = events_.take();
   ASSERT_EQ(events.size(), 1u);
   EXPECT_EQ(events[0].topic, "interaction.commented");
-  EXPECT_EQ(events[0].payload, fmt::format(R"({{"comment":{},"video":100,"author":1,"user":2,"replyTo":0,"replyToUser":0,"rootId":0}})", made.id));
+  EXPECT_EQ(
+      events[0].payload,
+      fmt::format(
+          R"({{"comment":{},"video":100,"author":1,"user":2,"replyTo":0,"replyToUser":0,"rootId":0}})",
+          made.id));
 }
 
 TEST_P(Comments, ContentHasBounds) {
@@ -60,8 +64,11 @@ TEST_P(Comments, AReplyToAReplyBelongsToTheSameRoot) {
   EXPECT_EQ(contents(comments({.reply_to = root.id}).comments), (Words{"first", "second"}));
   EXPECT_EQ(counts(kFilm).comment_count, 3);
   const auto events = events_.take();
-  EXPECT_EQ(events.back().payload, fmt::format(R"({{"comment":{},"video":100,"author":1,"user":4,"replyTo":{},"replyToUser":3,"rootId":{}}})",
-                                               second.id, first.id, root.id));
+  EXPECT_EQ(
+      events.back().payload,
+      fmt::format(
+          R"({{"comment":{},"video":100,"author":1,"user":4,"replyTo":{},"replyToUser":3,"rootId":{}}})",
+          second.id, first.id, root.id));
   EXPECT_EQ(token_of(try_comment(kBob, kSong, "elsewhere", root.id)), "comment_not_found");
   EXPECT_EQ(token_of(try_comment(kBob, kFilm, "nowhere", CommentId(77))), "comment_not_found");
   expect_no_drift();
@@ -72,7 +79,8 @@ TEST_P(Comments, DeletingARootHidesItsRepliesAndCorrectsCounts) {
   const Comment root = comment(kBob, kFilm, "root");
   const Comment reply = comment(kCid, kFilm, "reply", root.id);
   comment(kDan, kFilm, "another", root.id);
-  EXPECT_EQ(token_of(remove_comment(kDan, root.id)), "comment_not_found");  // neither wrote it nor owns the video
+  EXPECT_EQ(token_of(remove_comment(kDan, root.id)),
+            "comment_not_found");  // neither wrote it nor owns the video
   EXPECT_TRUE(succeeded(remove_comment(kCid, reply.id)));
   EXPECT_EQ(counts(kFilm).comment_count, 3);
   EXPECT_EQ(comments({}).comments[0].reply_count, 1);
@@ -81,8 +89,10 @@ TEST_P(Comments, DeletingARootHidesItsRepliesAndCorrectsCounts) {
   EXPECT_EQ(contents(comments({}).comments), (Words{"kept"}));
   EXPECT_EQ(counts(kFilm).comment_count, 1);
   EXPECT_EQ(received(kAnn).comments_received, 1);
-  EXPECT_EQ(token_of(run_task(api().get_reply_list(ctx_, {.comment_id = root.id, .current_user_id = {}, .page_size = 10, .cursor = {}}))),
-            "comment_not_found");
+  EXPECT_EQ(
+      token_of(run_task(api().get_reply_list(
+          ctx_, {.comment_id = root.id, .current_user_id = {}, .page_size = 10, .cursor = {}}))),
+      "comment_not_found");
   EXPECT_EQ(token_of(remove_comment(kBob, root.id)), "comment_not_found");
   EXPECT_EQ(token_of(try_comment(kBob, kFilm, "late", root.id)), "comment_not_found");
   EXPECT_EQ(token_of(like_comment(kBob, root.id)), "comment_not_found");
@@ -146,8 +156,10 @@ TEST_P(Comments, HiddenPeopleAreLeftOutAndThePageIsRefilled) {
 
 TEST_P(Comments, TiesInTimeAreNeverSkipped) {
   const Comment root = comment(kBob, kFilm, "root");
-  for (int i = 0; i < 11; ++i) ASSERT_TRUE(try_comment(kBob, kFilm, fmt::format("c{}", i)));  // the clock stands still
-  for (int i = 0; i < 11; ++i) ASSERT_TRUE(try_comment(kBob, kFilm, fmt::format("r{}", i), root.id));
+  for (int i = 0; i < 11; ++i)
+    ASSERT_TRUE(try_comment(kBob, kFilm, fmt::format("c{}", i)));  // the clock stands still
+  for (int i = 0; i < 11; ++i)
+    ASSERT_TRUE(try_comment(kBob, kFilm, fmt::format("r{}", i), root.id));
   Words top, below;
   CommentListReq req{.page_size = 4, .cursor = ""};
   do {
@@ -155,7 +167,8 @@ TEST_P(Comments, TiesInTimeAreNeverSkipped) {
     req.cursor = page.next_cursor;
     for (const auto& text : contents(page.comments)) top.push_back(text);
   } while (!req.cursor->empty());
-  EXPECT_EQ(top, (Words{"c10", "c9", "c8", "c7", "c6", "c5", "c4", "c3", "c2", "c1", "c0", "root"}));
+  EXPECT_EQ(top,
+            (Words{"c10", "c9", "c8", "c7", "c6", "c5", "c4", "c3", "c2", "c1", "c0", "root"}));
   std::string cursor;
   do {
     auto page = replies(root.id, {}, 4, cursor);
@@ -163,7 +176,9 @@ TEST_P(Comments, TiesInTimeAreNeverSkipped) {
     for (const auto& text : contents(page.replies)) below.push_back(text);
   } while (!cursor.empty());
   EXPECT_EQ(below, (Words{"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10"}));
-  EXPECT_EQ(token_of(run_task(api().get_comment_list(ctx_, {.video_id = kFilm, .page_size = 4, .cursor = "nonsense"}))), "cursor_invalid");
+  EXPECT_EQ(token_of(run_task(api().get_comment_list(
+                ctx_, {.video_id = kFilm, .page_size = 4, .cursor = "nonsense"}))),
+            "cursor_invalid");
 }
 
 TEST_P(Comments, ListsGoOnBehindWhatIsKeptInMemory) {
@@ -197,16 +212,26 @@ TEST_P(Comments, TheHotOrderStandsStillForWhoPagesThroughIt) {
     req.cursor = page.next_cursor;
     for (const auto& text : contents(page.comments)) seen.push_back(text);
   }
-  EXPECT_EQ(seen, (Words{"c7", "c2", "c11", "c10", "c9", "c8", "c6", "c5", "c4", "c3", "c1", "c0"}));
+  EXPECT_EQ(seen,
+            (Words{"c7", "c2", "c11", "c10", "c9", "c8", "c6", "c5", "c4", "c3", "c1", "c0"}));
   EXPECT_EQ(contents(comments({.page_size = 1, .sort = "hot"}).comments), (Words{"c0"}));
   open();  // the order outlives the process
-  EXPECT_EQ(comments({.page_size = 5, .cursor = first.next_cursor, .sort = "hot"}).comments.front().content, "c8");
-  EXPECT_EQ(token_of(run_task(api().get_comment_list(ctx_, {.video_id = kSong, .page_size = 5, .cursor = first.next_cursor, .sort = "hot"}))),
-            "cursor_invalid");
+  EXPECT_EQ(comments({.page_size = 5, .cursor = first.next_cursor, .sort = "hot"})
+                .comments.front()
+                .content,
+            "c8");
+  EXPECT_EQ(
+      token_of(run_task(api().get_comment_list(
+          ctx_, {.video_id = kSong, .page_size = 5, .cursor = first.next_cursor, .sort = "hot"}))),
+      "cursor_invalid");
   clock_.advance(std::chrono::hours(2));
-  EXPECT_EQ(token_of(run_task(api().get_comment_list(ctx_, {.video_id = kFilm, .page_size = 5, .cursor = first.next_cursor, .sort = "hot"}))),
-            "cursor_invalid");
-  EXPECT_EQ(token_of(run_task(api().get_comment_list(ctx_, {.video_id = kFilm, .page_size = 5, .sort = "best"}))), "sort_invalid");
+  EXPECT_EQ(
+      token_of(run_task(api().get_comment_list(
+          ctx_, {.video_id = kFilm, .page_size = 5, .cursor = first.next_cursor, .sort = "hot"}))),
+      "cursor_invalid");
+  EXPECT_EQ(token_of(run_task(
+                api().get_comment_list(ctx_, {.video_id = kFilm, .page_size = 5, .sort = "best"}))),
+            "sort_invalid");
   const auto second = comments({.page = 2, .page_size = 5, .sort = "hot"});
   EXPECT_EQ(second.comments.size(), 5u);
 }
@@ -231,10 +256,12 @@ TEST_P(Comments, AWarmPageAsksTheDatabaseNothingAndAColdOneLittle) {
   for (const char* sort : {"new", "hot"}) {
     open();
     auto before = db_->statements();
-    EXPECT_EQ(comments({.current_user_id = kDan, .page_size = 20, .sort = sort}).comments.size(), 20u);
+    EXPECT_EQ(comments({.current_user_id = kDan, .page_size = 20, .sort = sort}).comments.size(),
+              20u);
     EXPECT_LE(db_->statements() - before, 4u) << sort;
     before = db_->statements();
-    EXPECT_EQ(comments({.current_user_id = kDan, .page_size = 20, .sort = sort}).comments.size(), 20u);
+    EXPECT_EQ(comments({.current_user_id = kDan, .page_size = 20, .sort = sort}).comments.size(),
+              20u);
     EXPECT_EQ(db_->statements() - before, 0u) << sort;
   }
 }
@@ -255,10 +282,14 @@ TEST_P(Comments, WhoIsBlockedCannotAnswer) {
   social_.blocks.insert({kBob, kCid});
   EXPECT_EQ(token_of(try_comment(kCid, kFilm, "yours", c.id)), "comment_not_found");
   EXPECT_EQ(token_of(like_comment(kCid, c.id)), "comment_not_found");
-  EXPECT_EQ(token_of(run_task(api().get_reply_list(ctx_, {.comment_id = c.id, .current_user_id = kCid, .page_size = 10, .cursor = {}}))),
-            "comment_not_found");
+  EXPECT_EQ(
+      token_of(run_task(api().get_reply_list(
+          ctx_, {.comment_id = c.id, .current_user_id = kCid, .page_size = 10, .cursor = {}}))),
+      "comment_not_found");
   videos_.hidden.insert(kFilm);
-  EXPECT_EQ(token_of(run_task(api().get_comment_list(ctx_, {.video_id = kFilm, .current_user_id = kCid}))), "video_not_found");
+  EXPECT_EQ(token_of(run_task(
+                api().get_comment_list(ctx_, {.video_id = kFilm, .current_user_id = kCid}))),
+            "video_not_found");
   EXPECT_TRUE(succeeded(remove_comment(kBob, c.id)));  // one's own words can always be taken back
 }
 
@@ -269,7 +300,10 @@ TEST_P(Comments, MutedPeopleAreLeftOutAndTheVideosAuthorSeesPrivateOnes) {
   social_.mutes = {{kDan, kBob}};
   users_.closed = {kCid};
   using Texts = std::vector<std::string>;
-  const auto seen = [this](UserId viewer) { return contents(comments({.video_id = kFilm, .current_user_id = viewer, .page_size = 10}).comments); };
+  const auto seen = [this](UserId viewer) {
+    return contents(
+        comments({.video_id = kFilm, .current_user_id = viewer, .page_size = 10}).comments);
+  };
   EXPECT_EQ(seen(kDan), Texts{});
   EXPECT_EQ(seen({}), Texts{"by bob"});
   EXPECT_EQ(seen(kAnn), (Texts{"by cid", "by bob"})) << "below the own video";
@@ -292,7 +326,8 @@ TEST_P(Comments, TwinsUnderOneKeyAreOneCommentAlsoInOneBatch) {
   for (int caller = 0; caller < 8; ++caller)
     callers.emplace_back([&] {
       for (int key = 0; key < 30; ++key) {
-        const auto reply = try_comment(kBob, kFilm, fmt::format("comment {}", key), {}, fmt::format("key {}", key));
+        const auto reply = try_comment(kBob, kFilm, fmt::format("comment {}", key), {},
+                                       fmt::format("key {}", key));
         const std::lock_guard lock(mutex);
         EXPECT_TRUE(succeeded(reply)) << key;
         if (reply) made[key].insert(reply->comment.id);

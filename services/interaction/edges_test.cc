@@ -33,15 +33,19 @@ TEST_P(Edges, LikingTwiceCountsOnceAndSoDoesUndoing) {
 TEST_P(Edges, StarsAndLikesAreThingsApart) {
   EXPECT_TRUE(succeeded(star(kBob, kFilm)));
   EXPECT_TRUE(succeeded(like(kBob, kClip)));
-  EXPECT_EQ(counts(kFilm), (CountResp{.like_count = 0, .comment_count = 0, .star_count = 1, .share_count = 0}));
+  EXPECT_EQ(counts(kFilm),
+            (CountResp{.like_count = 0, .comment_count = 0, .star_count = 1, .share_count = 0}));
   EXPECT_TRUE(parts(kFilm, kBob).is_star);
   EXPECT_FALSE(parts(kFilm, kBob).is_like);
   EXPECT_TRUE(parts(kClip, kBob).is_like);
   EXPECT_FALSE(parts(kClip, kCid).is_like);
   EXPECT_FALSE(parts(kClip).is_like);
-  EXPECT_TRUE(run_task(api().check_like_status(ctx_, {.user_id = kBob, .video_id = kClip}))->is_liked);
-  EXPECT_FALSE(run_task(api().check_like_status(ctx_, {.user_id = kBob, .video_id = kFilm}))->is_liked);
-  EXPECT_TRUE(run_task(api().check_star_status(ctx_, {.user_id = kBob, .video_id = kFilm}))->is_starred);
+  EXPECT_TRUE(
+      run_task(api().check_like_status(ctx_, {.user_id = kBob, .video_id = kClip}))->is_liked);
+  EXPECT_FALSE(
+      run_task(api().check_like_status(ctx_, {.user_id = kBob, .video_id = kFilm}))->is_liked);
+  EXPECT_TRUE(
+      run_task(api().check_star_status(ctx_, {.user_id = kBob, .video_id = kFilm}))->is_starred);
   EXPECT_EQ(received(kAnn).likes_received, 1);
 }
 
@@ -71,7 +75,8 @@ TEST_P(Edges, WhatMayNotBeSeenIsUnknown) {
   EXPECT_EQ(token_of(like(kBob, kFilm)), "video_not_found");
   EXPECT_EQ(token_of(star(kBob, kFilm)), "video_not_found");
   EXPECT_EQ(token_of(share(kBob, kFilm)), "video_not_found");
-  EXPECT_EQ(token_of(run_task(api().get_count(ctx_, {.video_id = kFilm, .current_user_id = kBob}))), "video_not_found");
+  EXPECT_EQ(token_of(run_task(api().get_count(ctx_, {.video_id = kFilm, .current_user_id = kBob}))),
+            "video_not_found");
   videos_.hidden.clear();
   social_.blocks.insert({kAnn, kBob});
   EXPECT_EQ(token_of(like(kBob, kFilm)), "video_not_found");
@@ -119,8 +124,11 @@ TEST_P(Edges, ASharesCountsOnceAMinute) {
   // The same request again is no act, however late it comes.
   Ctx ctx = ctx_;
   ctx.idempotency_key = "k";
-  const auto keyed = [&](VideoId video) { return run_task(api().share_action(ctx, {.user_id = kCid, .video_id = video})); };
-  for (int i = 0; i < 3; ++i, clock_.advance(std::chrono::minutes(2))) EXPECT_TRUE(succeeded(keyed(kFilm)));
+  const auto keyed = [&](VideoId video) {
+    return run_task(api().share_action(ctx, {.user_id = kCid, .video_id = video}));
+  };
+  for (int i = 0; i < 3; ++i, clock_.advance(std::chrono::minutes(2)))
+    EXPECT_TRUE(succeeded(keyed(kFilm)));
   EXPECT_EQ(counts(kFilm).share_count, 4);
   EXPECT_EQ(token_of(keyed(kClip)), "idempotency_mismatch");
 }
@@ -134,10 +142,12 @@ TEST_P(Edges, WarmPartsAskTheDatabaseNothingAndColdOnesTwice) {
   }
   open();
   auto before = db_->statements();
-  const auto cold = run_task(api().get_video_interaction_parts(ctx_, {.user_id = kBob, .video_ids = twenty}));
+  const auto cold =
+      run_task(api().get_video_interaction_parts(ctx_, {.user_id = kBob, .video_ids = twenty}));
   EXPECT_EQ(db_->statements() - before, 2u);
   before = db_->statements();
-  const auto warm = run_task(api().get_video_interaction_parts(ctx_, {.user_id = kBob, .video_ids = twenty}));
+  const auto warm =
+      run_task(api().get_video_interaction_parts(ctx_, {.user_id = kBob, .video_ids = twenty}));
   EXPECT_EQ(db_->statements() - before, 0u);
   ASSERT_TRUE(cold && warm);
   EXPECT_EQ(cold->parts, warm->parts);
@@ -147,9 +157,12 @@ TEST_P(Edges, WarmPartsAskTheDatabaseNothingAndColdOnesTwice) {
 }
 
 TEST_P(Edges, BatchesHaveABound) {
-  EXPECT_EQ(token_of(run_task(api().get_video_interaction_parts(ctx_, {.user_id = kBob, .video_ids = std::vector<VideoId>(201, kFilm)}))),
+  EXPECT_EQ(token_of(run_task(api().get_video_interaction_parts(
+                ctx_, {.user_id = kBob, .video_ids = std::vector<VideoId>(201, kFilm)}))),
             "video_ids_too_long");
-  EXPECT_EQ(token_of(run_task(api().get_user_interaction_parts(ctx_, {.user_ids = std::vector<UserId>(201, kAnn)}))), "user_ids_too_long");
+  EXPECT_EQ(token_of(run_task(api().get_user_interaction_parts(
+                ctx_, {.user_ids = std::vector<UserId>(201, kAnn)}))),
+            "user_ids_too_long");
 }
 
 // A thousand people press as fast as they can on one video: most of what they do is done already.
@@ -165,7 +178,10 @@ TEST_P(Edges, TenThousandConcurrentLikesEndInTheExactCount) {
         for (int person = t; person < kPeople; person += kThreads)
           asio::co_spawn(
               io,
-              api().like_action(ctx_, requests.emplace_back(LikeActionReq{.user_id = UserId(10'000 + person), .video_id = kFilm, .action = true})),
+              api().like_action(
+                  ctx_,
+                  requests.emplace_back(LikeActionReq{
+                      .user_id = UserId(10'000 + person), .video_id = kFilm, .action = true})),
               [&](const std::exception_ptr& e, const Result<>& r) { failed += e || !r ? 1 : 0; });
       io.run();
     });
@@ -174,7 +190,8 @@ TEST_P(Edges, TenThousandConcurrentLikesEndInTheExactCount) {
   EXPECT_EQ(counts(kFilm).like_count, kPeople);
   EXPECT_EQ(received(kAnn).likes_received, kPeople);
   std::size_t told = 0;
-  for (const Event& event : events_.take()) told += static_cast<std::size_t>(std::ranges::count(event.payload, ',')) - 1;
+  for (const Event& event : events_.take())
+    told += static_cast<std::size_t>(std::ranges::count(event.payload, ',')) - 1;
   EXPECT_EQ(told, static_cast<std::size_t>(kPeople));
   expect_no_drift();
 }
@@ -187,9 +204,12 @@ TEST_P(Edges, RacingChangesLeaveNoDrift) {
       std::deque<LikeActionReq> requests;
       asio::io_context io;
       for (int i = 0; i < 1500; ++i) {
-        const auto& req = requests.emplace_back(
-            LikeActionReq{.user_id = UserId(10 + (i * 7 + t) % 40), .video_id = i % 2 ? kFilm : kSong, .action = (i / 3 + t) % 2 == 0});
-        asio::co_spawn(io, api().like_action(ctx_, req), [](const std::exception_ptr&, const Result<>&) {});
+        const auto& req =
+            requests.emplace_back(LikeActionReq{.user_id = UserId(10 + (i * 7 + t) % 40),
+                                                .video_id = i % 2 ? kFilm : kSong,
+                                                .action = (i / 3 + t) % 2 == 0});
+        asio::co_spawn(io, api().like_action(ctx_, req),
+                       [](const std::exception_ptr&, const Result<>&) {});
       }
       io.run();
     });
@@ -212,7 +232,8 @@ TEST_P(Edges, LikedVideosAreListedNewestFirstWithoutThoseThatMayNotBeSeen) {
   }
   for (std::int32_t size : {1, 4, 7, 100}) {
     std::vector<std::int64_t> seen;
-    LikeVideoListReq req{.user_id = {}, .current_user_id = kBob, .page = 1, .page_size = size, .cursor = ""};
+    LikeVideoListReq req{
+        .user_id = {}, .current_user_id = kBob, .page = 1, .page_size = size, .cursor = ""};
     do {
       const auto page = run_task(api().get_like_video_list(ctx_, req));
       ASSERT_TRUE(succeeded(page));
@@ -223,7 +244,9 @@ TEST_P(Edges, LikedVideosAreListedNewestFirstWithoutThoseThatMayNotBeSeen) {
     } while (!req.cursor->empty());
     EXPECT_EQ(seen, expected) << size;
     seen.clear();
-    for (req = {.user_id = kBob, .current_user_id = kBob, .page = 1, .page_size = size, .cursor = {}};; ++req.page) {
+    for (req =
+             {.user_id = kBob, .current_user_id = kBob, .page = 1, .page_size = size, .cursor = {}};
+         ; ++req.page) {
       const auto page = run_task(api().get_like_video_list(ctx_, req));
       ASSERT_TRUE(succeeded(page));
       if (page->videos.empty()) break;
@@ -235,10 +258,13 @@ TEST_P(Edges, LikedVideosAreListedNewestFirstWithoutThoseThatMayNotBeSeen) {
 
 TEST_P(Edges, AWarmPageOfLikedVideosAsksTheDatabaseNothing) {
   EXPECT_TRUE(succeeded(like(kBob, kFilm)));
-  const LikeVideoListReq req{.user_id = {}, .current_user_id = kBob, .page = 1, .page_size = 20, .cursor = {}};
-  EXPECT_EQ(ids(run_task(api().get_like_video_list(ctx_, req))->videos), (std::vector<std::int64_t>{100}));
+  const LikeVideoListReq req{
+      .user_id = {}, .current_user_id = kBob, .page = 1, .page_size = 20, .cursor = {}};
+  EXPECT_EQ(ids(run_task(api().get_like_video_list(ctx_, req))->videos),
+            (std::vector<std::int64_t>{100}));
   const auto before = db_->statements();
-  EXPECT_EQ(ids(run_task(api().get_like_video_list(ctx_, req))->videos), (std::vector<std::int64_t>{100}));
+  EXPECT_EQ(ids(run_task(api().get_like_video_list(ctx_, req))->videos),
+            (std::vector<std::int64_t>{100}));
   EXPECT_EQ(db_->statements() - before, 0u);
   EXPECT_TRUE(succeeded(like(kBob, kSong)));
   EXPECT_EQ(run_task(api().get_like_video_list(ctx_, req))->videos.size(), 2u);
@@ -247,18 +273,23 @@ TEST_P(Edges, AWarmPageOfLikedVideosAsksTheDatabaseNothing) {
 TEST_P(Edges, OthersSeeLikesWhenTheyAreShownAndStarsNever) {
   EXPECT_TRUE(succeeded(like(kBob, kFilm)));
   EXPECT_TRUE(succeeded(star(kBob, kFilm)));
-  const LikeVideoListReq likes{.user_id = kBob, .current_user_id = kCid, .page = 1, .page_size = 10, .cursor = {}};
-  const StarVideoListReq stars{.user_id = kBob, .current_user_id = kCid, .page = 1, .page_size = 10, .cursor = {}};
+  const LikeVideoListReq likes{
+      .user_id = kBob, .current_user_id = kCid, .page = 1, .page_size = 10, .cursor = {}};
+  const StarVideoListReq stars{
+      .user_id = kBob, .current_user_id = kCid, .page = 1, .page_size = 10, .cursor = {}};
   EXPECT_EQ(token_of(run_task(api().get_like_video_list(ctx_, likes))), "likes_hidden");
   EXPECT_EQ(token_of(run_task(api().get_star_video_list(ctx_, stars))), "likes_hidden");
   users_.show_likes.insert(kBob);
-  EXPECT_EQ(ids(run_task(api().get_like_video_list(ctx_, likes))->videos), (std::vector<std::int64_t>{100}));
+  EXPECT_EQ(ids(run_task(api().get_like_video_list(ctx_, likes))->videos),
+            (std::vector<std::int64_t>{100}));
   EXPECT_EQ(token_of(run_task(api().get_star_video_list(ctx_, stars))), "likes_hidden");
   social_.blocks.insert({kBob, kCid});
   EXPECT_EQ(token_of(run_task(api().get_like_video_list(ctx_, likes))), "user_not_found");
   EXPECT_EQ(token_of(run_task(api().get_star_video_list(ctx_, stars))), "user_not_found");
-  const StarVideoListReq own{.user_id = kBob, .current_user_id = kBob, .page = 1, .page_size = 10, .cursor = {}};
-  EXPECT_EQ(ids(run_task(api().get_star_video_list(ctx_, own))->videos), (std::vector<std::int64_t>{100}));
+  const StarVideoListReq own{
+      .user_id = kBob, .current_user_id = kBob, .page = 1, .page_size = 10, .cursor = {}};
+  EXPECT_EQ(ids(run_task(api().get_star_video_list(ctx_, own))->videos),
+            (std::vector<std::int64_t>{100}));
 }
 
 TEST_P(Edges, AWriterThatStoppedRefuses) {

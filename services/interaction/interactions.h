@@ -27,18 +27,26 @@ class Interactions final : public InteractionService {
   Task<Result<>> comment_like_action(const Ctx& ctx, const CommentLikeActionReq& req) override;
   Task<Result<>> share_action(const Ctx& ctx, const ShareActionReq& req) override;
   Task<Result<CountResp>> get_count(const Ctx& ctx, const CountReq& req) override;
-  Task<Result<CheckLikeStatusResp>> check_like_status(const Ctx& ctx, const CheckLikeStatusReq& req) override;
-  Task<Result<CheckStarStatusResp>> check_star_status(const Ctx& ctx, const CheckStarStatusReq& req) override;
-  Task<Result<VideoInteractionPartsResp>> get_video_interaction_parts(const Ctx& ctx, const VideoInteractionPartsReq& req) override;
-  Task<Result<UserInteractionPartsResp>> get_user_interaction_parts(const Ctx& ctx, const UserInteractionPartsReq& req) override;
+  Task<Result<CheckLikeStatusResp>> check_like_status(const Ctx& ctx,
+                                                      const CheckLikeStatusReq& req) override;
+  Task<Result<CheckStarStatusResp>> check_star_status(const Ctx& ctx,
+                                                      const CheckStarStatusReq& req) override;
+  Task<Result<VideoInteractionPartsResp>> get_video_interaction_parts(
+      const Ctx& ctx, const VideoInteractionPartsReq& req) override;
+  Task<Result<UserInteractionPartsResp>> get_user_interaction_parts(
+      const Ctx& ctx, const UserInteractionPartsReq& req) override;
   // service_lists.cc
-  Task<Result<LikeVideoListResp>> get_like_video_list(const Ctx& ctx, const LikeVideoListReq& req) override;
-  Task<Result<StarVideoListResp>> get_star_video_list(const Ctx& ctx, const StarVideoListReq& req) override;
+  Task<Result<LikeVideoListResp>> get_like_video_list(const Ctx& ctx,
+                                                      const LikeVideoListReq& req) override;
+  Task<Result<StarVideoListResp>> get_star_video_list(const Ctx& ctx,
+                                                      const StarVideoListReq& req) override;
   // service_comments.cc
-  Task<Result<CommentActionResp>> comment_action(const Ctx& ctx, const CommentActionReq& req) override;
+  Task<Result<CommentActionResp>> comment_action(const Ctx& ctx,
+                                                 const CommentActionReq& req) override;
   Task<Result<>> delete_comment(const Ctx& ctx, const DeleteCommentReq& req) override;
   // service_threads.cc
-  Task<Result<CommentListResp>> get_comment_list(const Ctx& ctx, const CommentListReq& req) override;
+  Task<Result<CommentListResp>> get_comment_list(const Ctx& ctx,
+                                                 const CommentListReq& req) override;
   Task<Result<ReplyListResp>> get_reply_list(const Ctx& ctx, const ReplyListReq& req) override;
   // service_reports.cc
   Task<Result<ReportResp>> report(const Ctx& ctx, const ReportReq& req) override;
@@ -60,12 +68,15 @@ class Interactions final : public InteractionService {
     std::string content;
   };
 
-  // service.cc: whose video it is. 404 video_not_found when `viewer` may not see it, or it does not exist.
+  // service.cc: whose video it is. 404 video_not_found when `viewer` may not see it, or it does not
+  // exist.
   Task<Result<UserId>> author_of_visible(const Ctx& ctx, UserId viewer, VideoId video);
   // 404 comment_not_found unless `viewer` may see the comment and its video.
   Task<Result<bool>> owns(UserId user, VideoId video);  // of a video with counters
   // Whose comments are in no list for this viewer; of the viewer's own video, private accounts are.
-  static bool hides(bool own_video, const Person& person) { return own_video ? person.gone || person.blocked : person.hidden(); }
+  static bool hides(bool own_video, const Person& person) {
+    return own_video ? person.gone || person.blocked : person.hidden();
+  }
   Task<Result<CommentPtr>> visible_comment(const Ctx& ctx, UserId viewer, CommentId id);
 
   // service_edges.cc
@@ -90,8 +101,10 @@ class Interactions final : public InteractionService {
 
   // service_comments.cc
   Task<Result<std::vector<Result<CommentPtr>>>> write_comments(std::vector<NewComment> rows);
-  Result<std::vector<Result<CommentPtr>>> write_comments_tx(sql::Tx& tx, const std::vector<NewComment>& rows);
-  // False: it is deleted already. Counts follow; replies below a deleted comment are in no list any more.
+  Result<std::vector<Result<CommentPtr>>> write_comments_tx(sql::Tx& tx,
+                                                            const std::vector<NewComment>& rows);
+  // False: it is deleted already. Counts follow; replies below a deleted comment are in no list any
+  // more.
   Result<bool> delete_comment_tx(sql::Tx& tx, CommentId id);
 
   // service_threads.cc
@@ -106,9 +119,12 @@ class Interactions final : public InteractionService {
     std::string next_cursor;
   };
   Task<Result<std::vector<Entry>>> entries(const Listing& list, Entry after, std::size_t count);
-  Task<Result<CommentPage>> page_of(const Ctx& ctx, UserId viewer, const Listing& list, Entry after, std::size_t skip, std::size_t size);
-  Task<Result<std::vector<Comment>>> compose(const Ctx& ctx, UserId viewer, std::vector<CommentPtr> rows, const People& people);
-  Task<Result<CommentPage>> hot_comments(const Ctx& ctx, const CommentListReq& req, bool own, std::size_t size);
+  Task<Result<CommentPage>> page_of(const Ctx& ctx, UserId viewer, const Listing& list, Entry after,
+                                    std::size_t skip, std::size_t size);
+  Task<Result<std::vector<Comment>>> compose(const Ctx& ctx, UserId viewer,
+                                             std::vector<CommentPtr> rows, const People& people);
+  Task<Result<CommentPage>> hot_comments(const Ctx& ctx, const CommentListReq& req, bool own,
+                                         std::size_t size);
   Task<Result<RankingPtr>> stored_ranking(std::int64_t id, VideoId video);
   Task<Result<>> store_ranking(const Ctx& ctx, RankingPtr ranking);
 

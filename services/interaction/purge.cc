@@ -3,8 +3,9 @@
 #include "platform/auth/flat_json.h"
 #include "services/interaction/interactions.h"
 
-// What is deleted elsewhere leaves nothing countable here. Each step is one transaction of bounded size and may be repeated: the writer is
-// never held for long, and a crash in between loses nothing but time.
+// What is deleted elsewhere leaves nothing countable here. Each step is one transaction of bounded
+// size and may be repeated: the writer is never held for long, and a crash in between loses nothing
+// but time.
 namespace sv::interaction {
 namespace {
 
@@ -32,10 +33,14 @@ std::vector<std::int64_t> first_column(const sql::Rows& rows) {
 Changes changes_of(const sql::Rows& dropped) {
   Changes out;
   for (std::size_t i = 0; i < dropped.size(); ++i) {
-    const EdgeKey edge{.kind = static_cast<Edge>(dropped.i64(i, 1)), .user = UserId(dropped.i64(i, 2)), .object = dropped.i64(i, 0)};
+    const EdgeKey edge{.kind = static_cast<Edge>(dropped.i64(i, 1)),
+                       .user = UserId(dropped.i64(i, 2)),
+                       .object = dropped.i64(i, 0)};
     out.edges.emplace_back(edge, false);
     if (edge.kind == Edge::comment_like) --out.comments[CommentId(edge.object)].likes;
-    else --(edge.kind == Edge::like ? out.videos[VideoId(edge.object)].likes : out.videos[VideoId(edge.object)].stars);
+    else
+      --(edge.kind == Edge::like ? out.videos[VideoId(edge.object)].likes
+                                 : out.videos[VideoId(edge.object)].stars);
   }
   return out;
 }
@@ -45,22 +50,27 @@ Changes changes_of(const sql::Rows& dropped) {
 Task<Result<>> Interactions::purge(std::vector<Event> events) {
   for (const Event& event : events) {
     const auto payload = auth::parse_flat_json(event.payload);
-    if (!payload || number(*payload, "id") <= 0) co_return fail(Errc::internal, "event_invalid", event.topic);
+    if (!payload || number(*payload, "id") <= 0)
+      co_return fail(Errc::internal, "event_invalid", event.topic);
     const std::int64_t id = number(*payload, "id");
     if (event.topic == "user.deleted") SV_CO_CHECK(co_await purge_user(UserId(id)));
-    else if (text(*payload, "status") == "deleted") SV_CO_CHECK(co_await purge_video(VideoId(id), UserId(number(*payload, "authorId"))));
+    else if (text(*payload, "status") == "deleted")
+      SV_CO_CHECK(co_await purge_video(VideoId(id), UserId(number(*payload, "authorId"))));
   }
   co_return Result<>{};
 }
 
-// From the first step on nothing counts for the author, and nothing new comes in; the rest removes rows.
+// From the first step on nothing counts for the author, and nothing new comes in; the rest removes
+// rows.
 Task<Result<>> Interactions::purge_video(VideoId video, UserId author) {
   sql::Database& db = state_.deps.db;
-  SV_CO_CHECK(co_await db.write(Ctx{}, [this, video, author](sql::Tx& tx) { return state_.end_video(tx, video, author); }));
+  SV_CO_CHECK(co_await db.write(
+      Ctx{}, [this, video, author](sql::Tx& tx) { return state_.end_video(tx, video, author); }));
   for (bool more = true; more;) {
     SV_CO_TRY(more, co_await db.write(Ctx{}, [this, video](sql::Tx& tx) -> Result<bool> {
       const std::vector<std::int64_t> kinds{num(Edge::like), num(Edge::star)};
-      SV_TRY(const sql::Rows dropped, tx.query(store::kDropEdgesOfObjects, {std::vector{video.value}, kinds, kEdges}));
+      SV_TRY(const sql::Rows dropped,
+             tx.query(store::kDropEdgesOfObjects, {std::vector{video.value}, kinds, kEdges}));
       SV_CHECK(state_.apply(tx, changes_of(dropped)));
       return !dropped.empty();
     }));
@@ -94,7 +104,8 @@ Task<Result<>> Interactions::purge_video(VideoId video, UserId author) {
   co_return Result<>{};
 }
 
-// Likes and stars are taken back, comments become tombstones; what was shared stays counted and what was reported stays reported, by nobody.
+// Likes and stars are taken back, comments become tombstones; what was shared stays counted and
+// what was reported stays reported, by nobody.
 Task<Result<>> Interactions::purge_user(UserId user) {
   sql::Database& db = state_.deps.db;
   SV_CO_CHECK(co_await db.write(Ctx{}, [user](sql::Tx& tx) -> Result<> {

@@ -12,14 +12,16 @@ SV_BOTH_WAYS(Reports);
 constexpr const char* kFilmDeleted = R"({"id":100,"authorId":1,"status":"deleted"})";
 
 TEST_P(Purge, ADeletedVideoLeavesNothingCounted) {
-  for (int i = 0; i < 700; ++i) ASSERT_TRUE(succeeded(like(UserId(1000 + i), kFilm)));  // more than one batch
+  for (int i = 0; i < 700; ++i)
+    ASSERT_TRUE(succeeded(like(UserId(1000 + i), kFilm)));  // more than one batch
   ASSERT_TRUE(succeeded(star(kBob, kFilm)));
   ASSERT_TRUE(succeeded(share(kBob, kFilm)));
   ASSERT_TRUE(succeeded(like(kBob, kClip)));
   const Comment root = comment(kBob, kFilm, "root");
   ASSERT_TRUE(succeeded(like_comment(kCid, root.id)));
   for (int i = 0; i < 120; ++i) comment(kCid, kFilm, "reply", root.id);
-  EXPECT_EQ(received(kAnn), (UserInteractionParts{.likes_received = 701, .comments_received = 121}));
+  EXPECT_EQ(received(kAnn),
+            (UserInteractionParts{.likes_received = 701, .comments_received = 121}));
 
   EXPECT_TRUE(succeeded(deliver("video.changed", R"({"id":100,"authorId":1,"status":"ready"})")));
   EXPECT_EQ(counts(kFilm).like_count, 700);
@@ -27,8 +29,10 @@ TEST_P(Purge, ADeletedVideoLeavesNothingCounted) {
     EXPECT_TRUE(succeeded(deliver("video.changed", kFilmDeleted)));
     EXPECT_EQ(received(kAnn), (UserInteractionParts{.likes_received = 1, .comments_received = 0}));
     EXPECT_EQ(parts(kFilm, kBob), VideoInteractionParts{});
-    for (const char* table : {"interaction_edges WHERE object_id <> 101", "interaction_comments", "interaction_shares"})
-      EXPECT_EQ(run_task(db_->query(fmt::format("SELECT count(*) FROM {}", table)))->i64(0, 0), 0) << table;
+    for (const char* table :
+         {"interaction_edges WHERE object_id <> 101", "interaction_comments", "interaction_shares"})
+      EXPECT_EQ(run_task(db_->query(fmt::format("SELECT count(*) FROM {}", table)))->i64(0, 0), 0)
+          << table;
   }
   // Whoever still saw the video a moment ago comes too late.
   EXPECT_EQ(token_of(like(kDan, kFilm)), "video_not_found");
@@ -52,23 +56,31 @@ TEST_P(Purge, ADeletedAccountTakesItsTracesAlong) {
   comment(kBob, kFilm, "below my own", own.id);
   comment(kCid, kFilm, "below too", own.id);
   comment(kBob, kFilm, "below another", other.id);
-  const auto report = run_task(api().report(ctx_, {.user_id = kBob, .kind = "video", .id = 100, .reason = "spam"}));
+  const auto report =
+      run_task(api().report(ctx_, {.user_id = kBob, .kind = "video", .id = 100, .reason = "spam"}));
   ASSERT_TRUE(succeeded(report));
 
   for (int i = 0; i < 2; ++i) {
     EXPECT_TRUE(succeeded(deliver("user.deleted", R"({"id":2})")));
     EXPECT_EQ(received(kAnn), (UserInteractionParts{.likes_received = 0, .comments_received = 1}));
-    EXPECT_EQ(counts(kFilm), (CountResp{.like_count = 0, .comment_count = 1, .star_count = 0, .share_count = 1}));
+    EXPECT_EQ(counts(kFilm),
+              (CountResp{.like_count = 0, .comment_count = 1, .star_count = 0, .share_count = 1}));
     const auto page = comments({});
     EXPECT_EQ(contents(page.comments), (std::vector<std::string>{"other"}));
     EXPECT_EQ(page.comments[0].like_count, 0);
     EXPECT_EQ(page.comments[0].reply_count, 0);
-    EXPECT_EQ(run_task(db_->query("SELECT count(*) FROM interaction_comments WHERE user_id = 2 AND content <> ''"))->i64(0, 0), 0);
+    EXPECT_EQ(run_task(db_->query(R"(
+        SELECT count(*)
+        FROM interaction_comments
+        WHERE user_id = 2 AND content <> '')"))
+                  ->i64(0, 0),
+              0);
     expect_no_drift();
   }
   Ctx moderator;
   moderator.moderator = true;
-  const auto queue = run_task(service_->get_reports(moderator, {.user_id = {}, .page_size = 10, .cursor = {}}));
+  const auto queue =
+      run_task(service_->get_reports(moderator, {.user_id = {}, .page_size = 10, .cursor = {}}));
   ASSERT_TRUE(succeeded(queue));
   ASSERT_EQ(queue->reports.size(), 1u);
   EXPECT_EQ(queue->reports[0].user_id, UserId{});
@@ -82,12 +94,17 @@ TEST_P(Purge, AnEventThatSaysNothingIsRefused) {
 }
 
 TEST_P(Reports, TheSameReportIsMadeOnce) {
-  const ReportReq req{.user_id = kBob, .kind = "video", .id = kFilm.value, .reason = "spam", .detail = "look at it"};
+  const ReportReq req{.user_id = kBob,
+                      .kind = "video",
+                      .id = kFilm.value,
+                      .reason = "spam",
+                      .detail = "look at it"};
   const auto first = run_task(api().report(ctx_, req));
   const auto again = run_task(api().report(ctx_, req));
   ASSERT_TRUE(first && again);
   EXPECT_EQ(first->report_id, again->report_id);
-  const auto mine = run_task(api().get_reports(ctx_, {.user_id = kBob, .page_size = 10, .cursor = {}}));
+  const auto mine =
+      run_task(api().get_reports(ctx_, {.user_id = kBob, .page_size = 10, .cursor = {}}));
   ASSERT_TRUE(succeeded(mine));
   ASSERT_EQ(mine->reports.size(), 1u);
   EXPECT_EQ(mine->reports[0], (ReportEntry{.id = first->report_id,
@@ -98,12 +115,14 @@ TEST_P(Reports, TheSameReportIsMadeOnce) {
                                            .detail = "look at it",
                                            .status = "open",
                                            .create_time = 1'767'225'600}));
-  EXPECT_TRUE(run_task(api().get_reports(ctx_, {.user_id = kCid, .page_size = 10, .cursor = {}}))->reports.empty());
+  EXPECT_TRUE(run_task(api().get_reports(ctx_, {.user_id = kCid, .page_size = 10, .cursor = {}}))
+                  ->reports.empty());
 }
 
 TEST_P(Reports, OnlyWhatIsThereCanBeReported) {
   const auto about = [&](std::string kind, std::int64_t id) {
-    return token_of(run_task(api().report(ctx_, {.user_id = kBob, .kind = std::move(kind), .id = id, .reason = "spam"})));
+    return token_of(run_task(api().report(
+        ctx_, {.user_id = kBob, .kind = std::move(kind), .id = id, .reason = "spam"})));
   };
   const Comment c = comment(kCid, kFilm, "bad");
   EXPECT_EQ(about("comment", c.id.value), "");
@@ -122,20 +141,34 @@ TEST_P(Reports, OnlyWhatIsThereCanBeReported) {
   EXPECT_EQ(about("message", 6), "message_not_found");
   EXPECT_EQ(about("danmu", 1), "danmu_not_found");
   EXPECT_EQ(about("live", 1), "live_not_found");
-  EXPECT_EQ(token_of(run_task(api().report(ctx_, {.user_id = kBob, .kind = "danmu", .id = 1, .reason = "  "}))), "reason_required");
-  EXPECT_EQ(token_of(run_task(api().report(ctx_, {.user_id = kBob, .kind = "danmu", .id = 1, .reason = std::string(101, 'x')}))), "reason_too_long");
-  EXPECT_EQ(token_of(run_task(api().report(ctx_, {.user_id = {}, .kind = "danmu", .id = 1, .reason = "x"}))), "invalid_token");
+  EXPECT_EQ(token_of(run_task(
+                api().report(ctx_, {.user_id = kBob, .kind = "danmu", .id = 1, .reason = "  "}))),
+            "reason_required");
+  EXPECT_EQ(
+      token_of(run_task(api().report(
+          ctx_, {.user_id = kBob, .kind = "danmu", .id = 1, .reason = std::string(101, 'x')}))),
+      "reason_too_long");
+  EXPECT_EQ(token_of(run_task(
+                api().report(ctx_, {.user_id = {}, .kind = "danmu", .id = 1, .reason = "x"}))),
+            "invalid_token");
 }
 
 TEST_P(Reports, OneWhoseAccountIsGoneComesTooLate) {
   ASSERT_TRUE(succeeded(deliver("user.deleted", R"({"id":2})")));
-  EXPECT_EQ(token_of(run_task(api().report(ctx_, {.user_id = kBob, .kind = "user", .id = kAnn.value, .reason = "spam"}))), "invalid_token");
+  EXPECT_EQ(token_of(run_task(api().report(
+                ctx_, {.user_id = kBob, .kind = "user", .id = kAnn.value, .reason = "spam"}))),
+            "invalid_token");
 }
 
 TEST_P(Reports, TheQueueIsForModeratorsOldestFirst) {
   for (int i = 0; i < 5; ++i)
-    ASSERT_TRUE(run_task(api().report(ctx_, {.user_id = UserId(50 + i), .kind = "video", .id = kFilm.value, .reason = fmt::format("r{}", i)})));
-  EXPECT_EQ(run_task(api().get_reports(ctx_, {.user_id = {}, .page_size = 2, .cursor = {}})).error().code, Errc::forbidden);
+    ASSERT_TRUE(run_task(api().report(ctx_, {.user_id = UserId(50 + i),
+                                             .kind = "video",
+                                             .id = kFilm.value,
+                                             .reason = fmt::format("r{}", i)})));
+  EXPECT_EQ(
+      run_task(api().get_reports(ctx_, {.user_id = {}, .page_size = 2, .cursor = {}})).error().code,
+      Errc::forbidden);
   Ctx ctx;
   ctx.moderator = true;
   std::vector<std::string> seen;

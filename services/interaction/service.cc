@@ -8,9 +8,13 @@ Interactions::Interactions(const InteractionDeps& deps)
     : state_(deps),
       people_(deps.services, deps.metrics),
       request_keys_("interaction_requests", deps.clock),
-      edge_writer_("interaction.edges", [this](std::vector<EdgeChange> rows) { return write_edges(std::move(rows)); }),
-      comment_writer_("interaction.comments", [this](std::vector<NewComment> rows) { return write_comments(std::move(rows)); }) {
-  deps.events.subscribe("interaction.purge", {"video.changed", "user.deleted"}, [this](const std::vector<Event>& events) { return purge(events); });
+      edge_writer_("interaction.edges",
+                   [this](std::vector<EdgeChange> rows) { return write_edges(std::move(rows)); }),
+      comment_writer_("interaction.comments", [this](std::vector<NewComment> rows) {
+        return write_comments(std::move(rows));
+      }) {
+  deps.events.subscribe("interaction.purge", {"video.changed", "user.deleted"},
+                        [this](const std::vector<Event>& events) { return purge(events); });
 }
 
 void Interactions::stop() {
@@ -25,7 +29,8 @@ Task<Result<UserId>> Interactions::author_of_visible(const Ctx& ctx, UserId view
   const auto brief = found.briefs.find(video);
   if (brief == found.briefs.end()) co_return fail(Errc::not_found, "video_not_found");
   const UserId author = brief->second.author_id;
-  if (author != viewer && (co_await people_.look_up_one(ctx, viewer, author)).hidden()) co_return fail(Errc::not_found, "video_not_found");
+  if (author != viewer && (co_await people_.look_up_one(ctx, viewer, author)).hidden())
+    co_return fail(Errc::not_found, "video_not_found");
   co_return author;
 }
 
@@ -35,18 +40,23 @@ Task<Result<bool>> Interactions::owns(UserId user, VideoId video) {
   co_return author&& author == user;
 }
 
-Task<Result<CommentPtr>> Interactions::visible_comment(const Ctx& ctx, UserId viewer, CommentId id) {
+Task<Result<CommentPtr>> Interactions::visible_comment(const Ctx& ctx, UserId viewer,
+                                                       CommentId id) {
   if (!id) co_return invalid("comment_id", "required");
   SV_CO_TRY(CommentPtr row, co_await state_.living_comment(id));
   if (!row) co_return fail(Errc::not_found, "comment_not_found");
   const auto author = co_await author_of_visible(ctx, viewer, row->video);
-  if (!author && author.error().code == Errc::not_found) co_return fail(Errc::not_found, "comment_not_found");
+  if (!author && author.error().code == Errc::not_found)
+    co_return fail(Errc::not_found, "comment_not_found");
   if (!author) co_return std::unexpected(author.error());
-  if (row->user != viewer && hides(*author == viewer, co_await people_.look_up_one(ctx, viewer, row->user)))
+  if (row->user != viewer &&
+      hides(*author == viewer, co_await people_.look_up_one(ctx, viewer, row->user)))
     co_return fail(Errc::not_found, "comment_not_found");
   co_return row;
 }
 
-std::unique_ptr<InteractionService> make_interaction_service(const InteractionDeps& deps) { return std::make_unique<Interactions>(deps); }
+std::unique_ptr<InteractionService> make_interaction_service(const InteractionDeps& deps) {
+  return std::make_unique<Interactions>(deps);
+}
 
 }  // namespace sv::interaction

@@ -24,10 +24,12 @@ struct InteractionDeps {
   metrics::Registry& metrics;
 };
 
-// Likes, stars, comments, shares, reports, and their counters. Subscribes to `events`: make it before they start. Thread-safe.
+// Likes, stars, comments, shares, reports, and their counters. Subscribes to `events`: make it
+// before they start. Thread-safe.
 class InteractionService : public InteractionApi {
  public:
-  // Writes what callers wait for and refuses what comes later. Blocks; call it while the callers' event loops still run, not on one of them.
+  // Writes what callers wait for and refuses what comes later. Blocks; call it while the callers'
+  // event loops still run, not on one of them.
   virtual void stop() = 0;
 };
 

@@ -6,22 +6,28 @@
 namespace sv::interaction {
 namespace {
 
-Event commented_event(const CommentRow& row, UserId author, UserId reply_to_user, std::int64_t now) {
-  return {.id = 0,
-          .topic = "interaction.commented",
-          .key = fmt::format("{}", row.video),
-          .revision = 0,
-          .payload = fmt::format(R"({{"comment":{},"video":{},"author":{},"user":{},"replyTo":{},"replyToUser":{},"rootId":{}}})", row.id, row.video,
-                                 author, row.user, row.reply_to, reply_to_user, row.root),
-          .time_ms = now};
+Event commented_event(const CommentRow& row, UserId author, UserId reply_to_user,
+                      std::int64_t now) {
+  return {
+      .id = 0,
+      .topic = "interaction.commented",
+      .key = fmt::format("{}", row.video),
+      .revision = 0,
+      .payload = fmt::format(
+          R"({{"comment":{},"video":{},"author":{},"user":{},"replyTo":{},"replyToUser":{},"rootId":{}}})",
+          row.id, row.video, author, row.user, row.reply_to, reply_to_user, row.root),
+      .time_ms = now};
 }
 
 // What an idempotency key stands for.
-std::string body_of(VideoId video, CommentId reply_to, std::string_view content) { return fmt::format("{} {} {}", video, reply_to, content); }
+std::string body_of(VideoId video, CommentId reply_to, std::string_view content) {
+  return fmt::format("{} {} {}", video, reply_to, content);
+}
 
 }  // namespace
 
-Task<Result<CommentActionResp>> Interactions::comment_action(const Ctx& ctx, const CommentActionReq& req) {
+Task<Result<CommentActionResp>> Interactions::comment_action(const Ctx& ctx,
+                                                             const CommentActionReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   SV_CO_TRY(std::string content, clean_comment(req.content));
   SV_CO_TRY(const UserId author, co_await author_of_visible(ctx, req.user_id, req.video_id));
@@ -38,17 +44,24 @@ Task<Result<CommentActionResp>> Interactions::comment_action(const Ctx& ctx, con
                  .reply_to = reply_to,
                  .content = std::move(content)};
   SV_CO_TRY(const CommentPtr made, co_await comment_writer_.add(std::move(row)));
-  if (made->deleted) co_return fail(Errc::not_found, "comment_not_found");  // since the first answer to this idempotency key
+  if (made->deleted)
+    co_return fail(Errc::not_found,
+                   "comment_not_found");  // since the first answer to this idempotency key
   const Person self = co_await people_.look_up_one(ctx, req.user_id, req.user_id);
-  SV_CO_TRY(const bool liked, made->likes == 0 ? Result<bool>(false) : co_await has_edge({Edge::comment_like, req.user_id, made->id.value}));
+  SV_CO_TRY(const bool liked, made->likes == 0 ? Result<bool>(false)
+                                               : co_await has_edge({Edge::comment_like, req.user_id,
+                                                                    made->id.value}));
   co_return CommentActionResp{.comment = shown(*made, self.brief, liked)};
 }
 
-Task<Result<std::vector<Result<CommentPtr>>>> Interactions::write_comments(std::vector<NewComment> rows) {
-  co_return co_await state_.deps.db.write(Ctx{}, [this, rows = std::move(rows)](sql::Tx& tx) { return write_comments_tx(tx, rows); });
+Task<Result<std::vector<Result<CommentPtr>>>> Interactions::write_comments(
+    std::vector<NewComment> rows) {
+  co_return co_await state_.deps.db.write(
+      Ctx{}, [this, rows = std::move(rows)](sql::Tx& tx) { return write_comments_tx(tx, rows); });
 }
 
-Result<std::vector<Result<CommentPtr>>> Interactions::write_comments_tx(sql::Tx& tx, const std::vector<NewComment>& rows) {
+Result<std::vector<Result<CommentPtr>>> Interactions::write_comments_tx(
+    sql::Tx& tx, const std::vector<NewComment>& rows) {
   const std::int64_t now = state_.now();
   std::vector<std::int64_t> users, videos, targets;
   for (const NewComment& row : rows) {
@@ -72,7 +85,8 @@ Result<std::vector<Result<CommentPtr>>> Interactions::write_comments_tx(sql::Tx&
     return at != above.end() && !at->second->deleted;
   };
 
-  std::map<CommentId, CommentPtr> fresh;  // made here, not in the table yet: a twin under the same key may stand behind
+  std::map<CommentId, CommentPtr>
+      fresh;  // made here, not in the table yet: a twin under the same key may stand behind
   std::vector<Result<CommentPtr>> outcomes;
   std::vector<sql::Params> inserts;
   std::vector<Event> events;
@@ -80,7 +94,8 @@ Result<std::vector<Result<CommentPtr>>> Interactions::write_comments_tx(sql::Tx&
   for (const NewComment& row : rows) {
     const std::string body = body_of(row.video, row.reply_to, row.content);
     auto before = request_keys_.find(tx, row.ctx, row.user, "comment", body);
-    if (!before && before.error().code != Errc::unprocessable) return std::unexpected(std::move(before.error()));
+    if (!before && before.error().code != Errc::unprocessable)
+      return std::unexpected(std::move(before.error()));
     if (!before) {
       outcomes.push_back(std::unexpected(std::move(before.error())));
       continue;
@@ -103,7 +118,12 @@ Result<std::vector<Result<CommentPtr>>> Interactions::write_comments_tx(sql::Tx&
       outcomes.push_back(fail(Errc::not_found, "video_not_found"));
       continue;
     }
-    CommentRow made{.id = row.id, .video = row.video, .user = row.user, .reply_to = row.reply_to, .content = row.content, .created_ms = now};
+    CommentRow made{.id = row.id,
+                    .video = row.video,
+                    .user = row.user,
+                    .reply_to = row.reply_to,
+                    .content = row.content,
+                    .created_ms = now};
     UserId reply_to_user{};
     if (row.reply_to) {
       const CommentPtr target = alive(row.reply_to) ? above.at(row.reply_to) : nullptr;
@@ -115,7 +135,8 @@ Result<std::vector<Result<CommentPtr>>> Interactions::write_comments_tx(sql::Tx&
       reply_to_user = target->user;
       ++changes.comments[made.root].replies;
     }
-    inserts.push_back(sql::Params{made.id, made.video, made.user, made.root, made.reply_to, row.content, made.created_ms,
+    inserts.push_back(sql::Params{made.id, made.video, made.user, made.root, made.reply_to,
+                                  row.content, made.created_ms,
                                   made.root ? 0 : heat(made.created_ms, 0, 0)});
     SV_CHECK(request_keys_.remember(tx, row.ctx, row.user, "comment", body, made.id.value));
     auto& sum = changes.videos[row.video];
@@ -134,17 +155,21 @@ Result<std::vector<Result<CommentPtr>>> Interactions::write_comments_tx(sql::Tx&
   return outcomes;
 }
 
-// By whoever wrote it, or whose video it is below. Others do not learn whether there is such a comment.
+// By whoever wrote it, or whose video it is below. Others do not learn whether there is such a
+// comment.
 Task<Result<>> Interactions::delete_comment(const Ctx& ctx, const DeleteCommentReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   if (!req.comment_id) co_return invalid("id", "required");
   SV_CO_TRY(const CommentPtr row, co_await state_.living_comment(req.comment_id));
-  if (!row || (req.video_id && req.video_id != row->video)) co_return fail(Errc::not_found, "comment_not_found");
+  if (!row || (req.video_id && req.video_id != row->video))
+    co_return fail(Errc::not_found, "comment_not_found");
   if (row->user != req.user_id) {
     SV_CO_TRY(const bool own, co_await owns(req.user_id, row->video));
     if (!own) co_return fail(Errc::not_found, "comment_not_found");
   }
-  SV_CO_TRY(const bool deleted, co_await state_.deps.db.write(ctx, [this, id = row->id](sql::Tx& tx) { return delete_comment_tx(tx, id); }));
+  SV_CO_TRY(const bool deleted,
+            co_await state_.deps.db.write(
+                ctx, [this, id = row->id](sql::Tx& tx) { return delete_comment_tx(tx, id); }));
   if (!deleted) co_return fail(Errc::not_found, "comment_not_found");
   co_return Result<>{};
 }

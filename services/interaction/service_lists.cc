@@ -15,7 +15,8 @@ Task<Result<Interactions::VideoPage>> Interactions::videos_of(const Ctx& ctx, Vi
   SV_CO_TRY(out.total, co_await state_.recent_total(req.owner, req.kind));
   for (bool end = false; !end;) {
     const std::size_t wanted = stride(skip, size - out.videos.size());
-    SV_CO_TRY(const std::vector<Entry> entries, co_await state_.recent(req.owner, req.kind, place, wanted));
+    SV_CO_TRY(const std::vector<Entry> entries,
+              co_await state_.recent(req.owner, req.kind, place, wanted));
     end = entries.size() < wanted;
     if (entries.empty()) break;
     video::BatchVideoInfoReq ask{.current_user_id = req.viewer, .video_ids = {}};
@@ -40,13 +41,17 @@ Task<Result<Interactions::VideoPage>> Interactions::videos_of(const Ctx& ctx, Vi
   co_return out;
 }
 
-Task<Result<LikeVideoListResp>> Interactions::get_like_video_list(const Ctx& ctx, const LikeVideoListReq& req) {
+Task<Result<LikeVideoListResp>> Interactions::get_like_video_list(const Ctx& ctx,
+                                                                  const LikeVideoListReq& req) {
   const UserId owner = req.user_id ? req.user_id : req.current_user_id;
   if (!owner) co_return invalid("user_id", "required");
   if (owner != req.current_user_id) {
-    if ((co_await people_.look_up_one(ctx, req.current_user_id, owner)).hidden()) co_return fail(Errc::not_found, "user_not_found");
-    const auto privacy = co_await state_.deps.services.user->get_privacy_of(ctx, {.user_ids = {owner}});
-    if (!privacy || !privacy->privacy.contains(owner) || !privacy->privacy.at(owner).show_likes) co_return fail(Errc::not_found, "likes_hidden");
+    if ((co_await people_.look_up_one(ctx, req.current_user_id, owner)).hidden())
+      co_return fail(Errc::not_found, "user_not_found");
+    const auto privacy =
+        co_await state_.deps.services.user->get_privacy_of(ctx, {.user_ids = {owner}});
+    if (!privacy || !privacy->privacy.contains(owner) || !privacy->privacy.at(owner).show_likes)
+      co_return fail(Errc::not_found, "likes_hidden");
   }
   SV_CO_TRY(auto page, co_await videos_of(ctx, {.kind = Edge::like,
                                                 .owner = owner,
@@ -54,25 +59,30 @@ Task<Result<LikeVideoListResp>> Interactions::get_like_video_list(const Ctx& ctx
                                                 .page = req.page,
                                                 .page_size = req.page_size,
                                                 .cursor = req.cursor.value_or("")}));
-  co_return LikeVideoListResp{
-      .videos = std::move(page.videos), .total_count = static_cast<std::int32_t>(page.total), .next_cursor = std::move(page.next_cursor)};
+  co_return LikeVideoListResp{.videos = std::move(page.videos),
+                              .total_count = static_cast<std::int32_t>(page.total),
+                              .next_cursor = std::move(page.next_cursor)};
 }
 
 // Always its owner's alone.
-Task<Result<StarVideoListResp>> Interactions::get_star_video_list(const Ctx& ctx, const StarVideoListReq& req) {
+Task<Result<StarVideoListResp>> Interactions::get_star_video_list(const Ctx& ctx,
+                                                                  const StarVideoListReq& req) {
   const UserId owner = req.user_id ? req.user_id : req.current_user_id;
   if (!owner) co_return invalid("user_id", "required");
   if (owner != req.current_user_id) {
-    if ((co_await people_.look_up_one(ctx, req.current_user_id, owner)).hidden()) co_return fail(Errc::not_found, "user_not_found");
+    if ((co_await people_.look_up_one(ctx, req.current_user_id, owner)).hidden())
+      co_return fail(Errc::not_found, "user_not_found");
     co_return fail(Errc::not_found, "likes_hidden");
   }
-  SV_CO_TRY(
-      auto page,
-      co_await videos_of(
-          ctx,
-          {.kind = Edge::star, .owner = owner, .viewer = owner, .page = req.page, .page_size = req.page_size, .cursor = req.cursor.value_or("")}));
-  co_return StarVideoListResp{
-      .videos = std::move(page.videos), .total_count = static_cast<std::int32_t>(page.total), .next_cursor = std::move(page.next_cursor)};
+  SV_CO_TRY(auto page, co_await videos_of(ctx, {.kind = Edge::star,
+                                                .owner = owner,
+                                                .viewer = owner,
+                                                .page = req.page,
+                                                .page_size = req.page_size,
+                                                .cursor = req.cursor.value_or("")}));
+  co_return StarVideoListResp{.videos = std::move(page.videos),
+                              .total_count = static_cast<std::int32_t>(page.total),
+                              .next_cursor = std::move(page.next_cursor)};
 }
 
 }  // namespace sv::interaction

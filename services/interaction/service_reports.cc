@@ -10,7 +10,8 @@ namespace sv::interaction {
 namespace {
 
 constexpr std::string_view kMine = "reports.mine", kQueue = "reports.queue";
-constexpr std::array<std::string_view, 6> kKinds{"video", "comment", "danmu", "user", "message", "live"};
+constexpr std::array<std::string_view, 6> kKinds{"video", "comment", "danmu",
+                                                 "user",  "message", "live"};
 
 ReportEntry read_report(const sql::Rows& rows, std::size_t row) {
   return {.id = rows.i64(row, 0),
@@ -25,8 +26,8 @@ ReportEntry read_report(const sql::Rows& rows, std::size_t row) {
 
 }  // namespace
 
-// What is reported must be there for the reporter to see; a person who blocked the reporter may be reported. Danmu and live rooms have no
-// service yet, so no id is one of theirs.
+// What is reported must be there for the reporter to see; a person who blocked the reporter may be
+// reported. Danmu and live rooms have no service yet, so no id is one of theirs.
 Task<Result<ReportResp>> Interactions::report(const Ctx& ctx, const ReportReq& req) {
   constexpr std::int64_t kLargestId = (1LL << 53) - 1;
   constexpr int kMaxReason = 100, kMaxDetail = 1000;
@@ -35,28 +36,37 @@ Task<Result<ReportResp>> Interactions::report(const Ctx& ctx, const ReportReq& r
   if (req.id <= 0 || req.id > kLargestId) co_return invalid("id", "out_of_range");
   SV_CO_CHECK(check_reason("reason", req.reason, kMaxReason, true));
   SV_CO_CHECK(check_reason("detail", req.detail, kMaxDetail, false));
-  if (req.kind == "video") SV_CO_CHECK(co_await author_of_visible(ctx, req.user_id, VideoId(req.id)));
-  if (req.kind == "comment") SV_CO_CHECK(co_await visible_comment(ctx, req.user_id, CommentId(req.id)));
-  if (req.kind == "user" && (co_await people_.look_up_one(ctx, req.user_id, UserId(req.id))).gone) co_return fail(Errc::not_found, "user_not_found");
+  if (req.kind == "video")
+    SV_CO_CHECK(co_await author_of_visible(ctx, req.user_id, VideoId(req.id)));
+  if (req.kind == "comment")
+    SV_CO_CHECK(co_await visible_comment(ctx, req.user_id, CommentId(req.id)));
+  if (req.kind == "user" && (co_await people_.look_up_one(ctx, req.user_id, UserId(req.id))).gone)
+    co_return fail(Errc::not_found, "user_not_found");
   if (req.kind == "message")
-    SV_CO_CHECK(co_await state_.deps.services.message->get_message_sender(ctx, {.user_id = req.user_id, .message_id = MessageId(req.id)}));
-  if (req.kind == "danmu" || req.kind == "live") co_return fail(Errc::not_found, req.kind + "_not_found");
+    SV_CO_CHECK(co_await state_.deps.services.message->get_message_sender(
+        ctx, {.user_id = req.user_id, .message_id = MessageId(req.id)}));
+  if (req.kind == "danmu" || req.kind == "live")
+    co_return fail(Errc::not_found, req.kind + "_not_found");
 
-  co_return co_await state_.deps.db.write(ctx, [this, ctx, req, id = state_.deps.ids.next()](sql::Tx& tx) -> Result<ReportResp> {
-    const std::string body = fmt::format("{} {} {}\n{}", req.kind, req.id, req.reason, req.detail);
-    SV_TRY(const auto before, request_keys_.find(tx, ctx, req.user_id, "report", body));
-    if (before) return ReportResp{.report_id = *before};
-    SV_TRY(const auto gone, state_.gone_people(tx, {req.user_id.value}));
-    if (!gone.empty()) return fail(Errc::unauthenticated);
-    SV_TRY(const std::int64_t added, tx.execute(store::kAddReport, {id, req.user_id, req.kind, req.id, req.reason, req.detail, state_.now()}));
-    std::int64_t made = id;
-    if (added == 0) {
-      SV_TRY(const sql::Rows rows, tx.query(store::kReportOf, {req.user_id, req.kind, req.id}));
-      made = rows.i64(0, 0);
-    }
-    SV_CHECK(request_keys_.remember(tx, ctx, req.user_id, "report", body, made));
-    return ReportResp{.report_id = made};
-  });
+  co_return co_await state_.deps.db.write(
+      ctx, [this, ctx, req, id = state_.deps.ids.next()](sql::Tx& tx) -> Result<ReportResp> {
+        const std::string body =
+            fmt::format("{} {} {}\n{}", req.kind, req.id, req.reason, req.detail);
+        SV_TRY(const auto before, request_keys_.find(tx, ctx, req.user_id, "report", body));
+        if (before) return ReportResp{.report_id = *before};
+        SV_TRY(const auto gone, state_.gone_people(tx, {req.user_id.value}));
+        if (!gone.empty()) return fail(Errc::unauthenticated);
+        SV_TRY(const std::int64_t added,
+               tx.execute(store::kAddReport, {id, req.user_id, req.kind, req.id, req.reason,
+                                              req.detail, state_.now()}));
+        std::int64_t made = id;
+        if (added == 0) {
+          SV_TRY(const sql::Rows rows, tx.query(store::kReportOf, {req.user_id, req.kind, req.id}));
+          made = rows.i64(0, 0);
+        }
+        SV_CHECK(request_keys_.remember(tx, ctx, req.user_id, "report", body, made));
+        return ReportResp{.report_id = made};
+      });
 }
 
 // Ids rise in time, so they are the order.
@@ -68,13 +78,18 @@ Task<Result<ReportListResp>> Interactions::get_reports(const Ctx& ctx, const Rep
   const std::size_t size = page_size(req.page_size);
   sql::Rows rows;
   if (queue) {
-    SV_CO_TRY(rows, co_await state_.deps.db.query(store::kOpenReports, {cursor ? cursor->id : 0, size + 1}));
+    SV_CO_TRY(rows, co_await state_.deps.db.query(store::kOpenReports,
+                                                  {cursor ? cursor->id : 0, size + 1}));
   } else {
-    SV_CO_TRY(rows, co_await state_.deps.db.query(store::kMyReports, {req.user_id, cursor ? cursor->id : kNewestFirst.id, size + 1}));
+    SV_CO_TRY(rows, co_await state_.deps.db.query(
+                        store::kMyReports,
+                        {req.user_id, cursor ? cursor->id : kNewestFirst.id, size + 1}));
   }
   ReportListResp out;
-  for (std::size_t i = 0; i < std::min(rows.size(), size); ++i) out.reports.push_back(read_report(rows, i));
-  if (rows.size() > size) out.next_cursor = encode_cursor(route, {.key = 0, .id = out.reports.back().id});
+  for (std::size_t i = 0; i < std::min(rows.size(), size); ++i)
+    out.reports.push_back(read_report(rows, i));
+  if (rows.size() > size)
+    out.next_cursor = encode_cursor(route, {.key = 0, .id = out.reports.back().id});
   co_return out;
 }
 

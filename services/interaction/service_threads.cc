@@ -14,7 +14,9 @@ namespace {
 constexpr std::int64_t kRankingKeptMs = 3600'000;  // a cursor into one works this long
 constexpr std::string_view kNew = "comments", kHot = "comments.hot", kBelow = "replies";
 
-Entry entry_of(const std::optional<Cursor>& cursor, Entry otherwise) { return cursor ? Entry{.key = cursor->key, .id = cursor->id} : otherwise; }
+Entry entry_of(const std::optional<Cursor>& cursor, Entry otherwise) {
+  return cursor ? Entry{.key = cursor->key, .id = cursor->id} : otherwise;
+}
 
 }  // namespace
 
@@ -31,18 +33,23 @@ Comment shown(const CommentRow& row, UserBrief author, bool is_like) {
           .reply_count = row.replies};
 }
 
-// In a ranking an entry is {ranking, position}, so that its cursor finds the same ranking again; in a thread {time, id}.
-Task<Result<std::vector<Entry>>> Interactions::entries(const Listing& list, Entry after, std::size_t count) {
+// In a ranking an entry is {ranking, position}, so that its cursor finds the same ranking again; in
+// a thread {time, id}.
+Task<Result<std::vector<Entry>>> Interactions::entries(const Listing& list, Entry after,
+                                                       std::size_t count) {
   if (!list.ranking) co_return co_await state_.thread(list.thread, after, count);
   std::vector<Entry> out;
-  for (auto at = after.id; out.size() < count && static_cast<std::size_t>(at) < list.ranking->comments.size(); ++at)
+  for (auto at = after.id;
+       out.size() < count && static_cast<std::size_t>(at) < list.ranking->comments.size(); ++at)
     out.push_back({.key = list.ranking->id, .id = at + 1});
   co_return out;
 }
 
-// Comments of people who are hidden from the viewer, or muted, are left out and the page goes on behind them.
-Task<Result<Interactions::CommentPage>> Interactions::page_of(const Ctx& ctx, UserId viewer, const Listing& list, Entry after, std::size_t skip,
-                                                              std::size_t size) {
+// Comments of people who are hidden from the viewer, or muted, are left out and the page goes on
+// behind them.
+Task<Result<Interactions::CommentPage>> Interactions::page_of(const Ctx& ctx, UserId viewer,
+                                                              const Listing& list, Entry after,
+                                                              std::size_t skip, std::size_t size) {
   CommentPage out;
   std::vector<CommentPtr> page;
   People people;
@@ -53,7 +60,8 @@ Task<Result<Interactions::CommentPage>> Interactions::page_of(const Ctx& ctx, Us
     end = found.size() < wanted;
     std::vector<CommentId> ids;
     for (const Entry& entry : found)
-      ids.push_back(list.ranking ? list.ranking->comments[static_cast<std::size_t>(entry.id - 1)] : CommentId(entry.id));
+      ids.push_back(list.ranking ? list.ranking->comments[static_cast<std::size_t>(entry.id - 1)]
+                                 : CommentId(entry.id));
     SV_CO_TRY(const std::vector<CommentPtr> rows, co_await state_.comments(ids));
     std::vector<UserId> unknown;
     for (const CommentPtr& row : rows)
@@ -61,7 +69,9 @@ Task<Result<Interactions::CommentPage>> Interactions::page_of(const Ctx& ctx, Us
     people.merge(co_await people_.look_up(ctx, viewer, std::move(unknown)));
     for (std::size_t i = 0; i < found.size(); ++i) {
       place = found[i];
-      if (!rows[i] || rows[i]->deleted || people.at(rows[i]->user).muted || hides(list.own, people.at(rows[i]->user))) continue;
+      if (!rows[i] || rows[i]->deleted || people.at(rows[i]->user).muted ||
+          hides(list.own, people.at(rows[i]->user)))
+        continue;
       if (skip > 0) {
         --skip;
         continue;
@@ -79,18 +89,25 @@ Task<Result<Interactions::CommentPage>> Interactions::page_of(const Ctx& ctx, Us
   co_return out;
 }
 
-Task<Result<std::vector<Comment>>> Interactions::compose(const Ctx&, UserId viewer, std::vector<CommentPtr> rows, const People& people) {
+Task<Result<std::vector<Comment>>> Interactions::compose(const Ctx&, UserId viewer,
+                                                         std::vector<CommentPtr> rows,
+                                                         const People& people) {
   std::vector<std::int64_t> ids;
   for (const CommentPtr& row : rows) ids.push_back(row->id.value);
-  SV_CO_TRY(const auto mine, co_await state_.edges_of(viewer, {Edge::comment_like}, std::move(ids)));
+  SV_CO_TRY(const auto mine,
+            co_await state_.edges_of(viewer, {Edge::comment_like}, std::move(ids)));
   std::vector<Comment> out;
   out.reserve(rows.size());
-  for (const CommentPtr& row : rows) out.push_back(shown(*row, people.at(row->user).brief, mine.contains({Edge::comment_like, row->id.value})));
+  for (const CommentPtr& row : rows)
+    out.push_back(shown(*row, people.at(row->user).brief,
+                        mine.contains({Edge::comment_like, row->id.value})));
   co_return out;
 }
 
-Task<Result<CommentListResp>> Interactions::get_comment_list(const Ctx& ctx, const CommentListReq& req) {
-  SV_CO_TRY(const UserId author, co_await author_of_visible(ctx, req.current_user_id, req.video_id));
+Task<Result<CommentListResp>> Interactions::get_comment_list(const Ctx& ctx,
+                                                             const CommentListReq& req) {
+  SV_CO_TRY(const UserId author,
+            co_await author_of_visible(ctx, req.current_user_id, req.video_id));
   const bool own = author == req.current_user_id;
   const std::size_t size = page_size(req.page_size);
   const std::string_view sort = req.sort ? std::string_view(*req.sort) : "new";
@@ -98,20 +115,29 @@ Task<Result<CommentListResp>> Interactions::get_comment_list(const Ctx& ctx, con
   CommentListResp out;
   CommentPage page;
   if (req.reply_to && *req.reply_to) {
-    SV_CO_TRY(const CommentPtr root, co_await visible_comment(ctx, req.current_user_id, *req.reply_to));
+    SV_CO_TRY(const CommentPtr root,
+              co_await visible_comment(ctx, req.current_user_id, *req.reply_to));
     if (root->video != req.video_id) co_return fail(Errc::not_found, "comment_not_found");
-    const Listing list{.thread = {.video = root->video, .root = root->id}, .ranking = nullptr, .route = kBelow, .own = own};
+    const Listing list{.thread = {.video = root->video, .root = root->id},
+                       .ranking = nullptr,
+                       .route = kBelow,
+                       .own = own};
     SV_CO_TRY(const auto cursor, decode_cursor(kBelow, req.cursor.value_or("")));
-    SV_CO_TRY(page, co_await page_of(ctx, req.current_user_id, list, entry_of(cursor, {}), cursor ? 0 : page_offset(req.page, size), size));
+    SV_CO_TRY(page, co_await page_of(ctx, req.current_user_id, list, entry_of(cursor, {}),
+                                     cursor ? 0 : page_offset(req.page, size), size));
     out.total_count = static_cast<std::int32_t>(root->replies);
   } else {
     if (sort == "hot") {
       SV_CO_TRY(page, co_await hot_comments(ctx, req, own, size));
     } else {
-      const Listing list{.thread = {.video = req.video_id, .root = {}}, .ranking = nullptr, .route = kNew, .own = own};
+      const Listing list{.thread = {.video = req.video_id, .root = {}},
+                         .ranking = nullptr,
+                         .route = kNew,
+                         .own = own};
       SV_CO_TRY(const auto cursor, decode_cursor(kNew, req.cursor.value_or("")));
       SV_CO_TRY(page,
-                co_await page_of(ctx, req.current_user_id, list, entry_of(cursor, kNewestFirst), cursor ? 0 : page_offset(req.page, size), size));
+                co_await page_of(ctx, req.current_user_id, list, entry_of(cursor, kNewestFirst),
+                                 cursor ? 0 : page_offset(req.page, size), size));
     }
     SV_CO_TRY(const auto counts, co_await state_.counts({req.video_id}));
     out.total_count = static_cast<std::int32_t>(counts.at(req.video_id).comments);
@@ -122,16 +148,26 @@ Task<Result<CommentListResp>> Interactions::get_comment_list(const Ctx& ctx, con
 }
 
 Task<Result<ReplyListResp>> Interactions::get_reply_list(const Ctx& ctx, const ReplyListReq& req) {
-  SV_CO_TRY(const CommentPtr root, co_await visible_comment(ctx, req.current_user_id, req.comment_id));
+  SV_CO_TRY(const CommentPtr root,
+            co_await visible_comment(ctx, req.current_user_id, req.comment_id));
   SV_CO_TRY(const auto cursor, decode_cursor(kBelow, req.cursor));
   SV_CO_TRY(const bool own, co_await owns(req.current_user_id, root->video));
-  const Listing list{.thread = {.video = root->video, .root = root->id}, .ranking = nullptr, .route = kBelow, .own = own};
-  SV_CO_TRY(auto page, co_await page_of(ctx, req.current_user_id, list, entry_of(cursor, {}), 0, page_size(req.page_size)));
-  co_return ReplyListResp{.replies = std::move(page.comments), .next_cursor = std::move(page.next_cursor), .total = root->replies};
+  const Listing list{.thread = {.video = root->video, .root = root->id},
+                     .ranking = nullptr,
+                     .route = kBelow,
+                     .own = own};
+  SV_CO_TRY(auto page, co_await page_of(ctx, req.current_user_id, list, entry_of(cursor, {}), 0,
+                                        page_size(req.page_size)));
+  co_return ReplyListResp{.replies = std::move(page.comments),
+                          .next_cursor = std::move(page.next_cursor),
+                          .total = root->replies};
 }
 
-// The first page takes the order of this moment and stores it when there is a second one; later pages stay in it, so nothing repeats.
-Task<Result<Interactions::CommentPage>> Interactions::hot_comments(const Ctx& ctx, const CommentListReq& req, bool own, std::size_t size) {
+// The first page takes the order of this moment and stores it when there is a second one; later
+// pages stay in it, so nothing repeats.
+Task<Result<Interactions::CommentPage>> Interactions::hot_comments(const Ctx& ctx,
+                                                                   const CommentListReq& req,
+                                                                   bool own, std::size_t size) {
   SV_CO_TRY(const auto cursor, decode_cursor(kHot, req.cursor.value_or("")));
   RankingPtr ranking;
   if (cursor) {
@@ -141,8 +177,10 @@ Task<Result<Interactions::CommentPage>> Interactions::hot_comments(const Ctx& ct
   }
   const Listing list{.thread = {}, .ranking = ranking, .route = kHot, .own = own};
   const Entry start{.key = ranking->id, .id = cursor ? std::max<std::int64_t>(cursor->id, 0) : 0};
-  SV_CO_TRY(auto page, co_await page_of(ctx, req.current_user_id, list, start, cursor ? 0 : page_offset(req.page, size), size));
-  if (!page.next_cursor.empty() && !ranking->stored) SV_CO_CHECK(co_await store_ranking(ctx, ranking));
+  SV_CO_TRY(auto page, co_await page_of(ctx, req.current_user_id, list, start,
+                                        cursor ? 0 : page_offset(req.page, size), size));
+  if (!page.next_cursor.empty() && !ranking->stored)
+    SV_CO_CHECK(co_await store_ranking(ctx, ranking));
   co_return page;
 }
 
@@ -150,7 +188,8 @@ Task<Result<RankingPtr>> Interactions::stored_ranking(std::int64_t id, VideoId v
   SV_CO_TRY(const RankingPtr current, co_await state_.current_ranking(video));
   if (current->id == id) co_return current;
   SV_CO_TRY(const sql::Rows rows, co_await state_.deps.db.query(store::kRanking, {id}));
-  if (rows.empty() || VideoId(rows.i64(0, 0)) != video || state_.now() - rows.i64(0, 1) > kRankingKeptMs)
+  if (rows.empty() || VideoId(rows.i64(0, 0)) != video ||
+      state_.now() - rows.i64(0, 1) > kRankingKeptMs)
     co_return invalid("cursor", "invalid", "the ranking is gone");
   auto ranking = std::make_shared<Ranking>();
   ranking->id = id;
@@ -168,13 +207,15 @@ Task<Result<RankingPtr>> Interactions::stored_ranking(std::int64_t id, VideoId v
 }
 
 Task<Result<>> Interactions::store_ranking(const Ctx& ctx, RankingPtr ranking) {
-  SV_CO_CHECK(co_await state_.deps.db.write(ctx, [ranking, now = state_.now()](sql::Tx& tx) -> Result<> {
-    std::vector<std::int64_t> ids;
-    for (CommentId id : ranking->comments) ids.push_back(id.value);
-    SV_CHECK(tx.execute(store::kKeepRanking, {ranking->id, ranking->video, ranking->made_ms, fmt::format("{}", fmt::join(ids, ","))}));
-    SV_CHECK(tx.execute(store::kTrimRankings, {now - kRankingKeptMs}));
-    return {};
-  }));
+  SV_CO_CHECK(
+      co_await state_.deps.db.write(ctx, [ranking, now = state_.now()](sql::Tx& tx) -> Result<> {
+        std::vector<std::int64_t> ids;
+        for (CommentId id : ranking->comments) ids.push_back(id.value);
+        SV_CHECK(tx.execute(store::kKeepRanking, {ranking->id, ranking->video, ranking->made_ms,
+                                                  fmt::format("{}", fmt::join(ids, ","))}));
+        SV_CHECK(tx.execute(store::kTrimRankings, {now - kRankingKeptMs}));
+        return {};
+      }));
   ranking->stored = true;
   co_return Result<>{};
 }

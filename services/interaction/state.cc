@@ -5,14 +5,17 @@
 namespace sv::interaction {
 namespace {
 
-constexpr std::size_t kHead = 200;  // entries of a list that are kept: no page asks for more at once
+constexpr std::size_t kHead =
+    200;  // entries of a list that are kept: no page asks for more at once
 constexpr std::int64_t kRanked = 1000;
 constexpr std::int64_t kRankingMs = 60'000;
 
 // Entries after a place in the head, unless the list goes on beyond what is kept of it.
 template <class Less>
-std::optional<std::vector<Entry>> slice(const Head& head, Entry after, std::size_t count, Less less) {
-  const auto from = std::ranges::partition_point(head.entries, [&](const Entry& e) { return !less(after, e); });
+std::optional<std::vector<Entry>> slice(const Head& head, Entry after, std::size_t count,
+                                        Less less) {
+  const auto from =
+      std::ranges::partition_point(head.entries, [&](const Entry& e) { return !less(after, e); });
   const auto left = static_cast<std::size_t>(head.entries.end() - from);
   if (left < count && !head.complete) return std::nullopt;
   return std::vector<Entry>(from, from + static_cast<std::ptrdiff_t>(std::min(left, count)));
@@ -69,7 +72,8 @@ Task<Result<std::map<UserId, PersonCounts>>> State::received(std::vector<UserId>
   co_return out;
 }
 
-Task<Result<std::set<std::pair<Edge, std::int64_t>>>> State::edges_of(UserId user, std::vector<Edge> kinds, std::vector<std::int64_t> objects) {
+Task<Result<std::set<std::pair<Edge, std::int64_t>>>> State::edges_of(
+    UserId user, std::vector<Edge> kinds, std::vector<std::int64_t> objects) {
   std::set<std::pair<Edge, std::int64_t>> out;
   if (!user) co_return out;
   std::vector<EdgeKey> missing;
@@ -88,8 +92,10 @@ Task<Result<std::set<std::pair<Edge, std::int64_t>>>> State::edges_of(UserId use
   if (asked.empty()) co_return out;
   std::vector<std::int64_t> wanted;
   for (Edge kind : kinds) wanted.push_back(num(kind));
-  SV_CO_TRY(const sql::Rows rows, co_await deps.db.query(store::kEdgesOf, {std::move(asked), std::move(wanted), user}));
-  for (std::size_t i = 0; i < rows.size(); ++i) out.emplace(static_cast<Edge>(rows.i64(i, 1)), rows.i64(i, 0));
+  SV_CO_TRY(const sql::Rows rows,
+            co_await deps.db.query(store::kEdgesOf, {std::move(asked), std::move(wanted), user}));
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    out.emplace(static_cast<Edge>(rows.i64(i, 1)), rows.i64(i, 0));
   for (const EdgeKey& key : missing) edges_.put(stamp, key, out.contains({key.kind, key.object}));
   co_return out;
 }
@@ -124,7 +130,9 @@ Task<Result<CommentPtr>> State::living_comment(CommentId id) {
 Task<Result<std::vector<Entry>>> State::read_thread(ThreadKey key, Entry after, std::size_t limit) {
   const std::uint64_t stamp = comments_.stamp();
   const std::string_view statement = key.root ? store::kReplies : store::kNewest;
-  SV_CO_TRY(const sql::Rows rows, co_await deps.db.query(statement, {key.root ? key.root.value : key.video.value, after.key, after.id, limit}));
+  SV_CO_TRY(const sql::Rows rows,
+            co_await deps.db.query(statement, {key.root ? key.root.value : key.video.value,
+                                               after.key, after.id, limit}));
   std::vector<Entry> out;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     CommentPtr row = read_comment(rows, i);
@@ -139,12 +147,14 @@ Task<Result<std::vector<Entry>>> State::thread(ThreadKey key, Entry after, std::
   HeadPtr head = threads_.find(key).value_or(nullptr);
   if (!head) {
     const std::uint64_t stamp = threads_.stamp();
-    SV_CO_TRY(std::vector<Entry> entries, co_await read_thread(key, key.root ? Entry{} : kNewestFirst, kHead));
+    SV_CO_TRY(std::vector<Entry> entries,
+              co_await read_thread(key, key.root ? Entry{} : kNewestFirst, kHead));
     const bool complete = entries.size() < kHead;
     head = std::make_shared<Head>(Head{.entries = std::move(entries), .complete = complete});
     threads_.put(stamp, key, head);
   }
-  auto found = key.root ? slice(*head, after, count, std::less<Entry>()) : slice(*head, after, count, std::greater<Entry>());
+  auto found = key.root ? slice(*head, after, count, std::less<Entry>())
+                        : slice(*head, after, count, std::greater<Entry>());
   if (found) co_return std::move(*found);
   co_return co_await read_thread(key, after, count);
 }
@@ -153,25 +163,32 @@ Task<Result<HeadPtr>> State::recent_head(UserId user, Edge kind) {
   const auto key = std::pair(user, kind);
   if (auto known = recent_.find(key)) co_return std::move(*known);
   const std::uint64_t stamp = recent_.stamp();
-  SV_CO_TRY(const sql::Rows rows, co_await deps.db.query(store::kRecent, {user, num(kind), kNewestFirst.key, kNewestFirst.id, kHead}));
+  SV_CO_TRY(const sql::Rows rows,
+            co_await deps.db.query(store::kRecent,
+                                   {user, num(kind), kNewestFirst.key, kNewestFirst.id, kHead}));
   auto head = std::make_shared<Head>();
-  for (std::size_t i = 0; i < rows.size(); ++i) head->entries.push_back({.key = rows.i64(i, 0), .id = rows.i64(i, 1)});
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    head->entries.push_back({.key = rows.i64(i, 0), .id = rows.i64(i, 1)});
   head->complete = rows.size() < kHead;
   head->total = static_cast<std::int64_t>(rows.size());
   if (!head->complete) {
-    SV_CO_TRY(const sql::Rows total, co_await deps.db.query(store::kRecentCount, {user, num(kind)}));
+    SV_CO_TRY(const sql::Rows total,
+              co_await deps.db.query(store::kRecentCount, {user, num(kind)}));
     head->total = total.i64(0, 0);
   }
   recent_.put(stamp, key, head);
   co_return head;
 }
 
-Task<Result<std::vector<Entry>>> State::recent(UserId user, Edge kind, Entry after, std::size_t count) {
+Task<Result<std::vector<Entry>>> State::recent(UserId user, Edge kind, Entry after,
+                                               std::size_t count) {
   SV_CO_TRY(const HeadPtr head, co_await recent_head(user, kind));
   if (auto found = slice(*head, after, count, std::greater<Entry>())) co_return std::move(*found);
-  SV_CO_TRY(const sql::Rows rows, co_await deps.db.query(store::kRecent, {user, num(kind), after.key, after.id, count}));
+  SV_CO_TRY(const sql::Rows rows,
+            co_await deps.db.query(store::kRecent, {user, num(kind), after.key, after.id, count}));
   std::vector<Entry> out;
-  for (std::size_t i = 0; i < rows.size(); ++i) out.push_back({.key = rows.i64(i, 0), .id = rows.i64(i, 1)});
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    out.push_back({.key = rows.i64(i, 0), .id = rows.i64(i, 1)});
   co_return out;
 }
 
@@ -181,7 +198,8 @@ Task<Result<std::int64_t>> State::recent_total(UserId user, Edge kind) {
 }
 
 Task<Result<RankingPtr>> State::current_ranking(VideoId video) {
-  if (auto known = rankings_.find(video); known && now() - (*known)->made_ms < kRankingMs) co_return std::move(*known);
+  if (auto known = rankings_.find(video); known && now() - (*known)->made_ms < kRankingMs)
+    co_return std::move(*known);
   const std::uint64_t stamp = rankings_.stamp();
   SV_CO_TRY(const sql::Rows rows, co_await deps.db.query(store::kHottest, {video, kRanked}));
   auto ranking = std::make_shared<Ranking>();
@@ -193,14 +211,16 @@ Task<Result<RankingPtr>> State::current_ranking(VideoId video) {
   co_return ranking;
 }
 
-Result<std::unordered_set<UserId>> State::gone_people(sql::Tx& tx, std::vector<std::int64_t> users) {
+Result<std::unordered_set<UserId>> State::gone_people(sql::Tx& tx,
+                                                      std::vector<std::int64_t> users) {
   std::unordered_set<UserId> out;
   SV_TRY(const sql::Rows rows, tx.query(store::kGonePeople, {std::move(users)}));
   for (std::size_t i = 0; i < rows.size(); ++i) out.insert(UserId(rows.i64(i, 0)));
   return out;
 }
 
-Result<std::map<VideoId, VideoCounts>> State::videos_now(sql::Tx& tx, std::vector<std::int64_t> videos) {
+Result<std::map<VideoId, VideoCounts>> State::videos_now(sql::Tx& tx,
+                                                         std::vector<std::int64_t> videos) {
   std::map<VideoId, VideoCounts> out;
   SV_TRY(const sql::Rows rows, tx.query(store::kVideos, {std::move(videos)}));
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -210,7 +230,8 @@ Result<std::map<VideoId, VideoCounts>> State::videos_now(sql::Tx& tx, std::vecto
   return out;
 }
 
-Result<std::map<CommentId, CommentPtr>> State::comments_now(sql::Tx& tx, std::vector<std::int64_t> comments) {
+Result<std::map<CommentId, CommentPtr>> State::comments_now(sql::Tx& tx,
+                                                            std::vector<std::int64_t> comments) {
   std::map<CommentId, CommentPtr> out;
   SV_TRY(const sql::Rows rows, tx.query(store::kComments, {std::move(comments)}));
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -220,9 +241,11 @@ Result<std::map<CommentId, CommentPtr>> State::comments_now(sql::Tx& tx, std::ve
   return out;
 }
 
-// Sums are added by the statement, so that nothing another process did is lost; what comes out is known from what was read before in the same
-// transaction. RETURNING would tell it too, but makes SQLite keep a journal for each statement, which costs a fifth of a write.
-Result<std::vector<PersonCounts>> State::add_to_people(sql::Tx& tx, const std::map<UserId, Received>& sums) {
+// Sums are added by the statement, so that nothing another process did is lost; what comes out is
+// known from what was read before in the same transaction. RETURNING would tell it too, but makes
+// SQLite keep a journal for each statement, which costs a fifth of a write.
+Result<std::vector<PersonCounts>> State::add_to_people(sql::Tx& tx,
+                                                       const std::map<UserId, Received>& sums) {
   std::vector<std::int64_t> ids;
   for (const auto& [id, sum] : sums)
     if (sum.likes != 0 || sum.comments != 0) ids.push_back(id.value);
@@ -231,7 +254,8 @@ Result<std::vector<PersonCounts>> State::add_to_people(sql::Tx& tx, const std::m
   std::map<UserId, PersonCounts> known;
   std::vector<sql::Params> updates;
   SV_TRY(const sql::Rows rows, tx.query(store::kPeople, {ids}));
-  for (std::size_t i = 0; i < rows.size(); ++i) known.emplace(UserId(rows.i64(i, 0)), read_person(rows, i));
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    known.emplace(UserId(rows.i64(i, 0)), read_person(rows, i));
   for (std::int64_t id : ids) {
     const Received& sum = sums.at(UserId(id));
     PersonCounts now = known[UserId(id)];
@@ -246,10 +270,12 @@ Result<std::vector<PersonCounts>> State::add_to_people(sql::Tx& tx, const std::m
   return out;
 }
 
-Result<std::vector<VideoCounts>> State::add_to_videos(sql::Tx& tx, const std::map<VideoId, Changes::OfVideo>& sums) {
+Result<std::vector<VideoCounts>> State::add_to_videos(
+    sql::Tx& tx, const std::map<VideoId, Changes::OfVideo>& sums) {
   std::vector<std::int64_t> ids;
   for (const auto& [id, sum] : sums)
-    if (sum.likes != 0 || sum.comments != 0 || sum.stars != 0 || sum.shares != 0) ids.push_back(id.value);
+    if (sum.likes != 0 || sum.comments != 0 || sum.stars != 0 || sum.shares != 0)
+      ids.push_back(id.value);
   std::vector<VideoCounts> out;
   if (ids.empty()) return out;
   std::vector<sql::Params> updates;
@@ -257,7 +283,8 @@ Result<std::vector<VideoCounts>> State::add_to_videos(sql::Tx& tx, const std::ma
   for (std::int64_t id : ids) {
     const Changes::OfVideo& sum = sums.at(VideoId(id));
     const auto at = known.find(VideoId(id));
-    VideoCounts now = at == known.end() ? VideoCounts{.id = VideoId(id), .author = sum.author} : at->second;
+    VideoCounts now =
+        at == known.end() ? VideoCounts{.id = VideoId(id), .author = sum.author} : at->second;
     if (now.gone) continue;
     now.likes += sum.likes;
     now.comments += sum.comments;
@@ -281,7 +308,8 @@ Result<> State::add_to_comments(sql::Tx& tx, const std::map<CommentId, Changes::
     const auto at = rows.find(id);
     if (at == rows.end()) continue;
     const CommentRow& row = *at->second;
-    const std::int64_t hot = row.root ? 0 : heat(row.created_ms, row.likes + sum.likes, row.replies + sum.replies);
+    const std::int64_t hot =
+        row.root ? 0 : heat(row.created_ms, row.likes + sum.likes, row.replies + sum.replies);
     updates.push_back(sql::Params{id, sum.likes, sum.replies, hot});
   }
   SV_CHECK(tx.execute_many(store::kSetCommentCounts, updates));
@@ -299,18 +327,19 @@ Result<> State::apply(sql::Tx& tx, Changes changes) {
   }
   SV_TRY(auto people, add_to_people(tx, sums));
   SV_CHECK(add_to_comments(tx, changes.comments));
-  tx.on_commit([this, changes = std::move(changes), videos = std::move(videos), people = std::move(people)] {
-    for (const VideoCounts& counts : videos) remember(counts);
-    for (const PersonCounts& counts : people) remember(counts);
-    for (const auto& [edge, on] : changes.edges) {
-      edges_.update(edge, [now = on](bool& known) { known = now; });
-      recent_.erase({edge.user, edge.kind});
-    }
-    for (const auto& [id, sum] : changes.comments) comments_.erase(id);
-    for (const ThreadKey& thread : changes.threads) threads_.erase(thread);
-    for (VideoId video : changes.rankings) rankings_.erase(video);
-    deps.revision.bump();
-  });
+  tx.on_commit(
+      [this, changes = std::move(changes), videos = std::move(videos), people = std::move(people)] {
+        for (const VideoCounts& counts : videos) remember(counts);
+        for (const PersonCounts& counts : people) remember(counts);
+        for (const auto& [edge, on] : changes.edges) {
+          edges_.update(edge, [now = on](bool& known) { known = now; });
+          recent_.erase({edge.user, edge.kind});
+        }
+        for (const auto& [id, sum] : changes.comments) comments_.erase(id);
+        for (const ThreadKey& thread : changes.threads) threads_.erase(thread);
+        for (VideoId video : changes.rankings) rankings_.erase(video);
+        deps.revision.bump();
+      });
   return {};
 }
 

@@ -35,7 +35,8 @@ struct Entry {
 };
 
 // Where a list begins that has the newest first.
-inline constexpr Entry kNewestFirst{.key = std::numeric_limits<std::int64_t>::max(), .id = std::numeric_limits<std::int64_t>::max()};
+inline constexpr Entry kNewestFirst{.key = std::numeric_limits<std::int64_t>::max(),
+                                    .id = std::numeric_limits<std::int64_t>::max()};
 
 // The beginning of a list.
 struct Head {
@@ -55,7 +56,8 @@ struct Ranking {
 };
 using RankingPtr = std::shared_ptr<const Ranking>;
 
-// What a transaction changes beyond the rows it wrote itself: counters are summed up here and written once by State::apply.
+// What a transaction changes beyond the rows it wrote itself: counters are summed up here and
+// written once by State::apply.
 struct Changes {
   struct OfVideo {
     UserId author{};  // needed for a video without a row
@@ -75,40 +77,51 @@ struct Changes {
 };
 
 struct KeyHash {
-  std::size_t operator()(const EdgeKey& k) const { return mix(k.user.value, k.object) ^ static_cast<std::size_t>(k.kind); }
+  std::size_t operator()(const EdgeKey& k) const {
+    return mix(k.user.value, k.object) ^ static_cast<std::size_t>(k.kind);
+  }
   std::size_t operator()(const ThreadKey& k) const { return mix(k.video.value, k.root.value); }
-  std::size_t operator()(const std::pair<UserId, Edge>& k) const { return mix(k.first.value, num(k.second)); }
+  std::size_t operator()(const std::pair<UserId, Edge>& k) const {
+    return mix(k.first.value, num(k.second));
+  }
   static std::size_t mix(std::int64_t a, std::int64_t b) {
-    return static_cast<std::size_t>(a) * 0x9E3779B97F4A7C15ULL ^ static_cast<std::size_t>(b) * 0xC2B2AE3D27D4EB4FULL;
+    return static_cast<std::size_t>(a) * 0x9E3779B97F4A7C15ULL ^
+           static_cast<std::size_t>(b) * 0xC2B2AE3D27D4EB4FULL;
   }
 };
 
-// What is known in memory, never older than the last answered write, and the one way in which counters change. Thread-safe.
+// What is known in memory, never older than the last answered write, and the one way in which
+// counters change. Thread-safe.
 class State {
  public:
   explicit State(const InteractionDeps& d) : deps(d) {}
 
   std::int64_t now() const { return deps.clock.now_ms(); }
 
-  // Inside a transaction: writes the sums, and makes memory follow once it is committed. A video that is gone keeps its zeros.
+  // Inside a transaction: writes the sums, and makes memory follow once it is committed. A video
+  // that is gone keeps its zeros.
   Result<> apply(sql::Tx& tx, Changes changes);
   // Takes everything that is counted from the video and its author, for good.
   Result<> end_video(sql::Tx& tx, VideoId video, UserId author);
   // Whoever of them may do nothing more.
   Result<std::unordered_set<UserId>> gone_people(sql::Tx& tx, std::vector<std::int64_t> users);
   Result<std::map<VideoId, VideoCounts>> videos_now(sql::Tx& tx, std::vector<std::int64_t> videos);
-  Result<std::map<CommentId, CommentPtr>> comments_now(sql::Tx& tx, std::vector<std::int64_t> comments);
+  Result<std::map<CommentId, CommentPtr>> comments_now(sql::Tx& tx,
+                                                       std::vector<std::int64_t> comments);
 
   // An entry for each id; one statement for those that are not in memory.
   Task<Result<std::map<VideoId, VideoCounts>>> counts(std::vector<VideoId> ids);
   Task<Result<std::map<UserId, PersonCounts>>> received(std::vector<UserId> ids);
   // Those of kinds × objects that are. A guest has none.
-  Task<Result<std::set<std::pair<Edge, std::int64_t>>>> edges_of(UserId user, std::vector<Edge> kinds, std::vector<std::int64_t> objects);
+  Task<Result<std::set<std::pair<Edge, std::int64_t>>>> edges_of(UserId user,
+                                                                 std::vector<Edge> kinds,
+                                                                 std::vector<std::int64_t> objects);
   // In the order of `ids`, null where there is none; deleted ones are rows too.
   Task<Result<std::vector<CommentPtr>>> comments(const std::vector<CommentId>& ids);
   // Null: there is none (any more), or the comment above it is gone.
   Task<Result<CommentPtr>> living_comment(CommentId id);
-  // At most `count` entries after a place; fewer only at the end. Their rows are in memory afterwards, most likely.
+  // At most `count` entries after a place; fewer only at the end. Their rows are in memory
+  // afterwards, most likely.
   Task<Result<std::vector<Entry>>> thread(ThreadKey key, Entry after, std::size_t count);
   // The same of what a user liked or starred, newest first.
   Task<Result<std::vector<Entry>>> recent(UserId user, Edge kind, Entry after, std::size_t count);
@@ -124,8 +137,10 @@ class State {
     std::int64_t likes = 0, comments = 0;
   };
   // What the counters are now, of those that changed.
-  Result<std::vector<PersonCounts>> add_to_people(sql::Tx& tx, const std::map<UserId, Received>& sums);
-  Result<std::vector<VideoCounts>> add_to_videos(sql::Tx& tx, const std::map<VideoId, Changes::OfVideo>& sums);
+  Result<std::vector<PersonCounts>> add_to_people(sql::Tx& tx,
+                                                  const std::map<UserId, Received>& sums);
+  Result<std::vector<VideoCounts>> add_to_videos(sql::Tx& tx,
+                                                 const std::map<VideoId, Changes::OfVideo>& sums);
   Result<> add_to_comments(sql::Tx& tx, const std::map<CommentId, Changes::OfComment>& sums);
   void remember(const VideoCounts& counts);
   void remember(const PersonCounts& counts);

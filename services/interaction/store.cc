@@ -16,7 +16,10 @@ VideoCounts read_video(const sql::Rows& rows, std::size_t row) {
 }
 
 PersonCounts read_person(const sql::Rows& rows, std::size_t row) {
-  return {.id = UserId(rows.i64(row, 0)), .likes = rows.i64(row, 1), .comments = rows.i64(row, 2), .revision = rows.i64(row, 3)};
+  return {.id = UserId(rows.i64(row, 0)),
+          .likes = rows.i64(row, 1),
+          .comments = rows.i64(row, 2),
+          .revision = rows.i64(row, 3)};
 }
 
 CommentPtr read_comment(const sql::Rows& rows, std::size_t row) {
@@ -37,7 +40,8 @@ CommentPtr read_comment(const sql::Rows& rows, std::size_t row) {
 std::int64_t heat(std::int64_t created_ms, std::int64_t likes, std::int64_t replies) {
   constexpr double kDoubling = 12.0 * 3600 * 1000;
   constexpr double kUnit = 1e6;
-  const auto votes = static_cast<double>(std::max<std::int64_t>(0, likes) + 2 * std::max<std::int64_t>(0, replies));
+  const auto votes = static_cast<double>(std::max<std::int64_t>(0, likes) +
+                                         2 * std::max<std::int64_t>(0, replies));
   return std::llround((static_cast<double>(created_ms) / kDoubling + std::log2(1 + votes)) * kUnit);
 }
 

@@ -31,14 +31,18 @@ struct FakeVideos final : video::VideoAbsent {
   std::map<VideoId, UserId> author{{kFilm, kAnn}, {kClip, kAnn}, {kSong, kBob}};
   std::set<VideoId> hidden;  // from everyone but their authors
 
-  bool shows(VideoId id, UserId viewer) const { return author.contains(id) && (!hidden.contains(id) || author.at(id) == viewer); }
-  Task<Result<video::VideoBriefsResp>> get_video_briefs(const Ctx&, const video::VideoBriefsReq& req) override {
+  bool shows(VideoId id, UserId viewer) const {
+    return author.contains(id) && (!hidden.contains(id) || author.at(id) == viewer);
+  }
+  Task<Result<video::VideoBriefsResp>> get_video_briefs(const Ctx&,
+                                                        const video::VideoBriefsReq& req) override {
     video::VideoBriefsResp out;
     for (VideoId id : req.video_ids)
       if (shows(id, req.current_user_id)) out.briefs[id] = {.id = id, .author_id = author.at(id)};
     co_return out;
   }
-  Task<Result<video::BatchVideoInfoResp>> batch_get_video_info(const Ctx&, const video::BatchVideoInfoReq& req) override {
+  Task<Result<video::BatchVideoInfoResp>> batch_get_video_info(
+      const Ctx&, const video::BatchVideoInfoReq& req) override {
     EXPECT_LE(req.video_ids.size(), 200u);
     video::BatchVideoInfoResp out;
     for (VideoId id : req.video_ids)
@@ -50,7 +54,8 @@ struct FakeVideos final : video::VideoAbsent {
 struct FakeUsers final : user::UserAbsent {
   std::set<UserId> gone, closed, show_likes;  // closed: private accounts
 
-  Task<Result<user::UserBriefsResp>> get_user_briefs(const Ctx&, const user::UserBriefsReq& req) override {
+  Task<Result<user::UserBriefsResp>> get_user_briefs(const Ctx&,
+                                                     const user::UserBriefsReq& req) override {
     user::UserBriefsResp out;
     out.private_ids.emplace();
     for (UserId id : req.user_ids) {
@@ -60,7 +65,8 @@ struct FakeUsers final : user::UserAbsent {
     }
     co_return out;
   }
-  Task<Result<user::PrivacyOfResp>> get_privacy_of(const Ctx&, const user::PrivacyOfReq& req) override {
+  Task<Result<user::PrivacyOfResp>> get_privacy_of(const Ctx&,
+                                                   const user::PrivacyOfReq& req) override {
     user::PrivacyOfResp out;
     for (UserId id : req.user_ids) out.privacy[id].show_likes = show_likes.contains(id);
     co_return out;
@@ -70,7 +76,8 @@ struct FakeUsers final : user::UserAbsent {
 struct FakeSocial final : social::SocialAbsent {
   std::set<std::pair<UserId, UserId>> follows, blocks, mutes;
 
-  Task<Result<social::SocialPartsResp>> get_social_parts(const Ctx&, const social::SocialPartsReq& req) override {
+  Task<Result<social::SocialPartsResp>> get_social_parts(
+      const Ctx&, const social::SocialPartsReq& req) override {
     social::SocialPartsResp out;
     for (UserId id : req.user_ids)
       out.parts[id] = {.is_follow = follows.contains({req.user_id, id}),
@@ -84,8 +91,10 @@ struct FakeSocial final : social::SocialAbsent {
 struct FakeMessages final : message::MessageAbsent {
   std::map<MessageId, std::set<UserId>> readers;
 
-  Task<Result<message::MessageSenderResp>> get_message_sender(const Ctx&, const message::MessageSenderReq& req) override {
-    if (!readers[req.message_id].contains(req.user_id)) co_return fail(Errc::not_found, "message_not_found");
+  Task<Result<message::MessageSenderResp>> get_message_sender(
+      const Ctx&, const message::MessageSenderReq& req) override {
+    if (!readers[req.message_id].contains(req.user_id))
+      co_return fail(Errc::not_found, "message_not_found");
     co_return message::MessageSenderResp{};
   }
 };
@@ -106,11 +115,14 @@ class InteractionTest : public ::testing::TestWithParam<Way> {
     db_.reset();
     db_ = std::move(open_sqlite({.path = folder_ / "interaction.db"}).value());
     ASSERT_TRUE(succeeded(migrate_sqlite(*db_, migrations(), "interaction")));
-    service_ = make_interaction_service({*db_, clock_, ids_, events_, revision_, services_, metrics_});
+    service_ =
+        make_interaction_service({*db_, clock_, ids_, events_, revision_, services_, metrics_});
     codec_.emplace(*service_);
   }
 
-  InteractionApi& api() { return GetParam() == Way::direct ? static_cast<InteractionApi&>(*service_) : codec_->client(); }
+  InteractionApi& api() {
+    return GetParam() == Way::direct ? static_cast<InteractionApi&>(*service_) : codec_->client();
+  }
 
   Result<> like(UserId user, VideoId video, bool on = true) {
     return run_task(api().like_action(ctx_, {.user_id = user, .video_id = video, .action = on}));
@@ -118,14 +130,19 @@ class InteractionTest : public ::testing::TestWithParam<Way> {
   Result<> star(UserId user, VideoId video, bool on = true) {
     return run_task(api().star_action(ctx_, {.user_id = user, .video_id = video, .action = on}));
   }
-  Result<> share(UserId user, VideoId video) { return run_task(api().share_action(ctx_, {.user_id = user, .video_id = video})); }
-  Result<> like_comment(UserId user, CommentId comment, bool on = true) {
-    return run_task(api().comment_like_action(ctx_, {.user_id = user, .comment_id = comment, .action = on}));
+  Result<> share(UserId user, VideoId video) {
+    return run_task(api().share_action(ctx_, {.user_id = user, .video_id = video}));
   }
-  Result<CommentActionResp> try_comment(UserId user, VideoId video, std::string content, CommentId reply_to = {}, std::string key = {}) {
+  Result<> like_comment(UserId user, CommentId comment, bool on = true) {
+    return run_task(
+        api().comment_like_action(ctx_, {.user_id = user, .comment_id = comment, .action = on}));
+  }
+  Result<CommentActionResp> try_comment(UserId user, VideoId video, std::string content,
+                                        CommentId reply_to = {}, std::string key = {}) {
     Ctx ctx = ctx_;
     ctx.idempotency_key = std::move(key);
-    CommentActionReq req{.user_id = user, .video_id = video, .content = std::move(content), .reply_to_id = {}};
+    CommentActionReq req{
+        .user_id = user, .video_id = video, .content = std::move(content), .reply_to_id = {}};
     if (reply_to) req.reply_to_id = reply_to;
     return run_task(api().comment_action(ctx, req));
   }
@@ -136,15 +153,18 @@ class InteractionTest : public ::testing::TestWithParam<Way> {
     return made ? made->comment : Comment{};
   }
   Result<> remove_comment(UserId user, CommentId id) {
-    return run_task(api().delete_comment(ctx_, {.user_id = user, .video_id = {}, .comment_id = id}));
+    return run_task(
+        api().delete_comment(ctx_, {.user_id = user, .video_id = {}, .comment_id = id}));
   }
   CountResp counts(VideoId video) {
-    auto found = run_task(api().get_count(ctx_, {.video_id = video, .current_user_id = videos_.author.at(video)}));
+    auto found = run_task(
+        api().get_count(ctx_, {.video_id = video, .current_user_id = videos_.author.at(video)}));
     EXPECT_TRUE(succeeded(found));
     return found.value_or(CountResp{});
   }
   VideoInteractionParts parts(VideoId video, UserId viewer = {}) {
-    auto found = run_task(api().get_video_interaction_parts(ctx_, {.user_id = viewer, .video_ids = {video}}));
+    auto found = run_task(
+        api().get_video_interaction_parts(ctx_, {.user_id = viewer, .video_ids = {video}}));
     EXPECT_TRUE(succeeded(found));
     return found ? found->parts[video] : VideoInteractionParts{};
   }
@@ -159,19 +179,28 @@ class InteractionTest : public ::testing::TestWithParam<Way> {
     EXPECT_TRUE(succeeded(found));
     return found.value_or(CommentListResp{});
   }
-  ReplyListResp replies(CommentId root, UserId viewer = {}, std::int32_t size = 10, std::string cursor = {}) {
-    auto found =
-        run_task(api().get_reply_list(ctx_, {.comment_id = root, .current_user_id = viewer, .page_size = size, .cursor = std::move(cursor)}));
+  ReplyListResp replies(CommentId root, UserId viewer = {}, std::int32_t size = 10,
+                        std::string cursor = {}) {
+    auto found = run_task(api().get_reply_list(ctx_, {.comment_id = root,
+                                                      .current_user_id = viewer,
+                                                      .page_size = size,
+                                                      .cursor = std::move(cursor)}));
     EXPECT_TRUE(succeeded(found));
     return found.value_or(ReplyListResp{});
   }
   Result<> deliver(std::string topic, std::string payload) {
-    return events_.deliver({{.id = 1, .topic = std::move(topic), .key = "k", .revision = 1, .payload = std::move(payload), .time_ms = 0}});
+    return events_.deliver({{.id = 1,
+                             .topic = std::move(topic),
+                             .key = "k",
+                             .revision = 1,
+                             .payload = std::move(payload),
+                             .time_ms = 0}});
   }
   void expect_no_drift() {
     const auto found = run_task(find_drift(*db_));
     ASSERT_TRUE(succeeded(found));
-    for (const Drift& d : *found) ADD_FAILURE() << d.counter << ": stored " << d.stored << ", counted " << d.counted;
+    for (const Drift& d : *found)
+      ADD_FAILURE() << d.counter << ": stored " << d.stored << ", counted " << d.counted;
   }
 
   testing::TempDir folder_;

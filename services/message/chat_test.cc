@@ -17,7 +17,9 @@ SV_BOTH_WAYS(ChatTest);
 
 TEST_P(ChatTest, OnlyThoseWhoMayReadAMessageLearnWhoWroteIt) {
   const MessageId id = sent(kAnn, kBob, "hi");
-  const auto sender = [&](UserId user, MessageId of) { return run_task(api().get_message_sender({}, {.user_id = user, .message_id = of})); };
+  const auto sender = [&](UserId user, MessageId of) {
+    return run_task(api().get_message_sender({}, {.user_id = user, .message_id = of}));
+  };
   EXPECT_EQ(sender(kBob, id)->sender_id, kAnn);
   EXPECT_EQ(sender(kAnn, id)->sender_id, kAnn);
   EXPECT_EQ(token_of(sender(kCy, id)), "message_not_found");
@@ -55,7 +57,9 @@ TEST_P(ChatTest, ARestartKeepsEverything) {
 }
 
 TEST_P(ChatTest, PagesJoinWithoutGapOrRepeat) {
-  for (int i = 1; i <= 45; ++i) sent(i % 3 == 0 ? kBob : kAnn, kBob == (i % 3 == 0 ? kBob : kAnn) ? kAnn : kBob, std::to_string(i));
+  for (int i = 1; i <= 45; ++i)
+    sent(i % 3 == 0 ? kBob : kAnn, kBob == (i % 3 == 0 ? kBob : kAnn) ? kAnn : kBob,
+         std::to_string(i));
   for (int size : {1, 7, 20, 45, 100}) {
     int expected = 45;
     MessageId before;
@@ -84,7 +88,8 @@ TEST_P(ChatTest, BadMessagesNameTheField) {
   EXPECT_EQ(token_of(send(kAnn, kAnn, "me")), "cannot_message_self");
   EXPECT_EQ(token_of(send(kAnn, UserId(0), "x")), "receiver_id_required");
   EXPECT_EQ(token_of(send(UserId(0), kAnn, "x")), "invalid_token");
-  for (const char* blank : {"", " ", "\n\t ", "\u3000\u00a0"}) EXPECT_EQ(token_of(send(kAnn, kBob, blank)), "content_required");
+  for (const char* blank : {"", " ", "\n\t ", "\u3000\u00a0"})
+    EXPECT_EQ(token_of(send(kAnn, kBob, blank)), "content_required");
   EXPECT_EQ(token_of(send(kAnn, kBob, "\xff\xfe")), "content_invalid");
   EXPECT_EQ(token_of(send(kAnn, kBob, std::string("a\0b", 3))), "content_invalid");
   EXPECT_EQ(token_of(send(kAnn, kBob, std::string(2001, 'a'))), "content_too_long");
@@ -108,9 +113,11 @@ TEST_P(ChatTest, ARepeatedKeyIsOneMessage) {
   EXPECT_EQ(token_of(send(kAnn, kBob, "other", "key-1")), "idempotency_mismatch");
   befriend(kAnn, kCy);
   EXPECT_EQ(token_of(send(kAnn, kCy, "once", "key-1")), "idempotency_mismatch");
-  EXPECT_NE(send(kBob, kAnn, "once", "key-1")->message_id, first->message_id) << "keys are their sender's own";
+  EXPECT_NE(send(kBob, kAnn, "once", "key-1")->message_id, first->message_id)
+      << "keys are their sender's own";
   social.blocks.insert({kBob, kAnn});
-  EXPECT_EQ(send(kAnn, kBob, "once", "key-1")->message_id, first->message_id) << "the first answer, whatever has changed since";
+  EXPECT_EQ(send(kAnn, kBob, "once", "key-1")->message_id, first->message_id)
+      << "the first answer, whatever has changed since";
 }
 
 TEST_P(ChatTest, NobodyWritesAcrossABlock) {
@@ -162,7 +169,8 @@ TEST_P(ChatTest, ReadingIsSeenByTheSenderAndNeverGoesBack) {
   ASSERT_TRUE(succeeded(read(kBob, kAnn, 1'000'000)));
   EXPECT_EQ(unread(kBob).total_unread, 0);
   sent(kAnn, kBob, "5");
-  EXPECT_EQ(is_read(kAnn, kBob), (std::vector{false, true, true, true, true})) << "a number beyond the last was the last";
+  EXPECT_EQ(is_read(kAnn, kBob), (std::vector{false, true, true, true, true}))
+      << "a number beyond the last was the last";
   EXPECT_EQ(unread(kBob).total_unread, 1);
   EXPECT_EQ(token_of(read(kBob, kDan, 1)), "conversation_not_found");
   EXPECT_EQ(token_of(read(kBob, kBob, 1)), "conversation_not_found");
@@ -172,7 +180,9 @@ TEST_P(ChatTest, ReadingIsSeenByTheSenderAndNeverGoesBack) {
 TEST_P(ChatTest, ReadingAMessageReadsAllBeforeIt) {
   std::vector<MessageId> ids;
   for (int i = 1; i <= 3; ++i) ids.push_back(sent(kAnn, kBob, std::to_string(i)));
-  const auto mark = [&](UserId who, MessageId id) { return run_task(api().mark_message_read({}, {.user_id = who, .message_id = id})); };
+  const auto mark = [&](UserId who, MessageId id) {
+    return run_task(api().mark_message_read({}, {.user_id = who, .message_id = id}));
+  };
   EXPECT_TRUE(succeeded(mark(kBob, ids[1])));
   EXPECT_EQ(unread(kBob).total_unread, 1);
   EXPECT_EQ(token_of(mark(kCy, ids[2])), "message_not_found");
@@ -182,7 +192,8 @@ TEST_P(ChatTest, ReadingAMessageReadsAllBeforeIt) {
 }
 
 TEST_P(ChatTest, ADeletedMessageIsGoneOnOneSideOnly) {
-  const MessageId one = sent(kAnn, kBob, "one"), two = sent(kAnn, kBob, "two"), three = sent(kAnn, kBob, "three");
+  const MessageId one = sent(kAnn, kBob, "one"), two = sent(kAnn, kBob, "two"),
+                  three = sent(kAnn, kBob, "three");
   ASSERT_TRUE(succeeded(remove(kBob, three)));
   EXPECT_EQ(texts(kBob, kAnn), (Texts{"two", "one"}));
   EXPECT_EQ(texts(kAnn, kBob), (Texts{"three", "two", "one"}));
@@ -213,12 +224,14 @@ TEST_P(ChatTest, WhatBothDeletedIsNotKept) {
 TEST_P(ChatTest, PagesSkipWhatWasDeletedAndStayFull) {
   std::vector<MessageId> ids;
   for (int i = 0; i < 30; ++i) ids.push_back(sent(kAnn, kBob, std::to_string(i)));
-  for (int i = 5; i < 25; ++i) ASSERT_TRUE(succeeded(remove(kAnn, ids[static_cast<std::size_t>(i)])));
+  for (int i = 5; i < 25; ++i)
+    ASSERT_TRUE(succeeded(remove(kAnn, ids[static_cast<std::size_t>(i)])));
   const auto page = history(kAnn, kBob, {}, 7);
   ASSERT_EQ(page->messages.size(), 7u);
   EXPECT_EQ(page->messages[5].content, "4");
   EXPECT_EQ(history(kAnn, kBob, page->next_message_id, 7)->messages.size(), 3u);
-  EXPECT_EQ(history(kAnn, kBob, ids[20], 7)->messages.front().content, "4") << "a deleted message still marks a place";
+  EXPECT_EQ(history(kAnn, kBob, ids[20], 7)->messages.front().content, "4")
+      << "a deleted message still marks a place";
   EXPECT_EQ(history(kBob, kAnn, {}, 100)->messages.size(), 30u);
 }
 
@@ -259,7 +272,9 @@ TEST_P(ChatTest, TwentyWritersLeaveNoGap) {
     });
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(failures, 0);
-  const auto all = run_task(db->query("SELECT min(seq), max(seq), count(DISTINCT seq), count(DISTINCT content) FROM message_messages"));
+  const auto all = run_task(db->query(R"(
+      SELECT min(seq), max(seq), count(DISTINCT seq), count(DISTINCT content)
+      FROM message_messages)"));
   EXPECT_EQ(all->i64(0, 0), 1);
   EXPECT_EQ(all->i64(0, 1), kWriters * kEach);
   EXPECT_EQ(all->i64(0, 2), kWriters * kEach);
@@ -267,7 +282,11 @@ TEST_P(ChatTest, TwentyWritersLeaveNoGap) {
   EXPECT_EQ(unread(kAnn).total_unread, kWriters * kEach / 2);
   EXPECT_EQ(unread(kBob).total_unread, kWriters * kEach / 2);
   ASSERT_TRUE(succeeded(read(kAnn, kBob, 1234)));
-  EXPECT_EQ(unread(kAnn).total_unread, run_task(db->query("SELECT count(*) FROM message_messages WHERE seq > 1234 AND sender_id = 2"))->i64(0, 0));
+  EXPECT_EQ(
+      unread(kAnn).total_unread,
+      run_task(
+          db->query("SELECT count(*) FROM message_messages WHERE seq > 1234 AND sender_id = 2"))
+          ->i64(0, 0));
 }
 
 }  // namespace

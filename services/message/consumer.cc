@@ -8,11 +8,20 @@ namespace {
 // What an event is worth telling, and to whom.
 void append_notices(const Event& event, const EventFacts& e, std::vector<Notice>& out) {
   if (event.topic == "social.followed") {
-    out.push_back({.user = e.target, .kind = Kind::follow, .related = e.user.value, .actors = {e.user}});
+    out.push_back(
+        {.user = e.target, .kind = Kind::follow, .related = e.user.value, .actors = {e.user}});
   } else if (event.topic == "social.follow_requested") {
-    out.push_back({.user = e.target, .kind = Kind::follow_request, .related = e.user.value, .actors = {e.user}});
+    out.push_back({.user = e.target,
+                   .kind = Kind::follow_request,
+                   .related = e.user.value,
+                   .actors = {e.user}});
   } else if (event.topic == "interaction.liked") {
-    out.push_back({.user = e.author, .kind = Kind::like, .object = e.video.value, .video = e.video, .related = e.video.value, .actors = e.users});
+    out.push_back({.user = e.author,
+                   .kind = Kind::like,
+                   .object = e.video.value,
+                   .video = e.video,
+                   .related = e.video.value,
+                   .actors = e.users});
   } else if (event.topic == "interaction.commented") {
     // Who is answered hears of that and not of the comment as well.
     if (e.reply_to_user)
@@ -32,7 +41,12 @@ void append_notices(const Event& event, const EventFacts& e, std::vector<Notice>
                      .actors = {e.user},
                      .fact = e.comment.value});
   } else if (event.topic == "video.changed" && e.status == "ready") {
-    out.push_back({.user = e.author_id, .kind = Kind::upload, .object = e.id.value, .video = e.id, .related = e.id.value, .actors = {UserId(0)}});
+    out.push_back({.user = e.author_id,
+                   .kind = Kind::upload,
+                   .object = e.id.value,
+                   .video = e.id,
+                   .related = e.id.value,
+                   .actors = {UserId(0)}});
   }
 }
 
@@ -49,7 +63,8 @@ Task<Result<>> Messages::consume(const std::vector<Event>& events) {
     const auto facts = read_json<EventFacts>(event.payload);
     if (!facts) {
       // It would come back for ever and hold up all that follow.
-      log::error("message", "an event cannot be read", {{"topic", event.topic}, {"key", event.key}, {"error", facts.error().token}});
+      log::error("message", "an event cannot be read",
+                 {{"topic", event.topic}, {"key", event.key}, {"error", facts.error().token}});
       continue;
     }
     if (event.topic == "social.blocked") {
@@ -61,12 +76,14 @@ Task<Result<>> Messages::consume(const std::vector<Event>& events) {
     const std::size_t before = notices.size();
     append_notices(event, *facts, notices);
     for (std::size_t i = before; i < notices.size(); ++i) notices[i].time_ms = event.time_ms;
-    if (event.topic == "social.followed") SV_CO_CHECK(co_await accept_followed(facts->user, facts->target));
+    if (event.topic == "social.followed")
+      SV_CO_CHECK(co_await accept_followed(facts->user, facts->target));
   }
   co_return co_await tell(std::move(notices));
 }
 
-// In one transaction, after what makes some of it unwanted: one's own acts, and those of the gone, the blocked and the muted.
+// In one transaction, after what makes some of it unwanted: one's own acts, and those of the gone,
+// the blocked and the muted.
 Task<Result<>> Messages::tell(std::vector<Notice> notices) {
   const Ctx ctx;
   std::map<UserId, std::set<UserId>> asked;
@@ -84,18 +101,21 @@ Task<Result<>> Messages::tell(std::vector<Notice> notices) {
   }
   for (Notice& n : notices) {
     People& look = known[n.user];
-    std::erase_if(n.actors, [&](UserId id) { return id && (id == n.user || look[id].gone || look[id].blocked || look[id].muted); });
+    std::erase_if(n.actors, [&](UserId id) {
+      return id && (id == n.user || look[id].gone || look[id].blocked || look[id].muted);
+    });
     if (look[n.user].gone) n.actors.clear();
   }
   std::erase_if(notices, [](const Notice& n) { return !n.user || n.actors.empty(); });
   if (notices.empty()) co_return Result<>{};
-  co_return co_await deps_.db.write(ctx, [this, notices = std::move(notices), users = std::move(users)](sql::Tx& tx) -> Result<> {
-    SV_TRY(const sql::Rows rows, tx.query(store::kSettingsOf, {users}));
-    std::map<UserId, std::int64_t> off;
-    for (std::size_t i = 0; i < rows.size(); ++i) off[UserId(rows.i64(i, 0))] = rows.i64(i, 1);
-    for (const Notice& n : notices) SV_CHECK(notices_.add(tx, n, off[n.user]));
-    return {};
-  });
+  co_return co_await deps_.db.write(
+      ctx, [this, notices = std::move(notices), users = std::move(users)](sql::Tx& tx) -> Result<> {
+        SV_TRY(const sql::Rows rows, tx.query(store::kSettingsOf, {users}));
+        std::map<UserId, std::int64_t> off;
+        for (std::size_t i = 0; i < rows.size(); ++i) off[UserId(rows.i64(i, 0))] = rows.i64(i, 1);
+        for (const Notice& n : notices) SV_CHECK(notices_.add(tx, n, off[n.user]));
+        return {};
+      });
 }
 
 // Who follows a stranger has answered the request.
@@ -112,16 +132,20 @@ Task<Result<>> Messages::accept_followed(UserId user, UserId followed) {
 Task<Result<>> Messages::forget_acts(UserId actor, UserId user) {
   const Ctx ctx;
   for (bool more = true; more;) {
-    SV_CO_TRY(more, co_await deps_.db.write(ctx, [this, actor, user](sql::Tx& tx) { return notices_.forget_some(tx, actor, user); }));
+    SV_CO_TRY(more, co_await deps_.db.write(ctx, [this, actor, user](sql::Tx& tx) {
+      return notices_.forget_some(tx, actor, user);
+    }));
   }
   co_return Result<>{};
 }
 
-// The user's side of every conversation goes; the other one stays, and when both are gone so do the messages.
+// The user's side of every conversation goes; the other one stays, and when both are gone so do the
+// messages.
 Task<Result<>> Messages::purge(UserId user) {
   if (!user) co_return Result<>{};
   const Ctx ctx;
-  SV_CO_CHECK(co_await deps_.db.write(ctx, [this, user](sql::Tx& tx) { return gone_.add(tx, user); }));
+  SV_CO_CHECK(
+      co_await deps_.db.write(ctx, [this, user](sql::Tx& tx) { return gone_.add(tx, user); }));
   for (bool more = true; more;) {
     SV_CO_TRY(more, co_await deps_.db.write(ctx, [this, user](sql::Tx& tx) -> Result<bool> {
       SV_TRY(const sql::Rows sides, tx.query(store::kSomeSides, {user}));

@@ -3,47 +3,82 @@
 namespace sv::message {
 namespace {
 
-// `counted` of each side, from its messages m. A side's own columns of its conversation begin with low_ or high_.
+// `counted` of each side, from its messages m. A side's own columns of its conversation begin with
+// low_ or high_.
 #define SV_HIDDEN "(CASE WHEN s.user_id < s.other_id THEN m.low_hidden ELSE m.high_hidden END)"
-#define SV_SIDES(column, counted)                                                                                                \
-  "SELECT user_id || ' with ' || other_id, stored, counted FROM (SELECT s.user_id AS user_id, s.other_id AS other_id, s." column \
-  " AS stored, "                                                                                                                 \
-  "coalesce((SELECT " counted                                                                                                    \
-  "), 0) AS counted FROM message_sides s JOIN message_conversations c "                                                          \
-  "ON c.low = (CASE WHEN s.user_id < s.other_id THEN s.user_id ELSE s.other_id END) "                                            \
-  "AND c.high = (CASE WHEN s.user_id < s.other_id THEN s.other_id ELSE s.user_id END)) x WHERE stored <> counted ORDER BY user_id, other_id"
+#define SV_SIDES(column, counted)                                                                \
+  "SELECT user_id || ' with ' || other_id, stored, counted FROM (SELECT s.user_id AS user_id, "  \
+  "s.other_id AS other_id, s." column                                                            \
+  " AS stored, "                                                                                 \
+  "coalesce((SELECT " counted                                                                    \
+  "), 0) AS counted FROM message_sides s JOIN message_conversations c "                          \
+  "ON c.low = (CASE WHEN s.user_id < s.other_id THEN s.user_id ELSE s.other_id END) "            \
+  "AND c.high = (CASE WHEN s.user_id < s.other_id THEN s.other_id ELSE s.user_id END)) x WHERE " \
+  "stored <> counted ORDER BY user_id, other_id"
 
 constexpr DriftCheck kChecks[] = {
-    // Numbers are unique, so as many messages as the last number says, none of them higher, leave no gap.
+    // Numbers are unique, so as many messages as the last number says, none of them higher, leave
+    // no gap.
     {"messages of conversation",
-     "SELECT low || ' with ' || high, stored, counted FROM (SELECT c.low AS low, c.high AS high, c.last_seq AS stored, (SELECT count(*) "
-     "FROM message_messages m WHERE m.low = c.low AND m.high = c.high AND m.seq BETWEEN 1 AND c.last_seq) AS counted, (SELECT max(m.seq) "
-     "FROM message_messages m WHERE m.low = c.low AND m.high = c.high) AS top FROM message_conversations c) x "
-     "WHERE stored <> counted OR top <> stored ORDER BY low, high"},
-    {"unread of user",
-     SV_SIDES("unread", "count(*) FROM message_messages m WHERE m.low = c.low AND m.high = c.high AND m.sender_id <> s.user_id AND " SV_HIDDEN
-                        " = 0 AND m.seq > (CASE WHEN s.user_id < s.other_id THEN c.low_read ELSE c.high_read END)")},
+     R"(
+         SELECT low || ' with ' || high, stored, counted
+         FROM (SELECT c.low AS low, c.high AS high, c.last_seq AS stored,
+             (SELECT count(*) FROM message_messages m WHERE m.low = c.low AND m.high = c.high
+             AND m.seq BETWEEN 1 AND c.last_seq) AS counted,
+             (SELECT max(m.seq) FROM message_messages m WHERE m.low = c.low
+             AND m.high = c.high) AS top FROM message_conversations c) x
+         WHERE stored <> counted OR top <> stored
+         ORDER BY low, high)"},
+    {"unread of user", SV_SIDES("unread",
+                                "count(*) FROM message_messages m WHERE m.low = c.low AND m.high = "
+                                "c.high AND m.sender_id <> s.user_id AND " SV_HIDDEN
+                                " = 0 AND m.seq > (CASE WHEN s.user_id < s.other_id THEN "
+                                "c.low_read ELSE c.high_read END)")},
     {"last message of user",
-     SV_SIDES("last_id", "m.id FROM message_messages m WHERE m.low = c.low AND m.high = c.high AND " SV_HIDDEN " = 0 ORDER BY m.seq DESC LIMIT 1")},
+     SV_SIDES("last_id",
+              "m.id FROM message_messages m WHERE m.low = c.low AND m.high = c.high AND " SV_HIDDEN
+              " = 0 ORDER BY m.seq DESC LIMIT 1")},
     {"actors of notification",
-     "SELECT CAST(id AS text), stored, counted FROM (SELECT n.id AS id, n.actor_count AS stored, (SELECT count(DISTINCT f.actor_id) "
-     "FROM message_facts f WHERE f.notification_id = n.id AND f.notification_id > 0 AND f.actor_id <> 0) AS counted "
-     "FROM message_notifications n) x WHERE stored <> counted ORDER BY id"},
+     R"(
+         SELECT CAST(id AS text), stored, counted
+         FROM (SELECT n.id AS id, n.actor_count AS stored,
+             (SELECT count(DISTINCT f.actor_id) FROM message_facts f
+             WHERE f.notification_id = n.id AND f.notification_id > 0
+             AND f.actor_id <> 0) AS counted FROM message_notifications n) x
+         WHERE stored <> counted
+         ORDER BY id)"},
 };
 
 }  // namespace
 
 Task<Result<std::vector<UserId>>> users_in(sql::Database& db) {
-  constexpr std::string_view kUsers =
-      "SELECT user_id FROM message_sides UNION SELECT user_id FROM message_notifications UNION SELECT user_id FROM message_facts UNION "
-      "SELECT actor_id FROM message_facts WHERE actor_id <> 0 UNION SELECT user_id FROM message_settings UNION "
-      "SELECT user_id FROM message_request_keys";
+  constexpr std::string_view kUsers = R"(
+      SELECT user_id
+      FROM message_sides
+      UNION
+      SELECT user_id
+      FROM message_notifications
+      UNION
+      SELECT user_id
+      FROM message_facts
+      UNION
+      SELECT actor_id
+      FROM message_facts
+      WHERE actor_id <> 0
+      UNION
+      SELECT user_id
+      FROM message_settings
+      UNION
+      SELECT user_id
+      FROM message_request_keys)";
   SV_CO_TRY(const sql::Rows rows, co_await db.query(kUsers));
   std::vector<UserId> out;
   for (std::size_t i = 0; i < rows.size(); ++i) out.emplace_back(rows.i64(i, 0));
   co_return out;
 }
 
-Task<Result<std::vector<Drift>>> find_drift(sql::Database& db) { co_return co_await sv::find_drift(db, kChecks); }
+Task<Result<std::vector<Drift>>> find_drift(sql::Database& db) {
+  co_return co_await sv::find_drift(db, kChecks);
+}
 
 }  // namespace sv::message

@@ -9,7 +9,8 @@
 
 namespace sv::message {
 
-// Everyone whose data are in this service's tables: of them `shortvideo fsck` asks whether their accounts exist.
+// Everyone whose data are in this service's tables: of them `shortvideo fsck` asks whether their
+// accounts exist.
 Task<Result<std::vector<UserId>>> users_in(sql::Database& db);
 
 // Counters that are not what their rows say: none.

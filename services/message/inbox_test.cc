@@ -46,7 +46,8 @@ TEST_P(InboxTest, PagesOfConversationsJoinAcrossTiesAndBlocks) {
       const auto page = latest(kAnn, false, size, cursor);
       ASSERT_TRUE(succeeded(page));
       cursor = *page->next_cursor;
-      if (!cursor.empty()) EXPECT_EQ(page->messages.size(), static_cast<std::size_t>(size)) << "short only at the end";
+      if (!cursor.empty())
+        EXPECT_EQ(page->messages.size(), static_cast<std::size_t>(size)) << "short only at the end";
       for (const auto& l : page->messages) seen.insert(l.user.id);
       total += page->messages.size();
     } while (!cursor.empty());
@@ -142,17 +143,21 @@ TEST_P(InboxTest, ADeletedUserLeavesTheOtherSideItsMessages) {
   EXPECT_EQ(inbox(kBob), Texts{});
   EXPECT_EQ(latest(kAnn)->messages[0].user.avatar, "");
   EXPECT_EQ(token_of(send(kAnn, kBob, "x")), "user_not_found");
-  // What was under way when the account went comes too late: the user service still knew both when it was asked.
+  // What was under way when the account went comes too late: the user service still knew both when
+  // it was asked.
   users.gone.clear();
   EXPECT_EQ(token_of(send(kBob, kAnn, "late")), "invalid_token");
   EXPECT_EQ(token_of(send(kAnn, kBob, "late")), "user_not_found");
-  EXPECT_EQ(token_of(run_task(api().set_notification_settings({}, {.user_id = kBob, .like = false}))), "invalid_token");
+  EXPECT_EQ(
+      token_of(run_task(api().set_notification_settings({}, {.user_id = kBob, .like = false}))),
+      "invalid_token");
   EXPECT_EQ(rows("message_settings"), 0);
   users.gone.insert(kBob);
   ASSERT_TRUE(succeeded(read(kAnn, kBob, 2)));
   EXPECT_EQ(unread(kAnn).total_unread, 0);
   happen(event("user.deleted", kAnn, R"({"id":1})"));
-  for (const char* table : {"message_messages", "message_conversations", "message_sides"}) EXPECT_EQ(rows(table), 0) << table;
+  for (const char* table : {"message_messages", "message_conversations", "message_sides"})
+    EXPECT_EQ(rows(table), 0) << table;
 }
 
 TEST_P(InboxTest, ARequestOfADeletedUserCanNotBeAccepted) {
@@ -180,7 +185,8 @@ TEST_P(InboxTest, FsckSeesEveryCounterThatIsNotWhatItCounts) {
   const auto counters = [this] {
     std::vector<std::string> out;
     const auto found = run_task(find_drift(*db));
-    for (const Drift& d : found.value()) out.push_back(fmt::format("{}: {} {}", d.counter, d.stored, d.counted));
+    for (const Drift& d : found.value())
+      out.push_back(fmt::format("{}: {} {}", d.counter, d.stored, d.counted));
     return out;
   };
   const auto change = [this](const std::string& sql) {

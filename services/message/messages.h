@@ -62,22 +62,31 @@ class Messages final : public MessageApi {
 
   // service_chat.cc
   Task<Result<SendMessageResp>> send_message(const Ctx& ctx, const SendMessageReq& req) override;
-  Task<Result<GetChatHistoryResp>> get_chat_history(const Ctx& ctx, const GetChatHistoryReq& req) override;
-  Task<Result<>> mark_conversation_read(const Ctx& ctx, const MarkConversationReadReq& req) override;
+  Task<Result<GetChatHistoryResp>> get_chat_history(const Ctx& ctx,
+                                                    const GetChatHistoryReq& req) override;
+  Task<Result<>> mark_conversation_read(const Ctx& ctx,
+                                        const MarkConversationReadReq& req) override;
   Task<Result<>> mark_message_read(const Ctx& ctx, const MarkMessageReadReq& req) override;
-  Task<Result<MessageSenderResp>> get_message_sender(const Ctx& ctx, const MessageSenderReq& req) override;
+  Task<Result<MessageSenderResp>> get_message_sender(const Ctx& ctx,
+                                                     const MessageSenderReq& req) override;
   Task<Result<>> delete_message(const Ctx& ctx, const DeleteMessageReq& req) override;
 
   // service_inbox.cc
-  Task<Result<GetLatestMessagesResp>> get_latest_messages(const Ctx& ctx, const GetLatestMessagesReq& req) override;
-  Task<Result<GetUnreadCountResp>> get_unread_count(const Ctx& ctx, const GetUnreadCountReq& req) override;
+  Task<Result<GetLatestMessagesResp>> get_latest_messages(const Ctx& ctx,
+                                                          const GetLatestMessagesReq& req) override;
+  Task<Result<GetUnreadCountResp>> get_unread_count(const Ctx& ctx,
+                                                    const GetUnreadCountReq& req) override;
   Task<Result<>> accept_request(const Ctx& ctx, const AcceptRequestReq& req) override;
 
   // service_notifications.cc
-  Task<Result<GetNotificationsResp>> get_notifications(const Ctx& ctx, const GetNotificationsReq& req) override;
-  Task<Result<>> mark_notification_read(const Ctx& ctx, const MarkNotificationReadReq& req) override;
-  Task<Result<NotificationSettingsResp>> get_notification_settings(const Ctx& ctx, const NotificationSettingsReq& req) override;
-  Task<Result<>> set_notification_settings(const Ctx& ctx, const SetNotificationSettingsReq& req) override;
+  Task<Result<GetNotificationsResp>> get_notifications(const Ctx& ctx,
+                                                       const GetNotificationsReq& req) override;
+  Task<Result<>> mark_notification_read(const Ctx& ctx,
+                                        const MarkNotificationReadReq& req) override;
+  Task<Result<NotificationSettingsResp>> get_notification_settings(
+      const Ctx& ctx, const NotificationSettingsReq& req) override;
+  Task<Result<>> set_notification_settings(const Ctx& ctx,
+                                           const SetNotificationSettingsReq& req) override;
 
  private:
   // The lists that pages are of, as a part of their keys.
@@ -90,20 +99,23 @@ class Messages final : public MessageApi {
     std::optional<Error> refusal;
   };
   Task<Result<Standing>> standing(const Ctx& ctx, UserId sender, UserId receiver);
-  Result<SendMessageResp> write_message(sql::Tx& tx, const Ctx& ctx, const SendMessageReq& req, const Standing& standing);
+  Result<SendMessageResp> write_message(sql::Tx& tx, const Ctx& ctx, const SendMessageReq& req,
+                                        const Standing& standing);
   Result<> read_up_to(sql::Tx& tx, UserId user, UserId other, std::int64_t seq);
   // A change of the conversation that both may see: read, sent or deleted.
   void conversation_changed(sql::Tx& tx, Pair pair);
 
   // service_inbox.cc
-  Task<Result<PageCache<InboxPage>::Ptr>> inbox_page(UserId user, List list, std::int64_t last_ms, std::int64_t other, std::int64_t count);
+  Task<Result<PageCache<InboxPage>::Ptr>> inbox_page(UserId user, List list, std::int64_t last_ms,
+                                                     std::int64_t other, std::int64_t count);
   Task<People> people(const Ctx& ctx, UserId viewer, const std::set<UserId>& ids);
 
   // service_notifications.cc
   struct Sight;
   Task<> look(const Ctx& ctx, UserId user, const std::vector<NoticeRow>& rows, Sight& sight);
-  Task<Result<PageCache<NoticePage>::Ptr>> notice_page(UserId user, std::int64_t kind, std::int64_t time_ms, std::int64_t id, std::int64_t count,
-                                                       std::int64_t offset);
+  Task<Result<PageCache<NoticePage>::Ptr>> notice_page(UserId user, std::int64_t kind,
+                                                       std::int64_t time_ms, std::int64_t id,
+                                                       std::int64_t count, std::int64_t offset);
   Task<Result<PageCache<NoticeTotals>::Ptr>> notice_totals(UserId user, std::int64_t kind);
 
   // consumer.cc

@@ -16,9 +16,11 @@ Deed deed_of(Kind kind) {
     case Kind::like:
       return {"赞了你的视频", "赞了你的视频《{}》", "liked your video", "liked your video “{}”"};
     case Kind::comment:
-      return {"评论了你的视频", "评论了你的视频《{}》", "commented on your video", "commented on your video “{}”"};
+      return {"评论了你的视频", "评论了你的视频《{}》", "commented on your video",
+              "commented on your video “{}”"};
     case Kind::reply:
-      return {"回复了你的评论", "在视频《{}》中回复了你的评论", "replied to your comment", "replied to your comment on “{}”"};
+      return {"回复了你的评论", "在视频《{}》中回复了你的评论", "replied to your comment",
+              "replied to your comment on “{}”"};
     case Kind::follow:
       return {"关注了你", {}, "followed you", {}};
     case Kind::follow_request:
@@ -36,25 +38,33 @@ std::string who(const std::vector<std::string>& names, std::int64_t count, Lang 
   const std::int64_t others = count - static_cast<std::int64_t>(names.size());
   if (lang == Lang::zh) {
     if (others <= 0 && !names.empty()) return fmt::format("{}", fmt::join(names, "、"));
-    return names.empty() ? fmt::format("{}人", count) : fmt::format("{}等{}人", fmt::join(names, "、"), count);
+    return names.empty() ? fmt::format("{}人", count)
+                         : fmt::format("{}等{}人", fmt::join(names, "、"), count);
   }
   if (names.empty()) return count == 1 ? "someone" : fmt::format("{} people", count);
-  if (others > 0) return fmt::format("{} and {} {}", fmt::join(names, ", "), others, others == 1 ? "other" : "others");
+  if (others > 0)
+    return fmt::format("{} and {} {}", fmt::join(names, ", "), others,
+                       others == 1 ? "other" : "others");
   if (names.size() == 1) return names.front();
   return fmt::format("{} and {}", fmt::join(names.begin(), names.end() - 1, ", "), names.back());
 }
 
 }  // namespace
 
-NoticeText notice_text(Kind kind, const std::vector<std::string>& names, std::int64_t count, std::string_view video, Lang lang) {
+NoticeText notice_text(Kind kind, const std::vector<std::string>& names, std::int64_t count,
+                       std::string_view video, Lang lang) {
   const bool zh = lang == Lang::zh;
   const Deed deed = deed_of(kind);
-  const std::string_view did = zh ? deed.zh : deed.en, did_with = zh ? deed.zh_video : deed.en_video;
-  const std::string whole = video.empty() || did_with.empty() ? std::string(did) : fmt::format(fmt::runtime(did_with), video);
+  const std::string_view did = zh ? deed.zh : deed.en,
+                         did_with = zh ? deed.zh_video : deed.en_video;
+  const std::string whole = video.empty() || did_with.empty()
+                                ? std::string(did)
+                                : fmt::format(fmt::runtime(did_with), video);
   if (kind == Kind::upload) return {.title = std::string(did), .content = whole};
   const std::string_view space = zh ? "" : " ";
   const std::string people = count == 1 ? who(names, count, lang) : who({}, count, lang);
-  return {.title = fmt::format("{}{}{}", people, space, did), .content = fmt::format("{}{}{}", who(names, count, lang), space, whole)};
+  return {.title = fmt::format("{}{}{}", people, space, did),
+          .content = fmt::format("{}{}{}", who(names, count, lang), space, whole)};
 }
 
 }  // namespace sv::message

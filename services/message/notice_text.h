@@ -13,7 +13,9 @@ struct NoticeText {
   std::string title, content;
 };
 
-// What a group says to its reader: how many did what, and who. `names` are the newest of `count`; `video` may be empty.
-NoticeText notice_text(Kind kind, const std::vector<std::string>& names, std::int64_t count, std::string_view video, Lang lang);
+// What a group says to its reader: how many did what, and who. `names` are the newest of `count`;
+// `video` may be empty.
+NoticeText notice_text(Kind kind, const std::vector<std::string>& names, std::int64_t count,
+                       std::string_view video, Lang lang);
 
 }  // namespace sv::message

@@ -23,22 +23,26 @@ bool holds(const sql::Rows& rows, UserId id) {
 
 Result<> Notices::add(sql::Tx& tx, const Notice& n, std::int64_t off) const {
   const auto kind = static_cast<std::int64_t>(n.kind);
-  SV_TRY(const sql::Rows known, tx.query(store::kKnownActors, {n.user, kind, n.object, n.fact, values(n.actors)}));
+  SV_TRY(const sql::Rows known,
+         tx.query(store::kKnownActors, {n.user, kind, n.object, n.fact, values(n.actors)}));
   std::vector<UserId> fresh;
   for (UserId actor : n.actors)
-    if (!holds(known, actor) && std::ranges::find(fresh, actor) == fresh.end()) fresh.push_back(actor);
+    if (!holds(known, actor) && std::ranges::find(fresh, actor) == fresh.end())
+      fresh.push_back(actor);
   if (fresh.empty()) return {};
 
   std::int64_t group = 0;
   if ((off & setting_bit(n.kind)) == 0) { SV_TRY(group, join_group(tx, n, fresh)); }
   std::vector<sql::Params> facts;
-  for (UserId actor : fresh) facts.push_back({n.user, kind, n.object, actor, n.fact, group, n.time_ms});
+  for (UserId actor : fresh)
+    facts.push_back({n.user, kind, n.object, actor, n.fact, group, n.time_ms});
   SV_CHECK(tx.execute_many(store::kAddFact, facts));
   return {};
 }
 
 // Of the open group, made when there is none.
-Result<std::int64_t> Notices::join_group(sql::Tx& tx, const Notice& n, const std::vector<UserId>& fresh) const {
+Result<std::int64_t> Notices::join_group(sql::Tx& tx, const Notice& n,
+                                         const std::vector<UserId>& fresh) const {
   const auto kind = static_cast<std::int64_t>(n.kind);
   std::vector<UserId> newest(fresh.rbegin(), fresh.rend());
   if (newest.front() == UserId(0)) newest.clear();  // nobody did it
@@ -48,12 +52,14 @@ Result<std::int64_t> Notices::join_group(sql::Tx& tx, const Notice& n, const std
     const std::int64_t id = ids_.next();
     const auto count = static_cast<std::int64_t>(newest.size());
     if (newest.size() > kShownActors) newest.resize(kShownActors);
-    SV_CHECK(tx.execute(store::kAddGroup, {id, n.user, kind, n.object, n.video, n.related, actors_text(newest), count, n.time_ms}));
+    SV_CHECK(tx.execute(store::kAddGroup, {id, n.user, kind, n.object, n.video, n.related,
+                                           actors_text(newest), count, n.time_ms}));
     return id;
   }
   const std::int64_t id = open.i64(0, 0);
   SV_TRY(const sql::Rows present, tx.query(store::kActorsInGroup, {id, values(fresh)}));
-  const std::int64_t count = open.i64(0, 2) + static_cast<std::int64_t>(newest.size()) - static_cast<std::int64_t>(present.size());
+  const std::int64_t count = open.i64(0, 2) + static_cast<std::int64_t>(newest.size()) -
+                             static_cast<std::int64_t>(present.size());
   for (UserId actor : parse_actors(open.text(0, 1)))
     if (std::ranges::find(newest, actor) == newest.end()) newest.push_back(actor);
   if (newest.size() > kShownActors) newest.resize(kShownActors);
@@ -65,8 +71,10 @@ Result<bool> Notices::forget_some(sql::Tx& tx, UserId actor, UserId user) const 
   SV_TRY(const sql::Rows facts, tx.query(store::kSomeFactsBy, {actor, user}));
   std::vector<std::int64_t> groups;
   for (std::size_t i = 0; i < facts.size(); ++i) {
-    SV_CHECK(tx.execute(store::kDropFact, {facts.i64(i, 0), facts.i64(i, 1), facts.i64(i, 2), actor, facts.i64(i, 3)}));
-    if (const std::int64_t group = facts.i64(i, 4); group != 0 && std::ranges::find(groups, group) == groups.end()) {
+    SV_CHECK(tx.execute(store::kDropFact, {facts.i64(i, 0), facts.i64(i, 1), facts.i64(i, 2), actor,
+                                           facts.i64(i, 3)}));
+    if (const std::int64_t group = facts.i64(i, 4);
+        group != 0 && std::ranges::find(groups, group) == groups.end()) {
       groups.push_back(group);
       changed(tx, UserId(facts.i64(i, 0)));
     }
@@ -86,7 +94,8 @@ Result<> Notices::leave_group(sql::Tx& tx, std::int64_t group, UserId actor) con
   }
   std::vector<UserId> newest = parse_actors(row.text(0, 0));
   if (std::ranges::find(newest, actor) != newest.end()) {
-    SV_TRY(const sql::Rows left, tx.query(store::kNewestActors, {group, static_cast<std::int64_t>(kShownActors)}));
+    SV_TRY(const sql::Rows left,
+           tx.query(store::kNewestActors, {group, static_cast<std::int64_t>(kShownActors)}));
     newest.clear();
     for (std::size_t i = 0; i < left.size(); ++i) newest.push_back(UserId(left.i64(i, 0)));
   }

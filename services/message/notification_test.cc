@@ -17,9 +17,16 @@ struct NotificationTest : MessageTest {
     for (const auto& n : found->notifications) out.push_back(n.content);
     return out;
   }
-  Result<> mark(UserId who, NotificationId id) { return run_task(api().mark_notification_read({}, {.user_id = who, .notification_id = id})); }
-  Result<> mark_all(UserId who) { return run_task(api().mark_notification_read({}, {.user_id = who, .notification_id = {}, .all = true})); }
-  Result<> set(SetNotificationSettingsReq req) { return run_task(api().set_notification_settings({}, req)); }
+  Result<> mark(UserId who, NotificationId id) {
+    return run_task(api().mark_notification_read({}, {.user_id = who, .notification_id = id}));
+  }
+  Result<> mark_all(UserId who) {
+    return run_task(
+        api().mark_notification_read({}, {.user_id = who, .notification_id = {}, .all = true}));
+  }
+  Result<> set(SetNotificationSettingsReq req) {
+    return run_task(api().set_notification_settings({}, req));
+  }
 };
 SV_BOTH_WAYS(NotificationTest);
 using Texts = std::vector<std::string>;
@@ -111,10 +118,12 @@ TEST_P(NotificationTest, ACommentTellsTheAuthorAndAReplyTheOneWhoIsAnswered) {
   comments(12, kAnn, kFilm, kAnn, 10, kBob);
   EXPECT_EQ(contents(kBob), Texts{"ann and cy replied to your comment on “film”"});
   comments(13, kDan, kFilm, kAnn, 12, kAnn);
-  EXPECT_EQ(contents(kAnn, "comment"), Texts{"cy and bob commented on your video “film”"}) << "a reply to the author is not a comment as well";
+  EXPECT_EQ(contents(kAnn, "comment"), Texts{"cy and bob commented on your video “film”"})
+      << "a reply to the author is not a comment as well";
   EXPECT_EQ(contents(kAnn, "reply"), Texts{"dan replied to your comment on “film”"});
   comments(14, kBob, kFilm, kAnn);
-  EXPECT_EQ(notices(kAnn, "comment")->notifications[0].count, 2) << "two comments of one person are one person";
+  EXPECT_EQ(notices(kAnn, "comment")->notifications[0].count, 2)
+      << "two comments of one person are one person";
   EXPECT_EQ(notices(kAnn, "comment")->notifications[0].actors->at(0).id, kBob);
   EXPECT_EQ(notices(kAnn, "comment")->notifications[0].related_id, 14);
   ASSERT_TRUE(succeeded(mark_all(kAnn)));
@@ -130,14 +139,17 @@ TEST_P(NotificationTest, FollowsAndTheirRequestsAreKindsOfTheirOwn) {
   EXPECT_EQ(contents(kAnn, "follow"), Texts{"cy and bob followed you"});
   EXPECT_EQ(notices(kAnn, "follow")->notifications[0].related_id, kCy.value);
   EXPECT_EQ(token_of(notices(kAnn, "poke")), "type_invalid");
-  const auto by_number = run_task(api().get_notifications({}, {.user_id = kAnn, .page_size = 10, .type = 4}));
+  const auto by_number =
+      run_task(api().get_notifications({}, {.user_id = kAnn, .page_size = 10, .type = 4}));
   EXPECT_EQ(by_number->notifications.size(), 1u) << "Go's numbers work too";
-  EXPECT_EQ(token_of(run_task(api().get_notifications({}, {.user_id = kAnn, .type = 99}))), "type_invalid");
+  EXPECT_EQ(token_of(run_task(api().get_notifications({}, {.user_id = kAnn, .type = 99}))),
+            "type_invalid");
 }
 
 TEST_P(NotificationTest, AVideoIsReadyOnce) {
   const auto changed = [&](std::string status) {
-    happen(event("video.changed", UserId(kFilm.value), fmt::format(R"({{"id":900,"authorId":1,"status":"{}"}})", status)));
+    happen(event("video.changed", UserId(kFilm.value),
+                 fmt::format(R"({{"id":900,"authorId":1,"status":"{}"}})", status)));
   };
   changed("transcoding");
   EXPECT_EQ(contents(kAnn), Texts{});
@@ -153,7 +165,9 @@ TEST_P(NotificationTest, AVideoIsReadyOnce) {
 
 TEST_P(NotificationTest, WhatIsSwitchedOffIsNotToldLaterEither) {
   const auto shown = run_task(api().get_notification_settings({}, {.user_id = kAnn}))->settings;
-  for (auto on : {shown.like, shown.comment, shown.reply, shown.follow, shown.live, shown.upload, shown.message}) EXPECT_EQ(on, true);
+  for (auto on : {shown.like, shown.comment, shown.reply, shown.follow, shown.live, shown.upload,
+                  shown.message})
+    EXPECT_EQ(on, true);
   ASSERT_TRUE(succeeded(set({.user_id = kAnn, .like = false, .follow = false})));
   ASSERT_TRUE(succeeded(set({.user_id = kAnn, .comment = true, .message = false})));
   const auto after = run_task(api().get_notification_settings({}, {.user_id = kAnn}))->settings;
@@ -202,7 +216,8 @@ TEST_P(NotificationTest, ABlockRemovesTheActsOfBoth) {
   likes({kAnn}, kSong, kBob);
   likes({kAnn}, kSong, kCy);
   happen(event("social.blocked", kAnn, R"({"user":1,"target":2})"));
-  EXPECT_EQ(contents(kAnn), Texts{"eve, dan and cy liked your video “film”"}) << "the shown ones are made anew";
+  EXPECT_EQ(contents(kAnn), Texts{"eve, dan and cy liked your video “film”"})
+      << "the shown ones are made anew";
   EXPECT_EQ(notices(kAnn)->notifications[0].count, 3);
   EXPECT_EQ(contents(kBob), Texts{});
   EXPECT_EQ(contents(kCy).size(), 1u);
@@ -255,7 +270,8 @@ TEST_P(NotificationTest, ADeletedVideoTakesItsNewsAlong) {
   EXPECT_EQ(contents(kAnn), Texts{"bob liked your video “song”"});
   EXPECT_EQ(notices(kAnn)->unread, 1);
   videos.down = true;
-  EXPECT_EQ(contents(kAnn), (Texts{"bob liked your video", "bob liked your video"})) << "an owner that is down hides nothing";
+  EXPECT_EQ(contents(kAnn), (Texts{"bob liked your video", "bob liked your video"}))
+      << "an owner that is down hides nothing";
 }
 
 TEST_P(NotificationTest, PagesJoinAndAreFullThoughMuchIsHidden) {
@@ -282,7 +298,9 @@ TEST_P(NotificationTest, PagesJoinAndAreFullThoughMuchIsHidden) {
   social.mutes.clear();
   EXPECT_EQ(notices(kAnn, {}, Lang::zh, 10, {}, 4)->notifications.size(), 10u) << "pages by number";
   EXPECT_EQ(notices(kAnn, {}, Lang::zh, 10, {}, 5)->notifications.size(), 0u);
-  EXPECT_EQ(token_of(notices(kAnn, "like", Lang::zh, 10, *notices(kAnn, {}, Lang::zh, 10)->next_cursor)), "cursor_invalid");
+  EXPECT_EQ(
+      token_of(notices(kAnn, "like", Lang::zh, 10, *notices(kAnn, {}, Lang::zh, 10)->next_cursor)),
+      "cursor_invalid");
 }
 
 TEST_P(NotificationTest, AWarmListAsksTheDatabaseNothing) {

@@ -9,8 +9,9 @@
 
 namespace sv::message {
 
-// Counts the changes of what belongs to an owner (a user, or a conversation's pair). Read it before the rows: a page that is kept under
-// the count of then is found only while nothing has changed. Owners share counters, which costs a read now and then. Thread-safe.
+// Counts the changes of what belongs to an owner (a user, or a conversation's pair). Read it before
+// the rows: a page that is kept under the count of then is found only while nothing has changed.
+// Owners share counters, which costs a read now and then. Thread-safe.
 class Generations {
  public:
   std::uint64_t of(std::int64_t a, std::int64_t b = 0) const { return counts_[slot(a, b)].load(); }
@@ -20,8 +21,9 @@ class Generations {
  private:
   static constexpr std::size_t kSlots = 8192;
   static std::size_t slot(std::int64_t a, std::int64_t b) {
-    return static_cast<std::size_t>(
-        ((static_cast<std::uint64_t>(a) * 0x9E3779B97F4A7C15ULL) ^ (static_cast<std::uint64_t>(b) * 0xC2B2AE3D27D4EB4FULL)) >> 51);
+    return static_cast<std::size_t>(((static_cast<std::uint64_t>(a) * 0x9E3779B97F4A7C15ULL) ^
+                                     (static_cast<std::uint64_t>(b) * 0xC2B2AE3D27D4EB4FULL)) >>
+                                    51);
   }
   std::array<std::atomic<std::uint64_t>, kSlots> counts_{};
 };
@@ -32,7 +34,8 @@ using PageKey = std::array<std::int64_t, 7>;
 struct PageKeyHash {
   std::size_t operator()(const PageKey& key) const {
     std::uint64_t h = 0;
-    for (std::int64_t part : key) h = (h ^ static_cast<std::uint64_t>(part)) * 0x9E3779B97F4A7C15ULL, h ^= h >> 32;
+    for (std::int64_t part : key)
+      h = (h ^ static_cast<std::uint64_t>(part)) * 0x9E3779B97F4A7C15ULL, h ^= h >> 32;
     return h;
   }
 };

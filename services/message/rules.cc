@@ -12,11 +12,14 @@ namespace {
 
 constexpr int kMaxContent = 2000;
 
-constexpr std::array<std::string_view, 7> kKinds{"like", "comment", "reply", "follow", "follow_request", "live", "upload"};
+constexpr std::array<std::string_view, 7> kKinds{"like",           "comment", "reply", "follow",
+                                                 "follow_request", "live",    "upload"};
 
 }  // namespace
 
-Result<> check_content(std::string_view content) { return auth::check_visible_text("content", content, kMaxContent); }
+Result<> check_content(std::string_view content) {
+  return auth::check_visible_text("content", content, kMaxContent);
+}
 
 std::string_view kind_name(Kind kind) { return kKinds[static_cast<std::size_t>(kind) - 1]; }
 
@@ -76,7 +79,8 @@ std::vector<UserId> parse_actors(std::string_view text) {
 
 std::string actors_text(const std::vector<UserId>& actors) {
   std::string out;
-  for (UserId id : actors) fmt::format_to(std::back_inserter(out), "{}{}", out.empty() ? "" : ",", id.value);
+  for (UserId id : actors)
+    fmt::format_to(std::back_inserter(out), "{}{}", out.empty() ? "" : ",", id.value);
   return out;
 }
 

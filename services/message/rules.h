@@ -10,11 +10,13 @@
 #include "idl/message.h"
 #include "platform/core/error.h"
 
-// Rules without state. Peers that call by RPC pass no JSON edge, so the service checks its bounds itself.
+// Rules without state. Peers that call by RPC pass no JSON edge, so the service checks its bounds
+// itself.
 namespace sv::message {
 
-constexpr std::int64_t kStrangerMessages = 3;  // what a stranger may write before the request is accepted
-constexpr std::size_t kShownActors = 3;        // of a group of notifications
+constexpr std::int64_t kStrangerMessages =
+    3;                                   // what a stranger may write before the request is accepted
+constexpr std::size_t kShownActors = 3;  // of a group of notifications
 
 // Something visible, ≤ 2000 characters, UTF-8 without NUL.
 Result<> check_content(std::string_view content);
@@ -25,12 +27,21 @@ struct Pair {
   Pair(UserId a, UserId b) : low(a < b ? a : b), high(a < b ? b : a) {}
 };
 
-enum class Kind : std::int64_t { like = 1, comment = 2, reply = 3, follow = 4, follow_request = 5, live = 6, upload = 7 };
+enum class Kind : std::int64_t {
+  like = 1,
+  comment = 2,
+  reply = 3,
+  follow = 4,
+  follow_request = 5,
+  live = 6,
+  upload = 7
+};
 std::string_view kind_name(Kind kind);
 std::optional<Kind> parse_kind(std::string_view name);
 std::optional<Kind> parse_kind(std::int64_t number);
 
-// A setting's bit in message_settings.off. Messages make no notification in a list; theirs is for what is pushed.
+// A setting's bit in message_settings.off. Messages make no notification in a list; theirs is for
+// what is pushed.
 struct Setting {
   std::int64_t bit;
   std::optional<bool> NotificationSettings::* shown;

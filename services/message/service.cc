@@ -5,13 +5,19 @@
 namespace sv::message {
 
 Messages::Messages(const MessageDeps& deps)
-    : deps_(deps), people_(deps.services, deps.metrics), keys_("message_request_keys", deps.clock), notices_(deps.ids, generations_) {
+    : deps_(deps),
+      people_(deps.services, deps.metrics),
+      keys_("message_request_keys", deps.clock),
+      notices_(deps.ids, generations_) {
   deps_.events.subscribe(
       "message.notifications",
-      {"social.followed", "social.follow_requested", "social.blocked", "interaction.liked", "interaction.commented", "video.changed", "user.deleted"},
+      {"social.followed", "social.follow_requested", "social.blocked", "interaction.liked",
+       "interaction.commented", "video.changed", "user.deleted"},
       [this](const std::vector<Event>& events) { return consume(events); });
 }
 
-std::unique_ptr<MessageApi> make_message_service(const MessageDeps& deps) { return std::make_unique<Messages>(deps); }
+std::unique_ptr<MessageApi> make_message_service(const MessageDeps& deps) {
+  return std::make_unique<Messages>(deps);
+}
 
 }  // namespace sv::message

@@ -21,7 +21,8 @@ struct MessageDeps {
   metrics::Registry& metrics;
 };
 
-// Private messages of two people, and notifications. Subscribes to `events`: make it before they start. Thread-safe.
+// Private messages of two people, and notifications. Subscribes to `events`: make it before they
+// start. Thread-safe.
 std::unique_ptr<MessageApi> make_message_service(const MessageDeps& deps);
 
 }  // namespace sv::message

@@ -9,7 +9,9 @@ namespace sv::message {
 namespace {
 
 constexpr std::int64_t kFarSeq = std::numeric_limits<std::int64_t>::max();
-constexpr std::size_t kKeptBytes = 32 << 10;  // of text in a page that is kept; beyond that, reading it again is cheap by comparison
+constexpr std::size_t kKeptBytes =
+    32
+    << 10;  // of text in a page that is kept; beyond that, reading it again is cheap by comparison
 
 struct Place {
   Pair pair;
@@ -47,17 +49,22 @@ HistoryPage read_history(const sql::Rows& rows, Pair pair, std::int64_t size) {
 
 }  // namespace
 
-// Sending fails when the owners of these answers do: a message that reached someone who had blocked its sender could not be taken back.
-Task<Result<Messages::Standing>> Messages::standing(const Ctx& ctx, UserId sender, UserId receiver) {
+// Sending fails when the owners of these answers do: a message that reached someone who had blocked
+// its sender could not be taken back.
+Task<Result<Messages::Standing>> Messages::standing(const Ctx& ctx, UserId sender,
+                                                    UserId receiver) {
   Standing out;
   const user::UserBriefsReq who{.user_ids = {receiver}, .caller_id = sender};
-  SV_CO_TRY(const user::UserBriefsResp briefs, co_await deps_.services.user->get_user_briefs(ctx, who));
+  SV_CO_TRY(const user::UserBriefsResp briefs,
+            co_await deps_.services.user->get_user_briefs(ctx, who));
   if (!briefs.briefs.contains(receiver)) {
     out.refusal = fail(Errc::not_found, "user_not_found").error();
     co_return out;
   }
-  const social::SocialPartsReq ties{.user_id = sender, .user_ids = {receiver}, .with_counts = false};
-  SV_CO_TRY(social::SocialPartsResp parts, co_await deps_.services.social->get_social_parts(ctx, ties));
+  const social::SocialPartsReq ties{
+      .user_id = sender, .user_ids = {receiver}, .with_counts = false};
+  SV_CO_TRY(social::SocialPartsResp parts,
+            co_await deps_.services.social->get_social_parts(ctx, ties));
   const social::SocialParts& tie = parts.parts[receiver];
   out.followed = tie.is_followed_by;
   // Who was blocked reads what others read who may not write: not that it was blocked.
@@ -77,22 +84,27 @@ Task<Result<SendMessageResp>> Messages::send_message(const Ctx& ctx, const SendM
   if (req.receiver_id == req.sender_id) co_return fail(Errc::rejected, "cannot_message_self");
   SV_CO_CHECK(check_content(req.content));
   SV_CO_TRY(const Standing allowed, co_await standing(ctx, req.sender_id, req.receiver_id));
-  co_return co_await deps_.db.write(ctx, [this, ctx, req, allowed](sql::Tx& tx) { return write_message(tx, ctx, req, allowed); });
+  co_return co_await deps_.db.write(
+      ctx, [this, ctx, req, allowed](sql::Tx& tx) { return write_message(tx, ctx, req, allowed); });
 }
 
-Result<SendMessageResp> Messages::write_message(sql::Tx& tx, const Ctx& ctx, const SendMessageReq& req, const Standing& standing) {
+Result<SendMessageResp> Messages::write_message(sql::Tx& tx, const Ctx& ctx,
+                                                const SendMessageReq& req,
+                                                const Standing& standing) {
   const Pair pair(req.sender_id, req.receiver_id);
   const std::string body = fmt::format("{}\n{}", req.receiver_id.value, req.content);
   SV_TRY(const auto before, keys_.find(tx, ctx, req.sender_id, "send", body));
   if (before) {
     SV_TRY(const sql::Rows sent, tx.query(store::kMessage, {*before, req.sender_id}));
-    return SendMessageResp{.message_id = MessageId(*before), .seq = sent.empty() ? 0 : sent.i64(0, 2)};
+    return SendMessageResp{.message_id = MessageId(*before),
+                           .seq = sent.empty() ? 0 : sent.i64(0, 2)};
   }
   if (standing.refusal) return std::unexpected(*standing.refusal);
   SV_CHECK(gone_.check(tx, req.sender_id, req.receiver_id));
   SV_TRY(const sql::Rows side, tx.query(store::kSide, {req.receiver_id, req.sender_id}));
   const bool answered = !side.empty() && side.boolean(0, 0);
-  if (standing.followed_only && !standing.followed && !answered) return fail(Errc::forbidden, "not_allowed");
+  if (standing.followed_only && !standing.followed && !answered)
+    return fail(Errc::forbidden, "not_allowed");
   const bool request = !standing.followed && (side.empty() || side.boolean(0, 1));
 
   SV_TRY(const sql::Rows next, tx.query(store::kNextSeq, {pair.low, pair.high}));
@@ -100,7 +112,8 @@ Result<SendMessageResp> Messages::write_message(sql::Tx& tx, const Ctx& ctx, con
   // Before it is accepted, all that a request's conversation holds is the stranger's.
   if (request && seq > kStrangerMessages) return fail(Errc::forbidden, "request_pending");
   const std::int64_t id = deps_.ids.next(), now = deps_.clock.now_ms();
-  SV_CHECK(tx.execute(store::kAddMessage, {id, pair.low, pair.high, seq, req.sender_id, req.content, now}));
+  SV_CHECK(tx.execute(store::kAddMessage,
+                      {id, pair.low, pair.high, seq, req.sender_id, req.content, now}));
   SV_CHECK(tx.execute(store::kReceived, {req.receiver_id, req.sender_id, request, id, now}));
   SV_CHECK(tx.execute(store::kWrote, {req.sender_id, req.receiver_id, id, now}));
   SV_CHECK(keys_.remember(tx, ctx, req.sender_id, "send", body, id));
@@ -117,7 +130,8 @@ void Messages::conversation_changed(sql::Tx& tx, Pair pair) {
 }
 
 // At most two statements: where `before` is, and the page.
-Task<Result<GetChatHistoryResp>> Messages::get_chat_history(const Ctx&, const GetChatHistoryReq& req) {
+Task<Result<GetChatHistoryResp>> Messages::get_chat_history(const Ctx&,
+                                                            const GetChatHistoryReq& req) {
   if (!req.user_id1) co_return fail(Errc::unauthenticated);
   if (!req.user_id2) co_return invalid("other_user_id", "required");
   GetChatHistoryResp out;
@@ -135,12 +149,16 @@ Task<Result<GetChatHistoryResp>> Messages::get_chat_history(const Ctx&, const Ge
   if (!page) {
     std::int64_t from = kFarSeq;
     if (req.last_message_id) {
-      SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kMessage, {req.last_message_id, req.user_id1}));
+      SV_CO_TRY(const sql::Rows rows,
+                co_await deps_.db.query(store::kMessage, {req.last_message_id, req.user_id1}));
       const auto place = read_place(rows);
-      if (!place || place->other(req.user_id1) != req.user_id2) co_return fail(Errc::not_found, "message_not_found");
+      if (!place || place->other(req.user_id1) != req.user_id2)
+        co_return fail(Errc::not_found, "message_not_found");
       from = place->seq;
     }
-    SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kHistory, {pair.low, pair.high, from, req.user_id1, size + 1}));
+    SV_CO_TRY(const sql::Rows rows,
+              co_await deps_.db.query(store::kHistory,
+                                      {pair.low, pair.high, from, req.user_id1, size + 1}));
     page = std::make_shared<const HistoryPage>(read_history(rows, pair, size));
     std::size_t bytes = 0;
     for (const Message& m : page->messages) bytes += m.content.size();
@@ -169,11 +187,15 @@ Result<> Messages::read_up_to(sql::Tx& tx, UserId user, UserId other, std::int64
   return {};
 }
 
-Task<Result<>> Messages::mark_conversation_read(const Ctx& ctx, const MarkConversationReadReq& req) {
+Task<Result<>> Messages::mark_conversation_read(const Ctx& ctx,
+                                                const MarkConversationReadReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
-  if (!req.other_user_id || req.other_user_id == req.user_id) co_return fail(Errc::not_found, "conversation_not_found");
+  if (!req.other_user_id || req.other_user_id == req.user_id)
+    co_return fail(Errc::not_found, "conversation_not_found");
   if (req.seq < 1) co_return invalid("seq", "out_of_range");
-  co_return co_await deps_.db.write(ctx, [this, req](sql::Tx& tx) { return read_up_to(tx, req.user_id, req.other_user_id, req.seq); });
+  co_return co_await deps_.db.write(ctx, [this, req](sql::Tx& tx) {
+    return read_up_to(tx, req.user_id, req.other_user_id, req.seq);
+  });
 }
 
 Task<Result<>> Messages::mark_message_read(const Ctx& ctx, const MarkMessageReadReq& req) {
@@ -186,9 +208,11 @@ Task<Result<>> Messages::mark_message_read(const Ctx& ctx, const MarkMessageRead
   });
 }
 
-Task<Result<MessageSenderResp>> Messages::get_message_sender(const Ctx&, const MessageSenderReq& req) {
+Task<Result<MessageSenderResp>> Messages::get_message_sender(const Ctx&,
+                                                             const MessageSenderReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
-  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kMessage, {req.message_id, req.user_id}));
+  SV_CO_TRY(const sql::Rows rows,
+            co_await deps_.db.query(store::kMessage, {req.message_id, req.user_id}));
   const auto place = read_place(rows);
   if (!place || place->hidden) co_return fail(Errc::not_found, "message_not_found");
   co_return MessageSenderResp{.sender_id = place->sender};
@@ -205,13 +229,16 @@ Task<Result<>> Messages::delete_message(const Ctx& ctx, const DeleteMessageReq& 
     SV_CHECK(tx.execute(store::kHide, {req.message_id, req.user_id}));
     SV_TRY(const sql::Rows side, tx.query(store::kSide, {req.user_id, other}));
     if (!side.empty() && side.i64(0, 2) == req.message_id.value) {
-      SV_TRY(const sql::Rows newest, tx.query(store::kNewestShown, {pair.low, pair.high, req.user_id}));
+      SV_TRY(const sql::Rows newest,
+             tx.query(store::kNewestShown, {pair.low, pair.high, req.user_id}));
       const bool none = newest.empty();
-      SV_CHECK(tx.execute(store::kSetLast, {req.user_id, other, none ? 0 : newest.i64(0, 0), none ? 0 : newest.i64(0, 1)}));
+      SV_CHECK(tx.execute(store::kSetLast, {req.user_id, other, none ? 0 : newest.i64(0, 0),
+                                            none ? 0 : newest.i64(0, 1)}));
     }
     SV_TRY(const sql::Rows read, tx.query(store::kReadSeq, {pair.low, pair.high, req.user_id}));
     if (place->sender == other && place->seq > read.i64(0, 1)) {
-      SV_TRY(const sql::Rows left, tx.query(store::kCountUnread, {pair.low, pair.high, req.user_id, read.i64(0, 1)}));
+      SV_TRY(const sql::Rows left,
+             tx.query(store::kCountUnread, {pair.low, pair.high, req.user_id, read.i64(0, 1)}));
       SV_CHECK(tx.execute(store::kSetUnread, {req.user_id, other, left.i64(0, 0)}));
     }
     conversation_changed(tx, pair);

@@ -45,10 +45,21 @@ Task<People> Messages::people(const Ctx& ctx, UserId viewer, const std::set<User
   co_return out;
 }
 
-Task<Result<PageCache<InboxPage>::Ptr>> Messages::inbox_page(UserId user, List list, std::int64_t last_ms, std::int64_t other, std::int64_t count) {
-  const PageKey key{static_cast<std::int64_t>(generations_.of(user.value)), static_cast<std::int64_t>(list), user.value, last_ms, other, count, 0};
+Task<Result<PageCache<InboxPage>::Ptr>> Messages::inbox_page(UserId user, List list,
+                                                             std::int64_t last_ms,
+                                                             std::int64_t other,
+                                                             std::int64_t count) {
+  const PageKey key{static_cast<std::int64_t>(generations_.of(user.value)),
+                    static_cast<std::int64_t>(list),
+                    user.value,
+                    last_ms,
+                    other,
+                    count,
+                    0};
   if (auto page = inboxes_.find(key)) co_return page;
-  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kLatest, {user, list == List::requests, last_ms, other, count}));
+  SV_CO_TRY(const sql::Rows rows,
+            co_await deps_.db.query(store::kLatest,
+                                    {user, list == List::requests, last_ms, other, count}));
   auto page = std::make_shared<const InboxPage>(read_inbox(rows, user));
   std::size_t bytes = 0;
   for (const auto& entry : page->entries) bytes += entry.last.content.size();
@@ -57,7 +68,8 @@ Task<Result<PageCache<InboxPage>::Ptr>> Messages::inbox_page(UserId user, List l
 }
 
 // One statement a page, another for each time that blocked people emptied it.
-Task<Result<GetLatestMessagesResp>> Messages::get_latest_messages(const Ctx& ctx, const GetLatestMessagesReq& req) {
+Task<Result<GetLatestMessagesResp>> Messages::get_latest_messages(const Ctx& ctx,
+                                                                  const GetLatestMessagesReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   const List list = req.requests.value_or(false) ? List::requests : List::inbox;
   const std::string_view route = list == List::requests ? "requests" : "inbox";
@@ -70,7 +82,8 @@ Task<Result<GetLatestMessagesResp>> Messages::get_latest_messages(const Ctx& ctx
   People people;
   bool more = true;
   for (std::size_t count = size + 1; more && kept.size() <= size; count = kBatch) {
-    SV_CO_TRY(const auto page, co_await inbox_page(req.user_id, list, at.key, at.id, static_cast<std::int64_t>(count)));
+    SV_CO_TRY(const auto page, co_await inbox_page(req.user_id, list, at.key, at.id,
+                                                   static_cast<std::int64_t>(count)));
     more = page->entries.size() == count;
     std::set<UserId> ids;
     for (const auto& entry : page->entries) ids.insert(entry.other);
@@ -78,7 +91,8 @@ Task<Result<GetLatestMessagesResp>> Messages::get_latest_messages(const Ctx& ctx
     for (const auto& entry : page->entries) {
       at = {.key = entry.last_ms, .id = entry.other.value};
       const Person& other = people[entry.other];
-      // What someone wrote stays readable when the account is gone; nobody is left whose request could be accepted.
+      // What someone wrote stays readable when the account is gone; nobody is left whose request
+      // could be accepted.
       if (!other.blocked && !(other.gone && list == List::requests)) kept.push_back(entry);
     }
   }
@@ -86,13 +100,15 @@ Task<Result<GetLatestMessagesResp>> Messages::get_latest_messages(const Ctx& ctx
   out.next_cursor.emplace();
   if (kept.size() > size) {
     kept.resize(size);
-    out.next_cursor = encode_cursor(route, {.key = kept.back().last_ms, .id = kept.back().other.value});
+    out.next_cursor =
+        encode_cursor(route, {.key = kept.back().last_ms, .id = kept.back().other.value});
   }
   user::BatchUserInfoReq ask{.current_user_id = req.user_id, .user_ids = {}};
   for (const auto& entry : kept) ask.user_ids.push_back(entry.other);
   std::map<UserId, User> users;
   if (!kept.empty())
-    if (auto found = co_await deps_.services.user->batch_get_user_info(ctx, ask)) users = std::move(found->users);
+    if (auto found = co_await deps_.services.user->batch_get_user_info(ctx, ask))
+      users = std::move(found->users);
   for (auto& entry : kept) {
     LatestMessage& latest = out.messages.emplace_back();
     latest.user = std::move(users[entry.other]);
@@ -102,19 +118,23 @@ Task<Result<GetLatestMessagesResp>> Messages::get_latest_messages(const Ctx& ctx
       latest.user.about.emplace();
     }
     latest.last_message = std::move(entry.last);
-    latest.unread_count = static_cast<std::int32_t>(std::min<std::int64_t>(entry.unread, std::numeric_limits<std::int32_t>::max()));
+    latest.unread_count = static_cast<std::int32_t>(
+        std::min<std::int64_t>(entry.unread, std::numeric_limits<std::int32_t>::max()));
   }
   co_return out;
 }
 
-Task<Result<GetUnreadCountResp>> Messages::get_unread_count(const Ctx& ctx, const GetUnreadCountReq& req) {
+Task<Result<GetUnreadCountResp>> Messages::get_unread_count(const Ctx& ctx,
+                                                            const GetUnreadCountReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
-  const PageKey key{static_cast<std::int64_t>(generations_.of(req.user_id.value)), static_cast<std::int64_t>(List::unread), req.user_id.value};
+  const PageKey key{static_cast<std::int64_t>(generations_.of(req.user_id.value)),
+                    static_cast<std::int64_t>(List::unread), req.user_id.value};
   auto page = unread_.find(key);
   if (!page) {
     SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kUnread, {req.user_id}));
     UnreadPage read;
-    for (std::size_t i = 0; i < rows.size(); ++i) read.by_user.push_back({.user_id = UserId(rows.i64(i, 0)), .count = rows.i64(i, 1)});
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      read.by_user.push_back({.user_id = UserId(rows.i64(i, 0)), .count = rows.i64(i, 1)});
     if (!rows.empty()) read.total = rows.i64(0, 2);
     page = std::make_shared<const UnreadPage>(std::move(read));
     unread_.put(key, page);
@@ -135,7 +155,8 @@ Task<Result<>> Messages::accept_request(const Ctx& ctx, const AcceptRequestReq& 
   const Person from = co_await people_.look_up_one(ctx, req.user_id, req.from_user_id);
   if (from.blocked || from.gone) co_return fail(Errc::not_found, "message_request_not_found");
   co_return co_await deps_.db.write(ctx, [this, req](sql::Tx& tx) -> Result<> {
-    SV_TRY(const std::int64_t accepted, tx.execute(store::kAccept, {req.user_id, req.from_user_id}));
+    SV_TRY(const std::int64_t accepted,
+           tx.execute(store::kAccept, {req.user_id, req.from_user_id}));
     if (accepted == 0) {
       SV_TRY(const sql::Rows side, tx.query(store::kSide, {req.user_id, req.from_user_id}));
       if (side.empty()) return fail(Errc::not_found, "message_request_not_found");

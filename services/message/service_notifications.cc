@@ -36,7 +36,8 @@ struct Messages::Sight {
   std::map<VideoId, video::VideoBrief> videos;
   bool every_video = false;  // their owner does not answer
 
-  // Takes the people out of `row` whom its reader does not want to hear of; false: nothing is left of it.
+  // Takes the people out of `row` whom its reader does not want to hear of; false: nothing is left
+  // of it.
   bool trim(NoticeRow& row) const {
     if (row.video && !every_video && !videos.contains(row.video)) return false;
     if (row.kind == Kind::upload) return true;
@@ -48,7 +49,8 @@ struct Messages::Sight {
   }
 };
 
-Task<> Messages::look(const Ctx& ctx, UserId user, const std::vector<NoticeRow>& rows, Sight& sight) {
+Task<> Messages::look(const Ctx& ctx, UserId user, const std::vector<NoticeRow>& rows,
+                      Sight& sight) {
   std::set<UserId> ids;
   std::set<VideoId> videos;
   for (const NoticeRow& row : rows) {
@@ -59,23 +61,35 @@ Task<> Messages::look(const Ctx& ctx, UserId user, const std::vector<NoticeRow>&
   sight.people.merge(co_await people(ctx, user, ids));
   for (auto from = videos.begin(); from != videos.end();) {
     video::VideoBriefsReq ask{.current_user_id = user, .video_ids = {}};
-    for (; from != videos.end() && ask.video_ids.size() < kBatch; ++from) ask.video_ids.push_back(*from);
+    for (; from != videos.end() && ask.video_ids.size() < kBatch; ++from)
+      ask.video_ids.push_back(*from);
     if (auto found = co_await deps_.services.video->get_video_briefs(ctx, ask)) {
       sight.videos.merge(found->briefs);
     } else {
-      log::debug("message", "no videos", {{"error", found.error().token}, {"request_id", ctx.request_id}});
+      log::debug("message", "no videos",
+                 {{"error", found.error().token}, {"request_id", ctx.request_id}});
       sight.every_video = true;
     }
   }
 }
 
-Task<Result<PageCache<NoticePage>::Ptr>> Messages::notice_page(UserId user, std::int64_t kind, std::int64_t time_ms, std::int64_t id,
-                                                               std::int64_t count, std::int64_t offset) {
-  const PageKey key{static_cast<std::int64_t>(generations_.of(user.value)), kind, user.value, time_ms, id, count, offset};
+Task<Result<PageCache<NoticePage>::Ptr>> Messages::notice_page(UserId user, std::int64_t kind,
+                                                               std::int64_t time_ms,
+                                                               std::int64_t id, std::int64_t count,
+                                                               std::int64_t offset) {
+  const PageKey key{static_cast<std::int64_t>(generations_.of(user.value)),
+                    kind,
+                    user.value,
+                    time_ms,
+                    id,
+                    count,
+                    offset};
   if (auto page = notice_pages_.find(key)) co_return page;
   sql::Params params{user, time_ms, id, count, offset};
   if (kind != 0) params = {user, time_ms, id, count, offset, kind};
-  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(kind == 0 ? store::kNotices : store::kNoticesOfKind, std::move(params)));
+  SV_CO_TRY(const sql::Rows rows,
+            co_await deps_.db.query(kind == 0 ? store::kNotices : store::kNoticesOfKind,
+                                    std::move(params)));
   auto page = std::make_shared<const NoticePage>(NoticePage{.rows = read_notices(rows)});
   notice_pages_.put(key, page);
   co_return page;
@@ -86,15 +100,18 @@ Task<Result<PageCache<NoticeTotals>::Ptr>> Messages::notice_totals(UserId user, 
   if (auto totals = notice_totals_.find(key)) co_return totals;
   SV_CO_TRY(const sql::Rows counts, co_await deps_.db.query(store::kCountNotices, {user, kind}));
   SV_CO_TRY(const sql::Rows unread, co_await deps_.db.query(store::kUnreadNotices, {user, kind}));
-  auto totals = std::make_shared<const NoticeTotals>(
-      NoticeTotals{.total = counts.i64(0, 0), .unread = counts.i64(0, 1), .newest_unread = read_notices(unread)});
+  auto totals =
+      std::make_shared<const NoticeTotals>(NoticeTotals{.total = counts.i64(0, 0),
+                                                        .unread = counts.i64(0, 1),
+                                                        .newest_unread = read_notices(unread)});
   notice_totals_.put(key, totals);
   co_return totals;
 }
 
-// Three statements, another for each time that unseen people or videos emptied a page. `unread` is exact as long as what is to be left out
-// of it is among the newest hundred unread.
-Task<Result<GetNotificationsResp>> Messages::get_notifications(const Ctx& ctx, const GetNotificationsReq& req) {
+// Three statements, another for each time that unseen people or videos emptied a page. `unread` is
+// exact as long as what is to be left out of it is among the newest hundred unread.
+Task<Result<GetNotificationsResp>> Messages::get_notifications(const Ctx& ctx,
+                                                               const GetNotificationsReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   std::optional<Kind> kind;
   if (req.kind && !req.kind->empty()) {
@@ -109,14 +126,18 @@ Task<Result<GetNotificationsResp>> Messages::get_notifications(const Ctx& ctx, c
   SV_CO_TRY(const auto cursor, decode_cursor(route, req.cursor.value_or("")));
   const auto size = page_size(req.page_size);
   Cursor at = cursor.value_or(Cursor{.key = kFar, .id = kFar});
-  std::int64_t offset = cursor ? 0 : (std::clamp<std::int64_t>(req.page, 1, kMaxPage) - 1) * static_cast<std::int64_t>(size);
+  std::int64_t offset = cursor ? 0
+                               : (std::clamp<std::int64_t>(req.page, 1, kMaxPage) - 1) *
+                                     static_cast<std::int64_t>(size);
 
   SV_CO_TRY(const auto totals, co_await notice_totals(req.user_id, only));
   Sight sight;
   std::vector<NoticeRow> kept;
   bool more = true;
-  for (auto count = static_cast<std::int64_t>(size) + 1; more && kept.size() <= size; count = kBatch) {
-    SV_CO_TRY(const auto page, co_await notice_page(req.user_id, only, at.key, at.id, count, std::exchange(offset, 0)));
+  for (auto count = static_cast<std::int64_t>(size) + 1; more && kept.size() <= size;
+       count = kBatch) {
+    SV_CO_TRY(const auto page, co_await notice_page(req.user_id, only, at.key, at.id, count,
+                                                    std::exchange(offset, 0)));
     more = static_cast<std::int64_t>(page->rows.size()) == count;
     co_await look(ctx, req.user_id, page->rows, sight);
     for (NoticeRow row : page->rows) {
@@ -128,9 +149,11 @@ Task<Result<GetNotificationsResp>> Messages::get_notifications(const Ctx& ctx, c
   out.next_cursor.emplace();
   if (kept.size() > size) {
     kept.resize(size);
-    out.next_cursor = encode_cursor(route, {.key = kept.back().time_ms, .id = kept.back().id.value});
+    out.next_cursor =
+        encode_cursor(route, {.key = kept.back().time_ms, .id = kept.back().id.value});
   }
-  out.total_count = static_cast<std::int32_t>(std::min<std::int64_t>(totals->total, std::numeric_limits<std::int32_t>::max()));
+  out.total_count = static_cast<std::int32_t>(
+      std::min<std::int64_t>(totals->total, std::numeric_limits<std::int32_t>::max()));
   out.unread = totals->unread;
   co_await look(ctx, req.user_id, totals->newest_unread, sight);
   for (NoticeRow row : totals->newest_unread)
@@ -155,20 +178,23 @@ Task<Result<GetNotificationsResp>> Messages::get_notifications(const Ctx& ctx, c
       n.actors->push_back(brief);
     }
     const auto video = sight.videos.find(row.video);
-    NoticeText text = notice_text(row.kind, names, row.count, video == sight.videos.end() ? "" : video->second.title, ctx.lang);
+    NoticeText text = notice_text(row.kind, names, row.count,
+                                  video == sight.videos.end() ? "" : video->second.title, ctx.lang);
     n.title = std::move(text.title);
     n.content = std::move(text.content);
   }
   co_return out;
 }
 
-Task<Result<>> Messages::mark_notification_read(const Ctx& ctx, const MarkNotificationReadReq& req) {
+Task<Result<>> Messages::mark_notification_read(const Ctx& ctx,
+                                                const MarkNotificationReadReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   const bool all = req.all.value_or(false);
   if (!all && !req.notification_id) co_return invalid("id", "required");
   co_return co_await deps_.db.write(ctx, [this, req, all](sql::Tx& tx) -> Result<> {
     const std::string_view statement = all ? store::kReadAll : store::kReadOne;
-    const sql::Params params = all ? sql::Params{req.user_id} : sql::Params{req.user_id, req.notification_id};
+    const sql::Params params =
+        all ? sql::Params{req.user_id} : sql::Params{req.user_id, req.notification_id};
     SV_TRY(const std::int64_t read, tx.execute(statement, params));
     if (!all && read == 0) return fail(Errc::not_found, "notification_not_found");
     tx.on_commit([this, user = req.user_id] { generations_.bump(user.value); });
@@ -176,7 +202,8 @@ Task<Result<>> Messages::mark_notification_read(const Ctx& ctx, const MarkNotifi
   });
 }
 
-Task<Result<NotificationSettingsResp>> Messages::get_notification_settings(const Ctx&, const NotificationSettingsReq& req) {
+Task<Result<NotificationSettingsResp>> Messages::get_notification_settings(
+    const Ctx&, const NotificationSettingsReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kSettings, {req.user_id}));
   const std::int64_t off = rows.empty() ? 0 : rows.i64(0, 0);
@@ -185,7 +212,8 @@ Task<Result<NotificationSettingsResp>> Messages::get_notification_settings(const
   co_return out;
 }
 
-Task<Result<>> Messages::set_notification_settings(const Ctx& ctx, const SetNotificationSettingsReq& req) {
+Task<Result<>> Messages::set_notification_settings(const Ctx& ctx,
+                                                   const SetNotificationSettingsReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   co_return co_await deps_.db.write(ctx, [this, req](sql::Tx& tx) -> Result<> {
     SV_CHECK(gone_.check(tx, req.user_id));

@@ -9,7 +9,9 @@ Task<Result<std::vector<Drift>>> find_drift(sql::Database& db, std::span<const D
   for (const DriftCheck& check : checks) {
     SV_CO_TRY(const sql::Rows rows, co_await db.query(check.sql));
     for (std::size_t i = 0; i < rows.size(); ++i)
-      out.push_back({.counter = fmt::format("{} {}", check.counter, rows.text(i, 0)), .stored = rows.i64(i, 1), .counted = rows.i64(i, 2)});
+      out.push_back({.counter = fmt::format("{} {}", check.counter, rows.text(i, 0)),
+                     .stored = rows.i64(i, 1),
+                     .counted = rows.i64(i, 2)});
   }
   co_return out;
 }

@@ -11,7 +11,8 @@
 
 namespace sv {
 
-// A counter that is not what its rows say. There are none: every change of one is in the transaction that changes the rows.
+// A counter that is not what its rows say. There are none: every change of one is in the
+// transaction that changes the rows.
 struct Drift {
   std::string counter;  // "likes of video 7"
   std::int64_t stored = 0, counted = 0;
@@ -19,7 +20,8 @@ struct Drift {
 
 struct DriftCheck {
   std::string_view counter;  // "likes of video"
-  std::string_view sql;      // (whose: text, stored, counted) of those that differ; one statement, so that it may run beside writes
+  std::string_view sql;  // (whose: text, stored, counted) of those that differ; one statement, so
+                         // that it may run beside writes
 };
 
 // Counts everything again. Scans the tables: for operators and tests.

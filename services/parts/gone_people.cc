@@ -5,7 +5,8 @@
 namespace sv {
 
 GonePeople::GonePeople(std::string_view table)
-    : add_(fmt::format("INSERT INTO {} (user_id) VALUES ($1) ON CONFLICT (user_id) DO NOTHING", table)),
+    : add_(fmt::format("INSERT INTO {} (user_id) VALUES ($1) ON CONFLICT (user_id) DO NOTHING",
+                       table)),
       find_(fmt::format("SELECT user_id FROM {} WHERE user_id = $1 OR user_id = $2", table)) {}
 
 Result<> GonePeople::add(sql::Tx& tx, UserId user) const {

@@ -10,8 +10,9 @@ namespace sv {
 
 // Whose account is deleted, in a table of each service that keeps something of people:
 //   CREATE TABLE <table> (user_id {id});
-// The purge begins by adding the person, so what was under way at that moment (a request waiting for another service, an upload that
-// takes an hour) finds it and writes nothing after the purge. All belong into a transaction. Thread-safe.
+// The purge begins by adding the person, so what was under way at that moment (a request waiting
+// for another service, an upload that takes an hour) finds it and writes nothing after the purge.
+// All belong into a transaction. Thread-safe.
 class GonePeople {
  public:
   explicit GonePeople(std::string_view table);

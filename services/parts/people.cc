@@ -9,17 +9,21 @@ namespace {
 
 void note(metrics::Counter& counter, const Ctx& ctx, const Error& error) {
   counter.add();
-  log::debug("parts", "a part is missing", {{"error", error.token}, {"request_id", ctx.request_id}});
+  log::debug("parts", "a part is missing",
+             {{"error", error.token}, {"request_id", ctx.request_id}});
 }
 
 }  // namespace
 
 metrics::Counter& absent_parts(metrics::Registry& metrics, std::string_view owner) {
-  return metrics.counter("shortvideo_parts_absent_total", "Lists composed without another service's part", {{"part", owner}});
+  return metrics.counter("shortvideo_parts_absent_total",
+                         "Lists composed without another service's part", {{"part", owner}});
 }
 
 PeopleParts::PeopleParts(const Services& services, metrics::Registry& metrics)
-    : services_(services), absent_users_(absent_parts(metrics, "user")), absent_relations_(absent_parts(metrics, "social")) {}
+    : services_(services),
+      absent_users_(absent_parts(metrics, "user")),
+      absent_relations_(absent_parts(metrics, "social")) {}
 
 Task<People> PeopleParts::look_up(const Ctx& ctx, UserId viewer, std::vector<UserId> ids) const {
   People out;
@@ -41,7 +45,8 @@ Task<People> PeopleParts::look_up(const Ctx& ctx, UserId viewer, std::vector<Use
       if (auto at = out.find(id); at != out.end()) at->second.is_private = true;
   if (!viewer) co_return out;
 
-  const social::SocialPartsReq ties{.user_id = viewer, .user_ids = std::move(ids), .with_counts = false};
+  const social::SocialPartsReq ties{
+      .user_id = viewer, .user_ids = std::move(ids), .with_counts = false};
   auto parts = co_await services_.social->get_social_parts(ctx, ties);
   if (!parts) {
     note(absent_relations_, ctx, parts.error());

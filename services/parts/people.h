@@ -22,8 +22,9 @@ struct Person {
 };
 using People = std::unordered_map<UserId, Person>;
 
-// Whoever lists something that people made asks here, once a page: two calls, whatever its length. `viewer` 0 is a guest. Every id asked
-// for (0 apart) has an entry. An absent or failing owner hides nobody; it is counted in shortvideo_parts_absent_total.
+// Whoever lists something that people made asks here, once a page: two calls, whatever its length.
+// `viewer` 0 is a guest. Every id asked for (0 apart) has an entry. An absent or failing owner
+// hides nobody; it is counted in shortvideo_parts_absent_total.
 // Counts the lists that were composed without the part of an absent or failing owner.
 metrics::Counter& absent_parts(metrics::Registry& metrics, std::string_view owner);
 

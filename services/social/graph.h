@@ -23,11 +23,12 @@ struct ListSpec {
 };
 const ListSpec& spec_of(List list);
 
-// The edges and what is known of them in memory, which is never older than the last answered write. Reads are coroutines; changes run inside
-// a transaction. Thread-safe.
+// The edges and what is known of them in memory, which is never older than the last answered write.
+// Reads are coroutines; changes run inside a transaction. Thread-safe.
 class Graph {
  public:
-  explicit Graph(const SocialDeps& deps) : db_(deps.db), clock_(deps.clock), revision_(deps.revision) {}
+  explicit Graph(const SocialDeps& deps)
+      : db_(deps.db), clock_(deps.clock), revision_(deps.revision) {}
 
   // -- graph_read.cc: no statement when all is in memory, one otherwise.
   using TieMap = std::unordered_map<UserId, Ties>;
@@ -36,8 +37,10 @@ class Graph {
   Task<Result<Ties>> tie(UserId one, UserId other);
   // An entry for each of `users`.
   Task<Result<std::unordered_map<UserId, Counts>>> counts(const std::vector<UserId>& users);
-  // At most `limit` entries older than `after`, past `offset` of them; fewer only at the end of the list.
-  Task<Result<std::vector<Entry>>> entries(List list, UserId owner, const Entry& after, std::int64_t offset, std::size_t limit);
+  // At most `limit` entries older than `after`, past `offset` of them; fewer only at the end of the
+  // list.
+  Task<Result<std::vector<Entry>>> entries(List list, UserId owner, const Entry& after,
+                                           std::int64_t offset, std::size_t limit);
   // Rising, after `after`. Those of the first kThoseFollowed are in memory.
   Task<Result<std::vector<UserId>>> following_ids(UserId user, UserId after, std::size_t limit);
   Task<Result<std::vector<UserId>>> follower_ids(UserId user, UserId after, std::size_t limit);
@@ -64,9 +67,15 @@ class Graph {
     bool operator==(const Place&) const = default;
   };
   struct HashOf {
-    std::size_t operator()(const Pair& p) const { return mix(p.low.value) ^ std::hash<UserId>{}(p.high); }
-    std::size_t operator()(const Place& p) const { return mix(p.owner.value) ^ static_cast<std::size_t>(p.list); }
-    static std::size_t mix(std::int64_t id) { return static_cast<std::size_t>(id) * 0x9E3779B97F4A7C15ULL; }
+    std::size_t operator()(const Pair& p) const {
+      return mix(p.low.value) ^ std::hash<UserId>{}(p.high);
+    }
+    std::size_t operator()(const Place& p) const {
+      return mix(p.owner.value) ^ static_cast<std::size_t>(p.list);
+    }
+    static std::size_t mix(std::int64_t id) {
+      return static_cast<std::size_t>(id) * 0x9E3779B97F4A7C15ULL;
+    }
   };
   struct Head {
     std::vector<Entry> entries;
@@ -78,7 +87,8 @@ class Graph {
   };
 
   static Pair pair_of(UserId a, UserId b) { return a < b ? Pair{a, b} : Pair{b, a}; }
-  Task<Result<std::vector<Entry>>> read_entries(List list, UserId owner, const Entry& after, std::int64_t offset, std::size_t limit);
+  Task<Result<std::vector<Entry>>> read_entries(List list, UserId owner, const Entry& after,
+                                                std::int64_t offset, std::size_t limit);
   Result<> count(sql::Tx& tx, Kind kind, UserId user, UserId target, std::int64_t by);
   void forget(Kind kind, UserId user, UserId target);
 

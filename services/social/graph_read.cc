@@ -16,9 +16,12 @@ constexpr std::array<ListSpec, 6> kLists{{
     {.kind = Kind::mute, .incoming = false, .total = &Counts::muted, .cursor = "muted"},
 }};
 
-constexpr Entry kNewest{.created_ms = std::numeric_limits<std::int64_t>::max(), .id = UserId(std::numeric_limits<std::int64_t>::max())};
+constexpr Entry kNewest{.created_ms = std::numeric_limits<std::int64_t>::max(),
+                        .id = UserId(std::numeric_limits<std::int64_t>::max())};
 
-bool is_older(const Entry& entry, const Entry& than) { return std::pair(entry.created_ms, entry.id) < std::pair(than.created_ms, than.id); }
+bool is_older(const Entry& entry, const Entry& than) {
+  return std::pair(entry.created_ms, entry.id) < std::pair(than.created_ms, than.id);
+}
 
 std::vector<UserId> read_ids(const sql::Rows& rows) {
   std::vector<UserId> ids;
@@ -38,7 +41,8 @@ Task<Result<Graph::TieMap>> Graph::ties(UserId one, const std::vector<UserId>& o
     auto [at, fresh] = out.try_emplace(other);
     if (!fresh || !one || !other || other == one) continue;
     const Pair pair = pair_of(one, other);
-    if (const auto known = ties_.find(pair)) at->second = one == pair.low ? *known : known->flipped();
+    if (const auto known = ties_.find(pair))
+      at->second = one == pair.low ? *known : known->flipped();
     else missing.push_back(other.value);
   }
   if (missing.empty()) co_return out;
@@ -81,7 +85,8 @@ Task<Result<std::unordered_map<UserId, Counts>>> Graph::counts(const std::vector
   co_return out;
 }
 
-Task<Result<std::vector<Entry>>> Graph::entries(List list, UserId owner, const Entry& after, std::int64_t offset, std::size_t limit) {
+Task<Result<std::vector<Entry>>> Graph::entries(List list, UserId owner, const Entry& after,
+                                                std::int64_t offset, std::size_t limit) {
   const Place place{.list = list, .owner = owner};
   auto head = heads_.find(place).value_or(nullptr);
   if (!head) {
@@ -92,41 +97,52 @@ Task<Result<std::vector<Entry>>> Graph::entries(List list, UserId owner, const E
     heads_.put(stamp, place, head);
   }
   const auto& kept = head->entries;
-  const auto first = std::ranges::partition_point(kept, [&](const Entry& e) { return !is_older(e, after); });
+  const auto first =
+      std::ranges::partition_point(kept, [&](const Entry& e) { return !is_older(e, after); });
   const auto left = static_cast<std::size_t>(kept.end() - first);
   const auto skipped = static_cast<std::size_t>(offset);
-  if (!head->complete && left < skipped + limit) co_return co_await read_entries(list, owner, after, offset, limit);
+  if (!head->complete && left < skipped + limit)
+    co_return co_await read_entries(list, owner, after, offset, limit);
   const auto from = first + static_cast<std::ptrdiff_t>(std::min(left, skipped));
   const auto count = std::min(limit, static_cast<std::size_t>(kept.end() - from));
   co_return std::vector<Entry>(from, from + static_cast<std::ptrdiff_t>(count));
 }
 
-Task<Result<std::vector<Entry>>> Graph::read_entries(List list, UserId owner, const Entry& after, std::int64_t offset, std::size_t limit) {
+Task<Result<std::vector<Entry>>> Graph::read_entries(List list, UserId owner, const Entry& after,
+                                                     std::int64_t offset, std::size_t limit) {
   const ListSpec& spec = spec_of(list);
-  SV_CO_TRY(const sql::Rows rows, co_await db_.query(spec.incoming ? store::kNewestTo : store::kNewestFrom,
-                                                     {owner, static_cast<std::int64_t>(spec.kind), after.created_ms, after.id, limit, offset}));
+  SV_CO_TRY(const sql::Rows rows,
+            co_await db_.query(spec.incoming ? store::kNewestTo : store::kNewestFrom,
+                               {owner, static_cast<std::int64_t>(spec.kind), after.created_ms,
+                                after.id, limit, offset}));
   std::vector<Entry> out;
   out.reserve(rows.size());
-  for (std::size_t i = 0; i < rows.size(); ++i) out.push_back({.created_ms = rows.i64(i, 1), .id = UserId(rows.i64(i, 0))});
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    out.push_back({.created_ms = rows.i64(i, 1), .id = UserId(rows.i64(i, 0))});
   co_return out;
 }
 
-Task<Result<std::vector<UserId>>> Graph::following_ids(UserId user, UserId after, std::size_t limit) {
+Task<Result<std::vector<UserId>>> Graph::following_ids(UserId user, UserId after,
+                                                       std::size_t limit) {
   auto first = followed_.find(user).value_or(nullptr);
   if (!first) {
     const std::uint64_t stamp = followed_.stamp();
-    SV_CO_TRY(const sql::Rows rows, co_await db_.query(store::kFollowingIds, {user, 0, kThoseFollowed}));
-    first = std::make_shared<const Ids>(Ids{.ids = read_ids(rows), .complete = rows.size() < kThoseFollowed});
+    SV_CO_TRY(const sql::Rows rows,
+              co_await db_.query(store::kFollowingIds, {user, 0, kThoseFollowed}));
+    first = std::make_shared<const Ids>(
+        Ids{.ids = read_ids(rows), .complete = rows.size() < kThoseFollowed});
     followed_.put(stamp, user, first);
   }
   const auto from = std::ranges::upper_bound(first->ids, after);
   const auto left = static_cast<std::size_t>(first->ids.end() - from);
-  if (left >= limit || first->complete) co_return std::vector<UserId>(from, from + static_cast<std::ptrdiff_t>(std::min(left, limit)));
+  if (left >= limit || first->complete)
+    co_return std::vector<UserId>(from, from + static_cast<std::ptrdiff_t>(std::min(left, limit)));
   SV_CO_TRY(const sql::Rows rows, co_await db_.query(store::kFollowingIds, {user, after, limit}));
   co_return read_ids(rows);
 }
 
-Task<Result<std::vector<UserId>>> Graph::follower_ids(UserId user, UserId after, std::size_t limit) {
+Task<Result<std::vector<UserId>>> Graph::follower_ids(UserId user, UserId after,
+                                                      std::size_t limit) {
   SV_CO_TRY(const sql::Rows rows, co_await db_.query(store::kFollowerIds, {user, after, limit}));
   co_return read_ids(rows);
 }

@@ -10,14 +10,17 @@ Result<Ties> Graph::ties_now(sql::Tx& tx, UserId one, UserId other) const {
 }
 
 Result<bool> Graph::add(sql::Tx& tx, Kind kind, UserId user, UserId target) {
-  SV_TRY(const std::int64_t added, tx.execute(store::kInsertEdge, {user, static_cast<std::int64_t>(kind), target, clock_.now_ms()}));
+  SV_TRY(const std::int64_t added,
+         tx.execute(store::kInsertEdge,
+                    {user, static_cast<std::int64_t>(kind), target, clock_.now_ms()}));
   if (added == 0) return false;
   SV_CHECK(count(tx, kind, user, target, 1));
   return true;
 }
 
 Result<bool> Graph::remove(sql::Tx& tx, Kind kind, UserId user, UserId target) {
-  SV_TRY(const std::int64_t removed, tx.execute(store::kDeleteEdge, {user, static_cast<std::int64_t>(kind), target}));
+  SV_TRY(const std::int64_t removed,
+         tx.execute(store::kDeleteEdge, {user, static_cast<std::int64_t>(kind), target}));
   if (removed == 0) return false;
   SV_CHECK(count(tx, kind, user, target, -1));
   return true;
@@ -44,7 +47,9 @@ Result<> Graph::count(sql::Tx& tx, Kind kind, UserId user, UserId target, std::i
       break;
   }
   for (const auto& [id, c] : {std::pair(user, of_user), std::pair(target, of_target)})
-    if (c != Counts{}) SV_CHECK(tx.execute(store::kAddCounts, {id, c.following, c.followers, c.friends, c.requests, c.blocked, c.muted}));
+    if (c != Counts{})
+      SV_CHECK(tx.execute(store::kAddCounts, {id, c.following, c.followers, c.friends, c.requests,
+                                              c.blocked, c.muted}));
   tx.on_commit([this, kind, user, target] { forget(kind, user, target); });
   return {};
 }
@@ -54,8 +59,10 @@ void Graph::forget(Kind kind, UserId user, UserId target) {
   ties_.erase(pair_of(user, target));
   counts_.erase(user);
   counts_.erase(target);
-  for (const List list : {List::following, List::followers, List::friends, List::requests, List::blocked, List::muted})
-    if (spec_of(list).kind == kind) heads_.erase({.list = list, .owner = spec_of(list).incoming ? target : user});
+  for (const List list : {List::following, List::followers, List::friends, List::requests,
+                          List::blocked, List::muted})
+    if (spec_of(list).kind == kind)
+      heads_.erase({.list = list, .owner = spec_of(list).incoming ? target : user});
   if (kind != Kind::follow) return;
   followed_.erase(user);
   revision_.bump();
@@ -68,7 +75,8 @@ Result<bool> Graph::forget_some(sql::Tx& tx, UserId user, std::int64_t limit) {
     SV_TRY(const sql::Rows rows, tx.query(statement, {user, limit - found}));
     found += static_cast<std::int64_t>(rows.size());
     for (std::size_t i = 0; i < rows.size(); ++i)
-      SV_CHECK(remove(tx, static_cast<Kind>(rows.i64(i, 1)), UserId(rows.i64(i, 0)), UserId(rows.i64(i, 2))));
+      SV_CHECK(remove(tx, static_cast<Kind>(rows.i64(i, 1)), UserId(rows.i64(i, 0)),
+                      UserId(rows.i64(i, 2))));
   }
   if (found == limit) return true;
   SV_CHECK(tx.execute(store::kForgetCounts, {user}));

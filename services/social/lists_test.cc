@@ -20,7 +20,9 @@ class SocialLists : public SocialTest {
     return out;
   }
   auto fetch_followers(UserId viewer, UserId owner, int size) {
-    return [this, viewer, owner, size](const std::string& cursor) { return followers(viewer, owner, size, cursor); };
+    return [this, viewer, owner, size](const std::string& cursor) {
+      return followers(viewer, owner, size, cursor);
+    };
   }
 };
 
@@ -39,13 +41,16 @@ TEST_P(SocialLists, PagesByNumberStillWorkAndACursorWins) {
   const Ids want = follow_ann(450, 7);
   Ids seen;
   for (int page = 1; page <= 23; ++page)
-    for (const auto id : listed(followers(kBob, kAnn, 20, {}, page).value()).ids) seen.push_back(id);
+    for (const auto id : listed(followers(kBob, kAnn, 20, {}, page).value()).ids)
+      seen.push_back(id);
   EXPECT_EQ(seen, want);
   EXPECT_TRUE(listed(followers(kBob, kAnn, 20, {}, 24).value()).ids.empty());
   EXPECT_TRUE(listed(followers(kBob, kAnn, 100, {}, 2'000'000'000).value()).ids.empty());
-  EXPECT_EQ(listed(followers(kBob, kAnn, 5, {}, -3).value()).ids, Ids(want.begin(), want.begin() + 5));
+  EXPECT_EQ(listed(followers(kBob, kAnn, 5, {}, -3).value()).ids,
+            Ids(want.begin(), want.begin() + 5));
   const std::string second = followers(kBob, kAnn, 5)->next_cursor.value();
-  EXPECT_EQ(listed(followers(kBob, kAnn, 5, second, 40).value()).ids, Ids(want.begin() + 5, want.begin() + 10));
+  EXPECT_EQ(listed(followers(kBob, kAnn, 5, second, 40).value()).ids,
+            Ids(want.begin() + 5, want.begin() + 10));
 }
 
 TEST_P(SocialLists, ACursorIsGoodForItsOwnListOnly) {
@@ -54,7 +59,9 @@ TEST_P(SocialLists, ACursorIsGoodForItsOwnListOnly) {
   const std::string cursor = followers(kAnn, kAnn, 2)->next_cursor.value();
   EXPECT_EQ(token_of(following(kAnn, kAnn, 2, cursor)), "cursor_invalid");
   EXPECT_EQ(token_of(followers(kAnn, kAnn, 2, "nonsense")), "cursor_invalid");
-  EXPECT_EQ(token_of(run_task(api().get_blocked_list(ctx_, {.user_id = kAnn, .page_size = 2, .cursor = cursor}))), "cursor_invalid");
+  EXPECT_EQ(token_of(run_task(
+                api().get_blocked_list(ctx_, {.user_id = kAnn, .page_size = 2, .cursor = cursor}))),
+            "cursor_invalid");
 }
 
 TEST_P(SocialLists, ShowEveryoneToTheOwnerAndNoOneHiddenToOthersAtTheNextRequest) {
@@ -73,11 +80,13 @@ TEST_P(SocialLists, ShowEveryoneToTheOwnerAndNoOneHiddenToOthersAtTheNextRequest
   }
   for (const int size : {3, 10, 100}) {
     EXPECT_EQ(all(fetch_followers(kAnn, kAnn, size), static_cast<std::size_t>(size)), own);
-    EXPECT_EQ(all(fetch_followers(kBob, kAnn, size), static_cast<std::size_t>(size)), bobs) << "refilled: " << size;
+    EXPECT_EQ(all(fetch_followers(kBob, kAnn, size), static_cast<std::size_t>(size)), bobs)
+        << "refilled: " << size;
   }
   Ids by_number;
   for (int page = 1; page <= 9; ++page)
-    for (const auto id : listed(followers(kBob, kAnn, 4, {}, page).value()).ids) by_number.push_back(id);
+    for (const auto id : listed(followers(kBob, kAnn, 4, {}, page).value()).ids)
+      by_number.push_back(id);
   EXPECT_EQ(by_number, bobs) << "nobody twice, nobody missed";
 
   users_.secluded.erase(UserId(110));
@@ -122,7 +131,8 @@ TEST_P(SocialLists, AWarmPageCostsNoStatementAndAColdOneFew) {
   EXPECT_EQ(cost([&] { return followers(kBob, kAnn, 20, second); }), 0U);
   std::string deep;
   for (int i = 0; i < 15; ++i) deep = followers(kBob, kAnn, 20, deep)->next_cursor.value();
-  EXPECT_EQ(cost([&] { return followers(kBob, kAnn, 20, deep); }), 3U) << "beyond what is kept: one range of the index";
+  EXPECT_EQ(cost([&] { return followers(kBob, kAnn, 20, deep); }), 3U)
+      << "beyond what is kept: one range of the index";
 }
 
 TEST_P(SocialLists, AReadThatFollowsAnAnswerSeesIt) {
@@ -154,11 +164,18 @@ TEST_P(SocialLists, EveryStatementUsesItsIndex) {
   };
   const std::vector<std::int64_t> some{100, 101, 102};
   const std::string ties = plan(store::kTies, {1, some});
-  EXPECT_FALSE(ties.contains("(user_id=?)") || ties.contains("(target_id=?)")) << "whole pairs are looked up\n" << ties;
-  EXPECT_TRUE(plan(store::kNewestFrom, {1, 1, 5, 5, 20, 0}).contains("COVERING INDEX social_edges_newest_from"));
-  EXPECT_TRUE(plan(store::kNewestTo, {1, 1, 5, 5, 20, 0}).contains("COVERING INDEX social_edges_newest_to"));
-  EXPECT_TRUE(plan(store::kFollowingIds, {1, 1, 20}).contains("(user_id=? AND kind=? AND target_id>?)"));
-  EXPECT_TRUE(plan(store::kFollowerIds, {1, 1, 20}).contains("COVERING INDEX social_edges_to (target_id=? AND kind=? AND user_id>?)"));
+  EXPECT_FALSE(ties.contains("(user_id=?)") || ties.contains("(target_id=?)"))
+      << "whole pairs are looked up\n"
+      << ties;
+  EXPECT_TRUE(plan(store::kNewestFrom, {1, 1, 5, 5, 20, 0})
+                  .contains("COVERING INDEX social_edges_newest_from"));
+  EXPECT_TRUE(plan(store::kNewestTo, {1, 1, 5, 5, 20, 0})
+                  .contains("COVERING INDEX social_edges_newest_to"));
+  EXPECT_TRUE(
+      plan(store::kFollowingIds, {1, 1, 20}).contains("(user_id=? AND kind=? AND target_id>?)"));
+  EXPECT_TRUE(
+      plan(store::kFollowerIds, {1, 1, 20})
+          .contains("COVERING INDEX social_edges_to (target_id=? AND kind=? AND user_id>?)"));
   plan(store::kCounts, {some});
   plan(store::kSomeFrom, {1, 20});
   plan(store::kSomeTo, {1, 20});

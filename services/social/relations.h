@@ -21,23 +21,32 @@ class Relations final : public SocialApi {
 
   // service_lists.cc
   Task<Result<FollowListResp>> get_follow_list(const Ctx& ctx, const FollowListReq& req) override;
-  Task<Result<FollowerListResp>> get_follower_list(const Ctx& ctx, const FollowerListReq& req) override;
+  Task<Result<FollowerListResp>> get_follower_list(const Ctx& ctx,
+                                                   const FollowerListReq& req) override;
   Task<Result<FriendListResp>> get_friend_list(const Ctx& ctx, const FriendListReq& req) override;
-  Task<Result<RelationListResp>> get_blocked_list(const Ctx& ctx, const RelationListReq& req) override;
-  Task<Result<RelationListResp>> get_muted_list(const Ctx& ctx, const RelationListReq& req) override;
-  Task<Result<RequestListResp>> get_request_list(const Ctx& ctx, const RelationListReq& req) override;
+  Task<Result<RelationListResp>> get_blocked_list(const Ctx& ctx,
+                                                  const RelationListReq& req) override;
+  Task<Result<RelationListResp>> get_muted_list(const Ctx& ctx,
+                                                const RelationListReq& req) override;
+  Task<Result<RequestListResp>> get_request_list(const Ctx& ctx,
+                                                 const RelationListReq& req) override;
 
   // service_parts.cc
   Task<Result<CheckFollowResp>> check_follow(const Ctx& ctx, const CheckFollowReq& req) override;
-  Task<Result<CheckMutualFollowResp>> check_mutual_follow(const Ctx& ctx, const CheckMutualFollowReq& req) override;
-  Task<Result<BatchCheckFollowResp>> batch_check_follow(const Ctx& ctx, const BatchCheckFollowReq& req) override;
-  Task<Result<FollowStatsResp>> get_follow_stats(const Ctx& ctx, const FollowStatsReq& req) override;
-  Task<Result<SocialPartsResp>> get_social_parts(const Ctx& ctx, const SocialPartsReq& req) override;
+  Task<Result<CheckMutualFollowResp>> check_mutual_follow(const Ctx& ctx,
+                                                          const CheckMutualFollowReq& req) override;
+  Task<Result<BatchCheckFollowResp>> batch_check_follow(const Ctx& ctx,
+                                                        const BatchCheckFollowReq& req) override;
+  Task<Result<FollowStatsResp>> get_follow_stats(const Ctx& ctx,
+                                                 const FollowStatsReq& req) override;
+  Task<Result<SocialPartsResp>> get_social_parts(const Ctx& ctx,
+                                                 const SocialPartsReq& req) override;
   Task<Result<FollowIdsResp>> get_following_ids(const Ctx& ctx, const FollowIdsReq& req) override;
   Task<Result<FollowIdsResp>> get_follower_ids(const Ctx& ctx, const FollowIdsReq& req) override;
 
  private:
-  // service.cc. Those of `users` whose account is private; user_not_found when one of them does not exist.
+  // service.cc. Those of `users` whose account is private; user_not_found when one of them does not
+  // exist.
   Task<Result<std::set<UserId>>> private_among(const Ctx& ctx, std::vector<UserId> users);
   Task<Result<>> forget_users(const std::vector<Event>& events);
 
@@ -59,7 +68,8 @@ class Relations final : public SocialApi {
   };
   Task<Result<Page>> list(const Ctx& ctx, List list, PageReq req);
   Task<Result<>> may_see_lists_of(const Ctx& ctx, UserId viewer, UserId owner);
-  Task<Result<std::vector<User>>> visible(const Ctx& ctx, List list, const PageReq& req, const std::vector<Entry>& entries);
+  Task<Result<std::vector<User>>> visible(const Ctx& ctx, List list, const PageReq& req,
+                                          const std::vector<Entry>& entries);
   Task<Result<RelationListResp>> own_list(const Ctx& ctx, List list, const RelationListReq& req);
 
   const SocialDeps deps_;

@@ -5,12 +5,14 @@
 namespace sv::social {
 namespace {
 
-constexpr std::int64_t kForgottenAtOnce = 200;  // edges a transaction, so that no other write waits long
+constexpr std::int64_t kForgottenAtOnce =
+    200;  // edges a transaction, so that no other write waits long
 
 }  // namespace
 
 Relations::Relations(const SocialDeps& deps) : deps_(deps), graph_(deps) {
-  deps_.events.subscribe("social.purge", {"user.deleted"}, [this](const std::vector<Event>& events) { return forget_users(events); });
+  deps_.events.subscribe("social.purge", {"user.deleted"},
+                         [this](const std::vector<Event>& events) { return forget_users(events); });
 }
 
 // What is gone already is not found again: a second delivery does nothing.
@@ -18,9 +20,12 @@ Task<Result<>> Relations::forget_users(const std::vector<Event>& events) {
   const Ctx ctx;
   for (const Event& event : events) {
     const UserId user(event.key_id());
-    SV_CO_CHECK(co_await deps_.db.write(ctx, [this, user](sql::Tx& tx) { return gone_.add(tx, user); }));
+    SV_CO_CHECK(
+        co_await deps_.db.write(ctx, [this, user](sql::Tx& tx) { return gone_.add(tx, user); }));
     for (bool more = true; more;) {
-      SV_CO_TRY(more, co_await deps_.db.write(ctx, [this, user](sql::Tx& tx) { return graph_.forget_some(tx, user, kForgottenAtOnce); }));
+      SV_CO_TRY(more, co_await deps_.db.write(ctx, [this, user](sql::Tx& tx) {
+        return graph_.forget_some(tx, user, kForgottenAtOnce);
+      }));
     }
   }
   co_return Result<>{};
@@ -36,6 +41,8 @@ Task<Result<std::set<UserId>>> Relations::private_among(const Ctx& ctx, std::vec
   co_return out;
 }
 
-std::unique_ptr<SocialApi> make_social_service(const SocialDeps& deps) { return std::make_unique<Relations>(deps); }
+std::unique_ptr<SocialApi> make_social_service(const SocialDeps& deps) {
+  return std::make_unique<Relations>(deps);
+}
 
 }  // namespace sv::social

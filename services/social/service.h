@@ -20,7 +20,8 @@ struct SocialDeps {
   const Services& services;  // user: who exists, whose account is private, and the people in lists
 };
 
-// Who follows, blocks and mutes whom. Subscribes to `events`: make it before they start. Thread-safe.
+// Who follows, blocks and mutes whom. Subscribes to `events`: make it before they start.
+// Thread-safe.
 std::unique_ptr<SocialApi> make_social_service(const SocialDeps& deps);
 
 }  // namespace sv::social

@@ -12,7 +12,8 @@ Result<> check_pair(UserId user, UserId target, std::string_view self) {
 
 }  // namespace
 
-Task<Result<FollowActionResp>> Relations::follow_action(const Ctx& ctx, const FollowActionReq& req) {
+Task<Result<FollowActionResp>> Relations::follow_action(const Ctx& ctx,
+                                                        const FollowActionReq& req) {
   SV_CO_CHECK(check_pair(req.user_id, req.target_user_id, "cannot_follow_self"));
   const UserId user = req.user_id, target = req.target_user_id;
   if (!req.action) {
@@ -24,75 +25,89 @@ Task<Result<FollowActionResp>> Relations::follow_action(const Ctx& ctx, const Fo
   }
   SV_CO_TRY(const auto hidden, co_await private_among(ctx, {target}));
   const bool ask = hidden.contains(target);
-  SV_CO_TRY(const bool requested, co_await deps_.db.write(ctx, [this, user, target, ask](sql::Tx& tx) -> Result<bool> {
-    SV_CHECK(gone_.check(tx, user, target));
-    SV_TRY(const Ties ties, graph_.ties_now(tx, user, target));
-    if (ties.blocked()) return fail(Errc::not_found, "user_not_found");
-    if (ties.to(Kind::follow)) return false;
-    if (!ask) {
-      SV_CHECK(begin_following(tx, user, target, ties));
-      return false;
-    }
-    SV_TRY(const bool asked, graph_.add(tx, Kind::request, user, target));
-    if (asked) SV_CHECK(publish(tx, "social.follow_requested", target, user, target));
-    return true;
-  }));
+  SV_CO_TRY(const bool requested,
+            co_await deps_.db.write(ctx, [this, user, target, ask](sql::Tx& tx) -> Result<bool> {
+              SV_CHECK(gone_.check(tx, user, target));
+              SV_TRY(const Ties ties, graph_.ties_now(tx, user, target));
+              if (ties.blocked()) return fail(Errc::not_found, "user_not_found");
+              if (ties.to(Kind::follow)) return false;
+              if (!ask) {
+                SV_CHECK(begin_following(tx, user, target, ties));
+                return false;
+              }
+              SV_TRY(const bool asked, graph_.add(tx, Kind::request, user, target));
+              if (asked) SV_CHECK(publish(tx, "social.follow_requested", target, user, target));
+              return true;
+            }));
   FollowActionResp out;
   if (requested) out.requested = true;
   co_return out;
 }
 
-// A request that is not there was answered, or never made: refusing it changes nothing, accepting it needs one.
+// A request that is not there was answered, or never made: refusing it changes nothing, accepting
+// it needs one.
 Task<Result<>> Relations::answer_request(const Ctx& ctx, const AnswerRequestReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   if (!req.from_user_id) co_return invalid("user_id", "required");
-  co_return co_await deps_.db.write(ctx, [this, user = req.from_user_id, target = req.user_id, accept = req.accept](sql::Tx& tx) -> Result<> {
-    if (!accept) {
-      SV_CHECK(graph_.remove(tx, Kind::request, user, target));
-      return {};
-    }
-    SV_TRY(const Ties ties, graph_.ties_now(tx, user, target));
-    if (ties.to(Kind::follow)) return {};
-    if (!ties.to(Kind::request)) return fail(Errc::not_found, "request_not_found");
-    return begin_following(tx, user, target, ties);
-  });
+  co_return co_await deps_.db.write(ctx,
+                                    [this, user = req.from_user_id, target = req.user_id,
+                                     accept = req.accept](sql::Tx& tx) -> Result<> {
+                                      if (!accept) {
+                                        SV_CHECK(graph_.remove(tx, Kind::request, user, target));
+                                        return {};
+                                      }
+                                      SV_TRY(const Ties ties, graph_.ties_now(tx, user, target));
+                                      if (ties.to(Kind::follow)) return {};
+                                      if (!ties.to(Kind::request))
+                                        return fail(Errc::not_found, "request_not_found");
+                                      return begin_following(tx, user, target, ties);
+                                    });
 }
 
-// Also someone who blocked the caller: a guest sees him anyway, and who unblocks only to look again must find the door shut.
+// Also someone who blocked the caller: a guest sees him anyway, and who unblocks only to look again
+// must find the door shut.
 Task<Result<>> Relations::block_action(const Ctx& ctx, const BlockActionReq& req) {
   SV_CO_CHECK(check_pair(req.user_id, req.target_user_id, "cannot_block_self"));
   if (req.action)
-    if (auto known = co_await private_among(ctx, {req.target_user_id}); !known) co_return std::unexpected(std::move(known.error()));
-  co_return co_await deps_.db.write(ctx, [this, user = req.user_id, target = req.target_user_id, block = req.action](sql::Tx& tx) -> Result<> {
-    if (!block) {
-      SV_CHECK(graph_.remove(tx, Kind::block, user, target));
-      return {};
-    }
-    SV_CHECK(gone_.check(tx, user, target));
-    SV_TRY(const bool fresh, graph_.add(tx, Kind::block, user, target));
-    if (!fresh) return {};
-    SV_TRY(const Ties ties, graph_.ties_now(tx, user, target));
-    SV_CHECK(end_following(tx, user, target, ties));
-    SV_CHECK(end_following(tx, target, user, ties.flipped()));
-    return publish(tx, "social.blocked", user, user, target);
-  });
+    if (auto known = co_await private_among(ctx, {req.target_user_id}); !known)
+      co_return std::unexpected(std::move(known.error()));
+  co_return co_await deps_.db.write(ctx,
+                                    [this, user = req.user_id, target = req.target_user_id,
+                                     block = req.action](sql::Tx& tx) -> Result<> {
+                                      if (!block) {
+                                        SV_CHECK(graph_.remove(tx, Kind::block, user, target));
+                                        return {};
+                                      }
+                                      SV_CHECK(gone_.check(tx, user, target));
+                                      SV_TRY(const bool fresh,
+                                             graph_.add(tx, Kind::block, user, target));
+                                      if (!fresh) return {};
+                                      SV_TRY(const Ties ties, graph_.ties_now(tx, user, target));
+                                      SV_CHECK(end_following(tx, user, target, ties));
+                                      SV_CHECK(end_following(tx, target, user, ties.flipped()));
+                                      return publish(tx, "social.blocked", user, user, target);
+                                    });
 }
 
 Task<Result<>> Relations::mute_action(const Ctx& ctx, const MuteActionReq& req) {
   SV_CO_CHECK(check_pair(req.user_id, req.target_user_id, "cannot_mute_self"));
   if (req.action)
-    if (auto known = co_await private_among(ctx, {req.target_user_id}); !known) co_return std::unexpected(std::move(known.error()));
-  co_return co_await deps_.db.write(ctx, [this, user = req.user_id, target = req.target_user_id, mute = req.action](sql::Tx& tx) -> Result<> {
-    if (!mute) {
-      SV_CHECK(graph_.remove(tx, Kind::mute, user, target));
-      return {};
-    }
-    SV_CHECK(gone_.check(tx, user, target));
-    SV_TRY(const Ties ties, graph_.ties_now(tx, user, target));
-    if (ties.blocked()) return fail(Errc::not_found, "user_not_found");
-    SV_CHECK(graph_.add(tx, Kind::mute, user, target));
-    return {};
-  });
+    if (auto known = co_await private_among(ctx, {req.target_user_id}); !known)
+      co_return std::unexpected(std::move(known.error()));
+  co_return co_await deps_.db.write(ctx,
+                                    [this, user = req.user_id, target = req.target_user_id,
+                                     mute = req.action](sql::Tx& tx) -> Result<> {
+                                      if (!mute) {
+                                        SV_CHECK(graph_.remove(tx, Kind::mute, user, target));
+                                        return {};
+                                      }
+                                      SV_CHECK(gone_.check(tx, user, target));
+                                      SV_TRY(const Ties ties, graph_.ties_now(tx, user, target));
+                                      if (ties.blocked())
+                                        return fail(Errc::not_found, "user_not_found");
+                                      SV_CHECK(graph_.add(tx, Kind::mute, user, target));
+                                      return {};
+                                    });
 }
 
 Result<> Relations::begin_following(sql::Tx& tx, UserId user, UserId target, Ties ties) {
@@ -116,13 +131,15 @@ Result<> Relations::end_following(sql::Tx& tx, UserId user, UserId target, Ties 
   return publish(tx, "social.unfollowed", target, user, target);
 }
 
-Result<> Relations::publish(sql::Tx& tx, std::string_view topic, UserId key, UserId user, UserId target) {
-  return deps_.events.publish(tx, {.id = 0,
-                                   .topic = std::string(topic),
-                                   .key = std::to_string(key.value),
-                                   .revision = 0,
-                                   .payload = fmt::format(R"({{"user":{},"target":{}}})", user, target),
-                                   .time_ms = deps_.clock.now_ms()});
+Result<> Relations::publish(sql::Tx& tx, std::string_view topic, UserId key, UserId user,
+                            UserId target) {
+  return deps_.events.publish(tx,
+                              {.id = 0,
+                               .topic = std::string(topic),
+                               .key = std::to_string(key.value),
+                               .revision = 0,
+                               .payload = fmt::format(R"({{"user":{},"target":{}}})", user, target),
+                               .time_ms = deps_.clock.now_ms()});
 }
 
 }  // namespace sv::social

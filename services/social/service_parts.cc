@@ -7,11 +7,14 @@ namespace {
 
 constexpr std::size_t kMaxBatch = 200;
 
-std::size_t id_limit(std::int32_t asked) { return asked <= 0 ? 1000 : static_cast<std::size_t>(std::min(asked, 10'000)); }
+std::size_t id_limit(std::int32_t asked) {
+  return asked <= 0 ? 1000 : static_cast<std::size_t>(std::min(asked, 10'000));
+}
 
 }  // namespace
 
-// To a person, an edge of a private account exists only for its followers and for the two at its ends.
+// To a person, an edge of a private account exists only for its followers and for the two at its
+// ends.
 Task<Result<CheckFollowResp>> Relations::check_follow(const Ctx& ctx, const CheckFollowReq& req) {
   if (!req.user_id) co_return invalid("user_id", "required");
   if (!req.target_user_id) co_return invalid("target_user_id", "required");
@@ -36,14 +39,16 @@ Task<Result<CheckFollowResp>> Relations::check_follow(const Ctx& ctx, const Chec
   co_return out;
 }
 
-Task<Result<CheckMutualFollowResp>> Relations::check_mutual_follow(const Ctx&, const CheckMutualFollowReq& req) {
+Task<Result<CheckMutualFollowResp>> Relations::check_mutual_follow(
+    const Ctx&, const CheckMutualFollowReq& req) {
   if (!req.user_id1) co_return invalid("user_id1", "required");
   if (!req.user_id2) co_return invalid("user_id2", "required");
   SV_CO_TRY(const Ties ties, co_await graph_.tie(req.user_id1, req.user_id2));
   co_return CheckMutualFollowResp{.is_mutual_follow = ties.mutual()};
 }
 
-Task<Result<BatchCheckFollowResp>> Relations::batch_check_follow(const Ctx&, const BatchCheckFollowReq& req) {
+Task<Result<BatchCheckFollowResp>> Relations::batch_check_follow(const Ctx&,
+                                                                 const BatchCheckFollowReq& req) {
   if (!req.user_id) co_return invalid("user_id", "required");
   if (req.target_user_ids.size() > kMaxBatch) co_return invalid("target_user_ids", "too_long");
   SV_CO_TRY(const auto ties, co_await graph_.ties(req.user_id, req.target_user_ids));
@@ -56,7 +61,10 @@ Task<Result<FollowStatsResp>> Relations::get_follow_stats(const Ctx&, const Foll
   if (!req.user_id) co_return invalid("user_id", "required");
   SV_CO_TRY(const auto found, co_await graph_.counts({req.user_id}));
   const Counts& c = found.at(req.user_id);
-  co_return FollowStatsResp{.stats = {.user_id = req.user_id, .follow_count = c.following, .follower_count = c.followers, .friend_count = c.friends}};
+  co_return FollowStatsResp{.stats = {.user_id = req.user_id,
+                                      .follow_count = c.following,
+                                      .follower_count = c.followers,
+                                      .friend_count = c.friends}};
 }
 
 Task<Result<SocialPartsResp>> Relations::get_social_parts(const Ctx&, const SocialPartsReq& req) {
@@ -81,14 +89,16 @@ Task<Result<SocialPartsResp>> Relations::get_social_parts(const Ctx&, const Soci
 Task<Result<FollowIdsResp>> Relations::get_following_ids(const Ctx&, const FollowIdsReq& req) {
   if (!req.user_id) co_return invalid("user_id", "required");
   FollowIdsResp out;
-  SV_CO_TRY(out.user_ids, co_await graph_.following_ids(req.user_id, req.after, id_limit(req.limit)));
+  SV_CO_TRY(out.user_ids,
+            co_await graph_.following_ids(req.user_id, req.after, id_limit(req.limit)));
   co_return out;
 }
 
 Task<Result<FollowIdsResp>> Relations::get_follower_ids(const Ctx&, const FollowIdsReq& req) {
   if (!req.user_id) co_return invalid("user_id", "required");
   FollowIdsResp out;
-  SV_CO_TRY(out.user_ids, co_await graph_.follower_ids(req.user_id, req.after, id_limit(req.limit)));
+  SV_CO_TRY(out.user_ids,
+            co_await graph_.follower_ids(req.user_id, req.after, id_limit(req.limit)));
   co_return out;
 }
 

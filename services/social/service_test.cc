@@ -35,14 +35,20 @@ TEST_P(SocialTest, TwoWhoFollowEachOtherAreFriendsUntilOneStops) {
   EXPECT_EQ(stats(kAnn), (Stats{1, 1, 1}));
   EXPECT_EQ(stats(kBob), (Stats{1, 1, 1}));
   EXPECT_TRUE(run_task(api().check_mutual_follow(ctx_, {kAnn, kBob}))->is_mutual_follow);
-  EXPECT_EQ(listed(*run_task(api().get_friend_list(ctx_, {.user_id = kAnn, .page = 1, .page_size = 10, .cursor = {}}))).ids,
+  EXPECT_EQ(listed(*run_task(api().get_friend_list(
+                       ctx_, {.user_id = kAnn, .page = 1, .page_size = 10, .cursor = {}})))
+                .ids,
             (std::vector<std::int64_t>{2}));
-  const auto check = run_task(api().check_follow(ctx_, {.user_id = kAnn, .target_user_id = kBob, .current_user_id = {}}));
+  const auto check = run_task(
+      api().check_follow(ctx_, {.user_id = kAnn, .target_user_id = kBob, .current_user_id = {}}));
   EXPECT_TRUE(check->is_following && *check->is_followed_by && *check->is_mutual);
   expect_counts_exact();
   unfollow(kBob, kAnn).value();
   EXPECT_EQ(stats(kAnn), (Stats{1, 0, 0}));
-  EXPECT_EQ(listed(*run_task(api().get_friend_list(ctx_, {.user_id = kAnn, .page = 1, .page_size = 10, .cursor = {}}))).ids.size(), 0U);
+  EXPECT_EQ(listed(*run_task(api().get_friend_list(
+                       ctx_, {.user_id = kAnn, .page = 1, .page_size = 10, .cursor = {}})))
+                .ids.size(),
+            0U);
   expect_counts_exact();
 }
 
@@ -74,7 +80,8 @@ TEST_P(SocialTest, ABlockEndsFollowsAndRequestsBothWaysAndHidesEachFromTheOther)
   follow(kAnn, kCid).value();
   events_.take();
   ASSERT_TRUE(succeeded(block(kBob, kAnn)));
-  EXPECT_EQ(told(), (Texts{R"(social.unfollowed 1 {"user":2,"target":1})", R"(social.unfollowed 2 {"user":1,"target":2})",
+  EXPECT_EQ(told(), (Texts{R"(social.unfollowed 1 {"user":2,"target":1})",
+                           R"(social.unfollowed 2 {"user":1,"target":2})",
                            R"(social.blocked 2 {"user":2,"target":1})"}));
   ASSERT_TRUE(succeeded(block(kBob, kAnn)));
   EXPECT_TRUE(told().empty()) << "twice is once";
@@ -91,7 +98,9 @@ TEST_P(SocialTest, ABlockEndsFollowsAndRequestsBothWaysAndHidesEachFromTheOther)
   EXPECT_TRUE(part(kAnn, kBob).has_blocked);
 
   ASSERT_TRUE(succeeded(block(kCid, kAnn)));
-  EXPECT_EQ(run_task(api().get_request_list(ctx_, {.user_id = kCid, .page_size = 10, .cursor = {}}))->requests.size(), 0U);
+  EXPECT_EQ(run_task(api().get_request_list(ctx_, {.user_id = kCid, .page_size = 10, .cursor = {}}))
+                ->requests.size(),
+            0U);
   EXPECT_EQ(token_of(answer(kCid, kAnn, true)), "request_not_found");
 
   for (int i = 0; i < 2; ++i) EXPECT_TRUE(succeeded(block(kBob, kAnn, false)));
@@ -102,7 +111,8 @@ TEST_P(SocialTest, ABlockEndsFollowsAndRequestsBothWaysAndHidesEachFromTheOther)
 TEST_P(SocialTest, WhoeverIsBlockedMayBlockAndListsItWithoutLearningMore) {
   block(kAnn, kBob).value();
   ASSERT_TRUE(succeeded(block(kBob, kAnn)));
-  const auto mine = run_task(api().get_blocked_list(ctx_, {.user_id = kBob, .page_size = 10, .cursor = {}}));
+  const auto mine =
+      run_task(api().get_blocked_list(ctx_, {.user_id = kBob, .page_size = 10, .cursor = {}}));
   ASSERT_EQ(listed(*mine), (Listed{{1}, "", 1}));
   EXPECT_TRUE(mine->users[0].is_blocked.value_or(false));
   block(kAnn, kBob, false).value();
@@ -116,8 +126,11 @@ TEST_P(SocialTest, MuteLeavesFollows) {
   EXPECT_TRUE(part(kAnn, kBob).is_follow);
   EXPECT_TRUE(part(kAnn, kBob).is_muted);
   EXPECT_FALSE(part(kBob, kAnn).is_muted) << "the muted one never knows";
-  EXPECT_EQ(listed(*run_task(api().get_muted_list(ctx_, {.user_id = kAnn, .page_size = 10, .cursor = {}}))), (Listed{{2}, "", 1}));
-  EXPECT_EQ(listed(following(kAnn, kAnn).value()).ids, (std::vector<std::int64_t>{2})) << "a list one opens shows the muted";
+  EXPECT_EQ(listed(*run_task(
+                api().get_muted_list(ctx_, {.user_id = kAnn, .page_size = 10, .cursor = {}}))),
+            (Listed{{2}, "", 1}));
+  EXPECT_EQ(listed(following(kAnn, kAnn).value()).ids, (std::vector<std::int64_t>{2}))
+      << "a list one opens shows the muted";
   for (int i = 0; i < 2; ++i) ASSERT_TRUE(succeeded(mute(kAnn, kBob, false)));
   EXPECT_FALSE(part(kAnn, kBob).is_muted);
   EXPECT_EQ(stats(kAnn), (Stats{1, 0, 0}));
@@ -129,7 +142,8 @@ TEST_P(SocialTest, APrivateAccountIsAskedFirst) {
   for (int i = 0; i < 2; ++i) EXPECT_TRUE(follow(kAnn, kBob)->requested.value_or(false));
   EXPECT_EQ(told(), (Texts{R"(social.follow_requested 2 {"user":1,"target":2})"}));
   EXPECT_EQ(stats(kBob), (Stats{0, 0, 0}));
-  const auto asked = run_task(api().get_request_list(ctx_, {.user_id = kBob, .page_size = 10, .cursor = {}}));
+  const auto asked =
+      run_task(api().get_request_list(ctx_, {.user_id = kBob, .page_size = 10, .cursor = {}}));
   ASSERT_EQ(asked->requests.size(), 1U);
   EXPECT_EQ(asked->requests[0].id, kAnn);
   EXPECT_EQ(asked->total, 1);
@@ -150,9 +164,14 @@ TEST_P(SocialTest, APrivateAccountIsAskedFirst) {
 
   follow(kCid, kBob).value();
   users_.secluded.clear();
-  EXPECT_EQ(run_task(api().get_request_list(ctx_, {.user_id = kBob, .page_size = 10, .cursor = {}}))->total, 1) << "stays until answered";
+  EXPECT_EQ(run_task(api().get_request_list(ctx_, {.user_id = kBob, .page_size = 10, .cursor = {}}))
+                ->total,
+            1)
+      << "stays until answered";
   EXPECT_FALSE(follow(kCid, kBob)->requested.value_or(false));
-  EXPECT_EQ(run_task(api().get_request_list(ctx_, {.user_id = kBob, .page_size = 10, .cursor = {}}))->total, 0);
+  EXPECT_EQ(run_task(api().get_request_list(ctx_, {.user_id = kBob, .page_size = 10, .cursor = {}}))
+                ->total,
+            0);
   EXPECT_EQ(stats(kBob), (Stats{0, 2, 0}));
   expect_counts_exact();
 }
@@ -161,7 +180,8 @@ TEST_P(SocialTest, ACheckTellsAPersonOnlyWhatHeMaySee) {
   users_.secluded = {kBob};
   follow(kBob, kCid).value();
   const auto check = [&](std::optional<UserId> viewer) {
-    return run_task(api().check_follow(ctx_, {.user_id = kBob, .target_user_id = kCid, .current_user_id = viewer}));
+    return run_task(api().check_follow(
+        ctx_, {.user_id = kBob, .target_user_id = kCid, .current_user_id = viewer}));
   };
   EXPECT_TRUE(check({})->is_following) << "a service";
   EXPECT_TRUE(check(kBob)->is_following);
@@ -175,8 +195,12 @@ TEST_P(SocialTest, ACheckTellsAPersonOnlyWhatHeMaySee) {
   EXPECT_EQ(token_of(check(kAnn)), "user_not_found");
   users_.gone = {kCid};
   EXPECT_EQ(token_of(check(UserId(0))), "user_not_found");
-  EXPECT_EQ(token_of(run_task(api().check_follow(ctx_, {.user_id = {}, .target_user_id = kCid, .current_user_id = {}}))), "user_id_required");
-  EXPECT_EQ(token_of(run_task(api().check_follow(ctx_, {.user_id = kCid, .target_user_id = {}, .current_user_id = {}}))), "target_user_id_required");
+  EXPECT_EQ(token_of(run_task(api().check_follow(
+                ctx_, {.user_id = {}, .target_user_id = kCid, .current_user_id = {}}))),
+            "user_id_required");
+  EXPECT_EQ(token_of(run_task(api().check_follow(
+                ctx_, {.user_id = kCid, .target_user_id = {}, .current_user_id = {}}))),
+            "target_user_id_required");
 }
 
 TEST_P(SocialTest, PartsComeForAllAtOnceAndWarmOnesCostNothing) {
@@ -188,7 +212,10 @@ TEST_P(SocialTest, PartsComeForAllAtOnceAndWarmOnesCostNothing) {
     if (i % 50 == 0) mute(kAnn, UserId(i)).value();
   }
   start();  // cold
-  const auto ask = [&](UserId viewer) { return run_task(api().get_social_parts(ctx_, {.user_id = viewer, .user_ids = all, .with_counts = true})); };
+  const auto ask = [&](UserId viewer) {
+    return run_task(
+        api().get_social_parts(ctx_, {.user_id = viewer, .user_ids = all, .with_counts = true}));
+  };
   const auto before = db_->statements();
   const auto cold = ask(kAnn);
   ASSERT_TRUE(succeeded(cold));
@@ -204,12 +231,17 @@ TEST_P(SocialTest, PartsComeForAllAtOnceAndWarmOnesCostNothing) {
   ask(UserId(0)).value();
   EXPECT_EQ(db_->statements() - before, 2U) << "warm, and a guest's are counts only";
   EXPECT_EQ(part(UserId(10), kAnn).is_followed_by, true);
-  EXPECT_EQ(db_->statements() - before, 3U) << "the pair is known from its other end; only Ann's counts were not";
+  EXPECT_EQ(db_->statements() - before, 3U)
+      << "the pair is known from its other end; only Ann's counts were not";
   all.emplace_back(1);
   EXPECT_EQ(token_of(ask(kAnn)), "user_ids_too_long");
-  const auto many = run_task(api().batch_check_follow(ctx_, {.user_id = kAnn, .target_user_ids = {UserId(10), UserId(11), kAnn, UserId(10)}}));
-  EXPECT_EQ(many->follow_status, (std::map<UserId, bool>{{kAnn, false}, {UserId(10), true}, {UserId(11), false}}));
-  EXPECT_EQ(token_of(run_task(api().batch_check_follow(ctx_, {.user_id = kAnn, .target_user_ids = all}))), "target_user_ids_too_long");
+  const auto many = run_task(api().batch_check_follow(
+      ctx_, {.user_id = kAnn, .target_user_ids = {UserId(10), UserId(11), kAnn, UserId(10)}}));
+  EXPECT_EQ(many->follow_status,
+            (std::map<UserId, bool>{{kAnn, false}, {UserId(10), true}, {UserId(11), false}}));
+  EXPECT_EQ(
+      token_of(run_task(api().batch_check_follow(ctx_, {.user_id = kAnn, .target_user_ids = all}))),
+      "target_user_ids_too_long");
 }
 
 TEST_P(SocialTest, IdsRiseAndPagesOfThemJoinWithoutGaps) {
@@ -217,7 +249,8 @@ TEST_P(SocialTest, IdsRiseAndPagesOfThemJoinWithoutGaps) {
   for (int i = 10; i < 20; ++i) follow(UserId(i), kBob).value();
   std::vector<std::int64_t> seen;
   for (UserId after;;) {
-    const auto got = run_task(api().get_following_ids(ctx_, {.user_id = kAnn, .after = after, .limit = 700}));
+    const auto got =
+        run_task(api().get_following_ids(ctx_, {.user_id = kAnn, .after = after, .limit = 700}));
     ASSERT_TRUE(succeeded(got));
     for (const UserId id : got->user_ids) seen.push_back(id.value);
     if (got->user_ids.size() < 700) break;
@@ -225,15 +258,25 @@ TEST_P(SocialTest, IdsRiseAndPagesOfThemJoinWithoutGaps) {
   }
   EXPECT_EQ(seen.size(), 2450U);
   EXPECT_TRUE(std::ranges::is_sorted(seen));
-  EXPECT_EQ(run_task(api().get_following_ids(ctx_, {.user_id = kAnn, .after = {}, .limit = 10'000}))->user_ids.size(), 2450U);
+  EXPECT_EQ(run_task(api().get_following_ids(ctx_, {.user_id = kAnn, .after = {}, .limit = 10'000}))
+                ->user_ids.size(),
+            2450U);
   const auto before = db_->statements();
-  EXPECT_EQ(run_task(api().get_following_ids(ctx_, {.user_id = kAnn, .after = {}, .limit = 0}))->user_ids.size(), 1000U);
+  EXPECT_EQ(run_task(api().get_following_ids(ctx_, {.user_id = kAnn, .after = {}, .limit = 0}))
+                ->user_ids.size(),
+            1000U);
   EXPECT_EQ(db_->statements(), before) << "the first ones are in memory";
   follow(kAnn, UserId(7)).value();
-  EXPECT_EQ(run_task(api().get_following_ids(ctx_, {.user_id = kAnn, .after = {}, .limit = 1}))->user_ids, (std::vector<UserId>{UserId(7)}));
-  EXPECT_EQ(run_task(api().get_follower_ids(ctx_, {.user_id = kBob, .after = UserId(16), .limit = 10}))->user_ids,
-            (std::vector<UserId>{UserId(17), UserId(18), UserId(19)}));
-  EXPECT_EQ(token_of(run_task(api().get_follower_ids(ctx_, {.user_id = {}, .after = {}, .limit = 10}))), "user_id_required");
+  EXPECT_EQ(
+      run_task(api().get_following_ids(ctx_, {.user_id = kAnn, .after = {}, .limit = 1}))->user_ids,
+      (std::vector<UserId>{UserId(7)}));
+  EXPECT_EQ(
+      run_task(api().get_follower_ids(ctx_, {.user_id = kBob, .after = UserId(16), .limit = 10}))
+          ->user_ids,
+      (std::vector<UserId>{UserId(17), UserId(18), UserId(19)}));
+  EXPECT_EQ(
+      token_of(run_task(api().get_follower_ids(ctx_, {.user_id = {}, .after = {}, .limit = 10}))),
+      "user_id_required");
 }
 
 TEST_P(SocialTest, ADeletedUserLeavesNoEdgeAndNoCountBehind) {
@@ -247,10 +290,19 @@ TEST_P(SocialTest, ADeletedUserLeavesNoEdgeAndNoCountBehind) {
   users_.secluded = {kAnn};
   follow(kDan, kAnn).value();
   EXPECT_EQ(stats(UserId(10)), (Stats{1, 1, 1}));
-  const Event gone{.id = 1, .topic = "user.deleted", .key = "1", .revision = 1, .payload = R"({"id":1})", .time_ms = 0};
+  const Event gone{.id = 1,
+                   .topic = "user.deleted",
+                   .key = "1",
+                   .revision = 1,
+                   .payload = R"({"id":1})",
+                   .time_ms = 0};
   for (int i = 0; i < 2; ++i) ASSERT_TRUE(succeeded(events_.deliver({gone})));
-  EXPECT_EQ(run_task(db_->query("SELECT count(*) FROM social_edges WHERE user_id = 1 OR target_id = 1"))->i64(0, 0), 0);
-  EXPECT_EQ(run_task(db_->query("SELECT count(*) FROM social_counts WHERE user_id = 1"))->i64(0, 0), 0);
+  EXPECT_EQ(
+      run_task(db_->query("SELECT count(*) FROM social_edges WHERE user_id = 1 OR target_id = 1"))
+          ->i64(0, 0),
+      0);
+  EXPECT_EQ(run_task(db_->query("SELECT count(*) FROM social_counts WHERE user_id = 1"))->i64(0, 0),
+            0);
   EXPECT_EQ(stats(UserId(10)), (Stats{0, 0, 0}));
   EXPECT_EQ(stats(kDan), (Stats{0, 1, 0})) << "what others did stays";
   EXPECT_EQ(stats(kAnn), (Stats{0, 0, 0}));
@@ -260,7 +312,10 @@ TEST_P(SocialTest, ADeletedUserLeavesNoEdgeAndNoCountBehind) {
   EXPECT_EQ(token_of(block(kAnn, kBob)), "invalid_token");
   EXPECT_EQ(token_of(mute(kAnn, kBob)), "invalid_token");
   EXPECT_EQ(token_of(follow(kBob, kAnn)), "user_not_found");
-  EXPECT_EQ(run_task(db_->query("SELECT count(*) FROM social_edges WHERE user_id = 1 OR target_id = 1"))->i64(0, 0), 0);
+  EXPECT_EQ(
+      run_task(db_->query("SELECT count(*) FROM social_edges WHERE user_id = 1 OR target_id = 1"))
+          ->i64(0, 0),
+      0);
   expect_counts_exact();
 }
 
@@ -295,18 +350,23 @@ TEST_P(SocialTest, ConcurrentFollowsAndUnfollowsLeaveCountsEqualToEdges) {
       for (int i = 0; i < kEach; ++i) {
         const UserId user(1 + static_cast<std::int64_t>(random() % 12));
         const UserId target(1 + (user.value + static_cast<std::int64_t>(random() % 11)) % 12);
-        requests.push_back({.user_id = user, .target_user_id = target, .action = random() % 3 != 0});
-        asio::co_spawn(io, testing::keep(api().follow_action(ctx_, requests.back()), answers.emplace_back()),
-                       [](std::exception_ptr e) { EXPECT_FALSE(e); });
+        requests.push_back(
+            {.user_id = user, .target_user_id = target, .action = random() % 3 != 0});
+        asio::co_spawn(
+            io, testing::keep(api().follow_action(ctx_, requests.back()), answers.emplace_back()),
+            [](std::exception_ptr e) { EXPECT_FALSE(e); });
       }
       io.run();
       for (const auto& one : answers) EXPECT_TRUE(succeeded(*one));
     });
   for (auto& thread : threads) thread.join();
   expect_counts_exact();
-  const auto rows = run_task(db_->query("SELECT user_id, following, followers, friends FROM social_counts"));
+  const auto rows =
+      run_task(db_->query("SELECT user_id, following, followers, friends FROM social_counts"));
   for (std::size_t i = 0; i < rows->size(); ++i)
-    EXPECT_EQ(stats(UserId(rows->i64(i, 0))), (Stats{rows->i64(i, 1), rows->i64(i, 2), rows->i64(i, 3)})) << "memory agrees";
+    EXPECT_EQ(stats(UserId(rows->i64(i, 0))),
+              (Stats{rows->i64(i, 1), rows->i64(i, 2), rows->i64(i, 3)}))
+        << "memory agrees";
 }
 
 SV_BOTH_WAYS(SocialTest);

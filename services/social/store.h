@@ -23,7 +23,9 @@ struct Ties {
   Ties flipped() const { return {.out = in, .in = out}; }
   bool operator==(const Ties&) const = default;
 
-  static constexpr std::uint8_t bit(Kind k) { return static_cast<std::uint8_t>(1U << static_cast<unsigned>(k)); }
+  static constexpr std::uint8_t bit(Kind k) {
+    return static_cast<std::uint8_t>(1U << static_cast<unsigned>(k));
+  }
 };
 
 // Of a row of kTies: the id of the other, whose bit is set.
@@ -47,40 +49,69 @@ struct Entry {
 namespace store {
 
 // Primary key one way, social_edges_to the other.
-inline constexpr std::string_view kTies =
-    "SELECT kind, 1, target_id FROM social_edges WHERE user_id = $1 AND kind IN (1, 2, 3, 4) AND target_id = any($2) UNION ALL "
-    "SELECT kind, 0, user_id FROM social_edges WHERE target_id = $1 AND kind IN (1, 2, 3, 4) AND user_id = any($2)";
+inline constexpr std::string_view kTies = R"(
+    SELECT kind, 1, target_id
+    FROM social_edges
+    WHERE user_id = $1 AND kind IN (1, 2, 3, 4) AND target_id = any($2)
+    UNION ALL
+    SELECT kind, 0, user_id
+    FROM social_edges
+    WHERE target_id = $1 AND kind IN (1, 2, 3, 4) AND user_id = any($2))";
 // Primary key.
-inline constexpr std::string_view kCounts =
-    "SELECT user_id, following, followers, friends, requests, blocked, muted FROM social_counts WHERE user_id = any($1)";
+inline constexpr std::string_view kCounts = R"(
+    SELECT user_id, following, followers, friends, requests, blocked, muted
+    FROM social_counts
+    WHERE user_id = any($1))";
 // social_edges_newest_from.
-inline constexpr std::string_view kNewestFrom =
-    "SELECT target_id, created_ms FROM social_edges WHERE user_id = $1 AND kind = $2 AND (created_ms, target_id) < ($3, $4) "
-    "ORDER BY created_ms DESC, target_id DESC LIMIT $5 OFFSET $6";
+inline constexpr std::string_view kNewestFrom = R"(
+    SELECT target_id, created_ms
+    FROM social_edges
+    WHERE user_id = $1 AND kind = $2 AND (created_ms, target_id) < ($3, $4)
+    ORDER BY created_ms DESC, target_id DESC
+    LIMIT $5 OFFSET $6)";
 // social_edges_newest_to.
-inline constexpr std::string_view kNewestTo =
-    "SELECT user_id, created_ms FROM social_edges WHERE target_id = $1 AND kind = $2 AND (created_ms, user_id) < ($3, $4) "
-    "ORDER BY created_ms DESC, user_id DESC LIMIT $5 OFFSET $6";
+inline constexpr std::string_view kNewestTo = R"(
+    SELECT user_id, created_ms
+    FROM social_edges
+    WHERE target_id = $1 AND kind = $2 AND (created_ms, user_id) < ($3, $4)
+    ORDER BY created_ms DESC, user_id DESC
+    LIMIT $5 OFFSET $6)";
 // Primary key.
-inline constexpr std::string_view kFollowingIds =
-    "SELECT target_id FROM social_edges WHERE user_id = $1 AND kind = 1 AND target_id > $2 ORDER BY target_id LIMIT $3";
+inline constexpr std::string_view kFollowingIds = R"(
+    SELECT target_id
+    FROM social_edges
+    WHERE user_id = $1 AND kind = 1 AND target_id > $2
+    ORDER BY target_id
+    LIMIT $3)";
 // social_edges_to.
-inline constexpr std::string_view kFollowerIds =
-    "SELECT user_id FROM social_edges WHERE target_id = $1 AND kind = 1 AND user_id > $2 ORDER BY user_id LIMIT $3";
+inline constexpr std::string_view kFollowerIds = R"(
+    SELECT user_id
+    FROM social_edges
+    WHERE target_id = $1 AND kind = 1 AND user_id > $2
+    ORDER BY user_id
+    LIMIT $3)";
 
-inline constexpr std::string_view kInsertEdge =
-    "INSERT INTO social_edges (user_id, kind, target_id, created_ms) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
-inline constexpr std::string_view kDeleteEdge = "DELETE FROM social_edges WHERE user_id = $1 AND kind = $2 AND target_id = $3";
-inline constexpr std::string_view kAddCounts =
-    "INSERT INTO social_counts (user_id, following, followers, friends, requests, blocked, muted) VALUES ($1, $2, $3, $4, $5, $6, $7) "
-    "ON CONFLICT (user_id) DO UPDATE SET following = social_counts.following + excluded.following, "
-    "followers = social_counts.followers + excluded.followers, friends = social_counts.friends + excluded.friends, "
-    "requests = social_counts.requests + excluded.requests, blocked = social_counts.blocked + excluded.blocked, "
-    "muted = social_counts.muted + excluded.muted";
+inline constexpr std::string_view kInsertEdge = R"(
+    INSERT INTO social_edges (user_id, kind, target_id, created_ms)
+    VALUES ($1, $2, $3, $4)
+    ON CONFLICT DO NOTHING)";
+inline constexpr std::string_view kDeleteEdge =
+    "DELETE FROM social_edges WHERE user_id = $1 AND kind = $2 AND target_id = $3";
+inline constexpr std::string_view kAddCounts = R"(
+    INSERT INTO social_counts (user_id, following, followers, friends, requests, blocked, muted)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (user_id) DO UPDATE SET following = social_counts.following + excluded.following,
+        followers = social_counts.followers + excluded.followers,
+        friends = social_counts.friends + excluded.friends,
+        requests = social_counts.requests + excluded.requests,
+        blocked = social_counts.blocked + excluded.blocked,
+        muted = social_counts.muted + excluded.muted)";
 
 // For the purge of a user. Primary key; social_edges_to.
-inline constexpr std::string_view kSomeFrom = "SELECT user_id, kind, target_id FROM social_edges WHERE user_id = $1 LIMIT $2";
-inline constexpr std::string_view kSomeTo = "SELECT user_id, kind, target_id FROM social_edges WHERE target_id = $1 LIMIT $2";
+inline constexpr std::string_view kSomeFrom =
+    "SELECT user_id, kind, target_id FROM social_edges WHERE user_id = $1 LIMIT $2";
+inline constexpr std::string_view kSomeTo =
+    "SELECT user_id, kind, target_id FROM social_edges WHERE target_id = $1 LIMIT $2";
 inline constexpr std::string_view kForgetCounts = "DELETE FROM social_counts WHERE user_id = $1";
 
 }  // namespace store

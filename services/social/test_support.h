@@ -22,27 +22,32 @@ using testing::succeeded;
 using testing::token_of;
 using testing::Way;
 
-// Everybody exists but those that are gone. Composes as the real one does: with the parts of the social service.
+// Everybody exists but those that are gone. Composes as the real one does: with the parts of the
+// social service.
 class FakeUsers final : public user::UserAbsent {
  public:
   explicit FakeUsers(const Services& services) : services_(services) {}
 
-  Task<Result<user::UserBriefsResp>> get_user_briefs(const Ctx&, const user::UserBriefsReq& req) override {
+  Task<Result<user::UserBriefsResp>> get_user_briefs(const Ctx&,
+                                                     const user::UserBriefsReq& req) override {
     if (down) co_return fail(Errc::unavailable, "user_unavailable");
     user::UserBriefsResp out;
     out.private_ids.emplace();
     for (const UserId id : req.user_ids) {
       if (gone.contains(id)) continue;
-      out.briefs[id] = {.id = id, .username = fmt::format("user{}", id), .avatar = {}, .is_follow = false};
+      out.briefs[id] = {
+          .id = id, .username = fmt::format("user{}", id), .avatar = {}, .is_follow = false};
       if (secluded.contains(id)) out.private_ids->push_back(id);
     }
     co_return out;
   }
 
-  Task<Result<user::BatchUserInfoResp>> batch_get_user_info(const Ctx& ctx, const user::BatchUserInfoReq& req) override {
+  Task<Result<user::BatchUserInfoResp>> batch_get_user_info(
+      const Ctx& ctx, const user::BatchUserInfoReq& req) override {
     if (down) co_return fail(Errc::unavailable, "user_unavailable");
     if (req.user_ids.size() > 200) co_return invalid("user_ids", "too_long");
-    const SocialPartsReq ask{.user_id = req.current_user_id, .user_ids = req.user_ids, .with_counts = true};
+    const SocialPartsReq ask{
+        .user_id = req.current_user_id, .user_ids = req.user_ids, .with_counts = true};
     SV_CO_TRY(auto parts, co_await services_.social->get_social_parts(ctx, ask));
     user::BatchUserInfoResp out;
     for (const UserId id : req.user_ids) {
@@ -77,26 +82,38 @@ class SocialTest : public ::testing::TestWithParam<Way> {
     db_.reset();
     db_ = std::move(open_sqlite({.path = folder_ / "social.db"}).value());
     ASSERT_TRUE(succeeded(migrate_sqlite(*db_, migrations(), "social")));
-    service_ = make_social_service({.db = *db_, .clock = clock_, .events = events_, .revision = revision_, .services = services_});
+    service_ = make_social_service({.db = *db_,
+                                    .clock = clock_,
+                                    .events = events_,
+                                    .revision = revision_,
+                                    .services = services_});
     codec_.emplace(*service_);
     services_.social = service_.get();
     services_.user = &users_;
   }
 
-  SocialApi& api() { return GetParam() == Way::direct ? *service_ : static_cast<SocialApi&>(codec_->client()); }
+  SocialApi& api() {
+    return GetParam() == Way::direct ? *service_ : static_cast<SocialApi&>(codec_->client());
+  }
 
   Result<FollowActionResp> follow(UserId user, UserId target, bool action = true) {
-    return run_task(api().follow_action(ctx_, {.user_id = user, .target_user_id = target, .action = action}));
+    return run_task(
+        api().follow_action(ctx_, {.user_id = user, .target_user_id = target, .action = action}));
   }
-  Result<FollowActionResp> unfollow(UserId user, UserId target) { return follow(user, target, false); }
+  Result<FollowActionResp> unfollow(UserId user, UserId target) {
+    return follow(user, target, false);
+  }
   Result<> block(UserId user, UserId target, bool action = true) {
-    return run_task(api().block_action(ctx_, {.user_id = user, .target_user_id = target, .action = action}));
+    return run_task(
+        api().block_action(ctx_, {.user_id = user, .target_user_id = target, .action = action}));
   }
   Result<> mute(UserId user, UserId target, bool action = true) {
-    return run_task(api().mute_action(ctx_, {.user_id = user, .target_user_id = target, .action = action}));
+    return run_task(
+        api().mute_action(ctx_, {.user_id = user, .target_user_id = target, .action = action}));
   }
   Result<> answer(UserId user, UserId from, bool accept) {
-    return run_task(api().answer_request(ctx_, {.user_id = user, .from_user_id = from, .accept = accept}));
+    return run_task(
+        api().answer_request(ctx_, {.user_id = user, .from_user_id = from, .accept = accept}));
   }
 
   // {following, followers, friends}
@@ -106,7 +123,8 @@ class SocialTest : public ::testing::TestWithParam<Way> {
     return {got->stats.follow_count, got->stats.follower_count, got->stats.friend_count};
   }
   SocialParts part(UserId viewer, UserId other) {
-    auto got = run_task(api().get_social_parts(ctx_, {.user_id = viewer, .user_ids = {other}, .with_counts = true}));
+    auto got = run_task(api().get_social_parts(
+        ctx_, {.user_id = viewer, .user_ids = {other}, .with_counts = true}));
     EXPECT_TRUE(succeeded(got));
     return got->parts.at(other);
   }
@@ -130,13 +148,21 @@ class SocialTest : public ::testing::TestWithParam<Way> {
     }
     return out;
   }
-  Result<FollowListResp> following(UserId viewer, UserId owner, int size = 10, std::string cursor = {}, int page = 1) {
-    return run_task(
-        api().get_follow_list(ctx_, {.user_id = owner, .current_user_id = viewer, .page = page, .page_size = size, .cursor = std::move(cursor)}));
+  Result<FollowListResp> following(UserId viewer, UserId owner, int size = 10,
+                                   std::string cursor = {}, int page = 1) {
+    return run_task(api().get_follow_list(ctx_, {.user_id = owner,
+                                                 .current_user_id = viewer,
+                                                 .page = page,
+                                                 .page_size = size,
+                                                 .cursor = std::move(cursor)}));
   }
-  Result<FollowerListResp> followers(UserId viewer, UserId owner, int size = 10, std::string cursor = {}, int page = 1) {
-    return run_task(
-        api().get_follower_list(ctx_, {.user_id = owner, .current_user_id = viewer, .page = page, .page_size = size, .cursor = std::move(cursor)}));
+  Result<FollowerListResp> followers(UserId viewer, UserId owner, int size = 10,
+                                     std::string cursor = {}, int page = 1) {
+    return run_task(api().get_follower_list(ctx_, {.user_id = owner,
+                                                   .current_user_id = viewer,
+                                                   .page = page,
+                                                   .page_size = size,
+                                                   .cursor = std::move(cursor)}));
   }
   // Every page, by cursor.
   template <class F>
@@ -156,7 +182,8 @@ class SocialTest : public ::testing::TestWithParam<Way> {
   // "social.followed 2 {…}", in the order of commits.
   std::vector<std::string> told() {
     std::vector<std::string> out;
-    for (const Event& e : events_.take()) out.push_back(fmt::format("{} {} {}", e.topic, e.key, e.payload));
+    for (const Event& e : events_.take())
+      out.push_back(fmt::format("{} {} {}", e.topic, e.key, e.payload));
     return out;
   }
 
@@ -180,7 +207,9 @@ inline void SocialTest::expect_counts_exact() {
   ASSERT_TRUE(succeeded(rows));
   std::set<std::tuple<std::int64_t, std::int64_t, std::int64_t>> edges;
   std::map<std::int64_t, std::vector<std::int64_t>> want;
-  const auto count = [&want](std::int64_t id, std::size_t what) { want.try_emplace(id, 6).first->second[what]++; };
+  const auto count = [&want](std::int64_t id, std::size_t what) {
+    want.try_emplace(id, 6).first->second[what]++;
+  };
   for (std::size_t i = 0; i < rows->size(); ++i) {
     edges.emplace(rows->i64(i, 0), rows->i64(i, 1), rows->i64(i, 2));
     switch (rows->i64(i, 1)) {
@@ -205,7 +234,9 @@ inline void SocialTest::expect_counts_exact() {
     const bool mutual = edges.contains({user, 1, target}) && edges.contains({target, 1, user});
     EXPECT_EQ(edges.contains({user, 5, target}), mutual) << user << " " << target;
   }
-  const auto counts = run_task(db_->query("SELECT user_id, following, followers, friends, requests, blocked, muted FROM social_counts"));
+  const auto counts =
+      run_task(db_->query("SELECT user_id, following, followers, friends, requests, blocked, muted "
+                          "FROM social_counts"));
   std::map<std::int64_t, std::vector<std::int64_t>> have;
   for (std::size_t i = 0; i < counts->size(); ++i) {
     std::vector<std::int64_t> row;

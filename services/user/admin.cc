@@ -9,7 +9,9 @@ namespace {
 
 // The command has no caches of its own to clear: these are empty and die with it.
 struct Tools {
-  explicit Tools(const AdminDeps& deps) : revoked(deps.clock), writes(deps.events, revoked, cache, revision, deps.clock, deps.access_ttl) {}
+  explicit Tools(const AdminDeps& deps)
+      : revoked(deps.clock),
+        writes(deps.events, revoked, cache, revision, deps.clock, deps.access_ttl) {}
   auth::RevokedSessions revoked;
   AccountCache cache{16};
   ContentRevision revision;
@@ -35,8 +37,10 @@ Task<Result<UserId>> create_user(AdminDeps deps, std::string username, std::stri
                            .avatar = {},
                            .about = {}};
   auto tools = std::make_shared<Tools>(deps);
-  auto done = co_await deps.db.write(Ctx{}, [tools, account](sql::Tx& tx) { return tools->writes.insert_account(tx, account); });
-  if (!done && done.error().code == Errc::conflict) co_return fail(Errc::rejected, "username_taken");
+  auto done = co_await deps.db.write(
+      Ctx{}, [tools, account](sql::Tx& tx) { return tools->writes.insert_account(tx, account); });
+  if (!done && done.error().code == Errc::conflict)
+    co_return fail(Errc::rejected, "username_taken");
   if (!done) co_return std::unexpected(std::move(done.error()));
   co_return account.id;
 }
@@ -45,10 +49,12 @@ Task<Result<>> set_password(AdminDeps deps, std::string username, std::string pa
   SV_CO_CHECK(auth::check_new_password("password", password));
   SV_CO_TRY(const UserId id, co_await find_user(deps.db, std::move(username)));
   auto tools = std::make_shared<Tools>(deps);
-  co_return co_await deps.db.write(Ctx{}, [tools, id, hash = auth::hash_password(password, deps.bcrypt_cost)](sql::Tx& tx) -> Result<> {
-    SV_CHECK(tools->writes.update_account(tx, store::kSetPassword, id, {id, hash}));
-    return tools->writes.end_sessions_but(tx, id, 0);
-  });
+  co_return co_await deps.db.write(
+      Ctx{},
+      [tools, id, hash = auth::hash_password(password, deps.bcrypt_cost)](sql::Tx& tx) -> Result<> {
+        SV_CHECK(tools->writes.update_account(tx, store::kSetPassword, id, {id, hash}));
+        return tools->writes.end_sessions_but(tx, id, 0);
+      });
 }
 
 Task<Result<>> grant_admin(AdminDeps deps, std::string username) {

@@ -8,8 +8,9 @@
 #include "platform/ports/id_source.h"
 #include "platform/ports/sql.h"
 
-// What `shortvideo user …` does, also while a server serves the same data: it learns of the change through the event log. Each hashes
-// on the calling thread. An unknown name is Errc::not_found "user_not_found".
+// What `shortvideo user …` does, also while a server serves the same data: it learns of the change
+// through the event log. Each hashes on the calling thread. An unknown name is Errc::not_found
+// "user_not_found".
 namespace sv::user {
 
 struct AdminDeps {
@@ -21,8 +22,10 @@ struct AdminDeps {
   int bcrypt_cost;
 };
 
-Task<Result<UserId>> create_user(AdminDeps deps, std::string username, std::string password);  // a taken name: "username_taken"
-Task<Result<>> set_password(AdminDeps deps, std::string username, std::string password);       // ends all sessions of the user
+Task<Result<UserId>> create_user(AdminDeps deps, std::string username,
+                                 std::string password);  // a taken name: "username_taken"
+Task<Result<>> set_password(AdminDeps deps, std::string username,
+                            std::string password);  // ends all sessions of the user
 Task<Result<>> grant_admin(AdminDeps deps, std::string username);
 
 }  // namespace sv::user

@@ -4,11 +4,19 @@
 
 namespace sv::user {
 
-Task<Result<std::vector<UserId>>> without_account(sql::Database& db, const Clock& clock, std::vector<UserId> ids) {
+Task<Result<std::vector<UserId>>> without_account(sql::Database& db, const Clock& clock,
+                                                  std::vector<UserId> ids) {
   constexpr std::size_t kBatch = 1000;
   constexpr std::int64_t kPurgeMs = 3600'000;
-  constexpr std::string_view kKnown =  // primary keys
-      "SELECT id FROM user_account WHERE id = any($1) UNION SELECT id FROM user_deleted WHERE id = any($1) AND deleted_ms > $2";
+  // primary keys
+  constexpr std::string_view kKnown = R"(
+      SELECT id
+      FROM user_account
+      WHERE id = any($1)
+      UNION
+      SELECT id
+      FROM user_deleted
+      WHERE id = any($1) AND deleted_ms > $2)";
   std::vector<UserId> out;
   for (std::size_t at = 0; at < ids.size(); at += kBatch) {
     std::vector<std::int64_t> some;

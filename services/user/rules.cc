@@ -19,11 +19,13 @@ bool harmless_link(std::string_view link) {
 
 }  // namespace
 
-Result<> check_profile(const std::optional<std::string>& avatar, const std::optional<std::string>& about) {
+Result<> check_profile(const std::optional<std::string>& avatar,
+                       const std::optional<std::string>& about) {
   if (avatar) {
     SV_CHECK(auth::check_text("avatar", *avatar, kMaxAvatar));
     for (char c : *avatar)
-      if (static_cast<unsigned char>(c) <= 0x20) return invalid("avatar", "invalid", "blank or control character");
+      if (static_cast<unsigned char>(c) <= 0x20)
+        return invalid("avatar", "invalid", "blank or control character");
     if (!harmless_link(*avatar)) return invalid("avatar", "invalid", "not an http address");
   }
   if (about) SV_CHECK(auth::check_text("about", *about, kMaxAbout));

@@ -7,13 +7,16 @@
 
 #include "platform/core/error.h"
 
-// Rules without state. Peers that call by RPC pass no JSON edge, so the service checks its bounds itself.
+// Rules without state. Peers that call by RPC pass no JSON edge, so the service checks its bounds
+// itself.
 namespace sv::user {
 
 constexpr std::size_t kMaxBatch = 200;
 
-// Both given or not: avatar is "" or an http(s) address or a path, ≤ 500 characters; about ≤ 300. UTF-8 without NUL.
-Result<> check_profile(const std::optional<std::string>& avatar, const std::optional<std::string>& about);
+// Both given or not: avatar is "" or an http(s) address or a path, ≤ 500 characters; about ≤ 300.
+// UTF-8 without NUL.
+Result<> check_profile(const std::optional<std::string>& avatar,
+                       const std::optional<std::string>& about);
 
 // The number in a `sid` claim; 0 for none and for what is not ours.
 std::int64_t session_id(std::string_view sid);

@@ -6,8 +6,10 @@
 namespace sv::user {
 namespace {
 
-// What other processes (the command line) changed. What this one changed is applied before its caller is answered; twice does no harm.
-Task<Result<>> apply(const std::vector<Event>& events, AccountCache& cache, auth::RevokedSessions& revoked) {
+// What other processes (the command line) changed. What this one changed is applied before its
+// caller is answered; twice does no harm.
+Task<Result<>> apply(const std::vector<Event>& events, AccountCache& cache,
+                     auth::RevokedSessions& revoked) {
   for (const Event& event : events) {
     if (event.topic == "user.changed") {
       cache.erase(UserId(event.key_id()));
@@ -17,7 +19,8 @@ Task<Result<>> apply(const std::vector<Event>& events, AccountCache& cache, auth
     if (!payload) co_return fail(Errc::internal, "event_invalid", event.topic);
     const auto* session = auth::find_member(*payload, "session");
     const auto* until = auth::find_member(*payload, "until");
-    if (session == nullptr || until == nullptr) co_return fail(Errc::internal, "event_invalid", event.topic);
+    if (session == nullptr || until == nullptr)
+      co_return fail(Errc::internal, "event_invalid", event.topic);
     revoked.add(std::get<std::string>(*session), std::get<std::int64_t>(*until));
   }
   co_return Result<>{};
@@ -34,15 +37,19 @@ Users::Users(const UserDeps& deps, const UserOptions& options)
       absent_ties_(absent_parts(deps.metrics, "social")),
       writes_(deps.events, deps.revoked, cache_, deps.revision, deps.clock, options.access_ttl),
       request_keys_("user_request_keys", deps.clock) {
-  deps_.events.subscribe("user.memory", {"user.changed", "user.session_ended"},
-                         [this](const std::vector<Event>& events) { return apply(events, cache_, deps_.revoked); });
+  deps_.events.subscribe(
+      "user.memory", {"user.changed", "user.session_ended"},
+      [this](const std::vector<Event>& events) { return apply(events, cache_, deps_.revoked); });
 }
 
-std::unique_ptr<UserApi> make_user_service(const UserDeps& deps, const UserOptions& options) { return std::make_unique<Users>(deps, options); }
+std::unique_ptr<UserApi> make_user_service(const UserDeps& deps, const UserOptions& options) {
+  return std::make_unique<Users>(deps, options);
+}
 
 Task<Result<>> load_revoked_sessions(sql::Database& db, auth::RevokedSessions& revoked) {
   SV_CO_TRY(const sql::Rows rows, co_await db.query(store::kEndedSessions));
-  for (std::size_t i = 0; i < rows.size(); ++i) revoked.add(std::to_string(rows.i64(i, 0)), rows.i64(i, 1));
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    revoked.add(std::to_string(rows.i64(i, 0)), rows.i64(i, 1));
   co_return Result<>{};
 }
 

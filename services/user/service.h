@@ -27,7 +27,8 @@ struct UserDeps {
   IdSource& ids;
   const auth::KeyRing& keys;
   auth::RevokedSessions& revoked;
-  ThreadPool& bcrypt_pool;  // bounded: when its queue is full, logins and registrations are `unavailable`
+  ThreadPool&
+      bcrypt_pool;  // bounded: when its queue is full, logins and registrations are `unavailable`
   EventBus& events;
   ContentRevision& revision;
   const Services& services;  // asked for counts and relations
@@ -42,13 +43,15 @@ struct UserOptions {
   std::filesystem::path scratch = {};  // of the media tools
   std::string public_url = {};         // "https://…" without a slash at the end, or empty
   int bcrypt_cost = 10;
-  bool foreign_social = false;  // social is a Go service that reports its counts by UpdateFollowCount
+  bool foreign_social =
+      false;  // social is a Go service that reports its counts by UpdateFollowCount
 };
 
 // Accounts, sessions and profiles. Subscribes to `events`: make it before they start. Thread-safe.
 std::unique_ptr<UserApi> make_user_service(const UserDeps& deps, const UserOptions& options);
 
-// Puts the sessions that ended before this process started into `revoked`. Await it before the first request is served.
+// Puts the sessions that ended before this process started into `revoked`. Await it before the
+// first request is served.
 Task<Result<>> load_revoked_sessions(sql::Database& db, auth::RevokedSessions& revoked);
 
 }  // namespace sv::user

@@ -19,28 +19,34 @@ constexpr std::string_view kRegister = "register";
 // What an idempotency key stands for, without the password: of that there is only the slow hash.
 std::string body_of(const RegisterReq& req) {
   const std::string avatar = req.avatar.value_or("");
-  return fmt::format("{} {} {} {} {}", req.username.size(), req.username, avatar.size(), avatar, req.about.value_or(""));
+  return fmt::format("{} {} {} {} {}", req.username.size(), req.username, avatar.size(), avatar,
+                     req.about.value_or(""));
 }
 
 }  // namespace
 
-// Whose caller has been told that it takes too long is not worth 100 ms of a core: a crowd would keep the pool busy for nobody.
+// Whose caller has been told that it takes too long is not worth 100 ms of a core: a crowd would
+// keep the pool busy for nobody.
 Task<Result<std::string>> Users::hash_password(const Ctx& ctx, std::string password) {
-  auto hash = co_await offload(
-      deps_.bcrypt_pool, [password = std::move(password), cost = options_.bcrypt_cost, deadline = ctx.deadline]() -> std::optional<std::string> {
-        if (std::chrono::steady_clock::now() >= deadline) return std::nullopt;
-        return auth::hash_password(password, cost);
-      });
+  auto hash = co_await offload(deps_.bcrypt_pool,
+                               [password = std::move(password), cost = options_.bcrypt_cost,
+                                deadline = ctx.deadline]() -> std::optional<std::string> {
+                                 if (std::chrono::steady_clock::now() >= deadline)
+                                   return std::nullopt;
+                                 return auth::hash_password(password, cost);
+                               });
   if (!hash || !*hash) co_return busy();
   co_return std::move(**hash);
 }
 
 Task<Result<bool>> Users::verify_password(const Ctx& ctx, std::string password, std::string hash) {
-  const auto same =
-      co_await offload(deps_.bcrypt_pool, [password = std::move(password), hash = std::move(hash), deadline = ctx.deadline]() -> std::optional<bool> {
-        if (std::chrono::steady_clock::now() >= deadline) return std::nullopt;
-        return auth::verify_password(password, hash);
-      });
+  const auto same = co_await offload(deps_.bcrypt_pool,
+                                     [password = std::move(password), hash = std::move(hash),
+                                      deadline = ctx.deadline]() -> std::optional<bool> {
+                                       if (std::chrono::steady_clock::now() >= deadline)
+                                         return std::nullopt;
+                                       return auth::verify_password(password, hash);
+                                     });
   if (!same || !*same) co_return busy();
   co_return **same;
 }
@@ -49,7 +55,8 @@ Task<Result<LoginRegisterResp>> Users::register_(const Ctx& ctx, const RegisterR
   SV_CO_TRY(const std::string key, auth::username_key(req.username));
   SV_CO_CHECK(auth::check_new_password("password", req.password));
   SV_CO_CHECK(check_profile(req.avatar, req.about));
-  // Before the costly hash; who comes first among those who pass here is decided by the unique index.
+  // Before the costly hash; who comes first among those who pass here is decided by the unique
+  // index.
   SV_CO_TRY(const sql::Rows taken, co_await deps_.db.query(store::kAccountByKey, {key}));
   if (!taken.empty()) co_return co_await register_again(ctx, req);
   SV_CO_TRY(std::string hash, co_await hash_password(ctx, req.password));
@@ -61,13 +68,14 @@ Task<Result<LoginRegisterResp>> Users::register_(const Ctx& ctx, const RegisterR
                            .avatar = req.avatar.value_or(""),
                            .about = req.about.value_or("")};
   Opened session = make_session(ctx, account.id);
-  auto done = co_await deps_.db.write(ctx, [this, ctx, account, body = body_of(req), row = session.row](sql::Tx& tx) -> Result<> {
-    SV_TRY(const auto before, request_keys_.find(tx, ctx, UserId{}, kRegister, body));
-    if (before) return fail(Errc::conflict, "unique_violation");  // a twin was faster
-    SV_CHECK(writes_.insert_account(tx, account));
-    SV_CHECK(request_keys_.remember(tx, ctx, UserId{}, kRegister, body, account.id.value));
-    return writes_.open_session(tx, row);
-  });
+  auto done = co_await deps_.db.write(
+      ctx, [this, ctx, account, body = body_of(req), row = session.row](sql::Tx& tx) -> Result<> {
+        SV_TRY(const auto before, request_keys_.find(tx, ctx, UserId{}, kRegister, body));
+        if (before) return fail(Errc::conflict, "unique_violation");  // a twin was faster
+        SV_CHECK(writes_.insert_account(tx, account));
+        SV_CHECK(request_keys_.remember(tx, ctx, UserId{}, kRegister, body, account.id.value));
+        return writes_.open_session(tx, row);
+      });
   if (!done && done.error().code == Errc::conflict) co_return co_await register_again(ctx, req);
   if (!done) co_return std::unexpected(std::move(done.error()));
   co_return co_await signed_in(ctx, std::move(session));
@@ -75,26 +83,34 @@ Task<Result<LoginRegisterResp>> Users::register_(const Ctx& ctx, const RegisterR
 
 Task<Result<LoginRegisterResp>> Users::register_again(const Ctx& ctx, const RegisterReq& req) {
   if (ctx.idempotency_key.empty()) co_return fail(Errc::rejected, "username_taken");
-  SV_CO_TRY(const auto made, co_await deps_.db.write(ctx, [this, ctx, body = body_of(req)](sql::Tx& tx) {
-    return request_keys_.find(tx, ctx, UserId{}, kRegister, body);
-  }));
+  SV_CO_TRY(const auto made,
+            co_await deps_.db.write(ctx, [this, ctx, body = body_of(req)](sql::Tx& tx) {
+              return request_keys_.find(tx, ctx, UserId{}, kRegister, body);
+            }));
   if (!made) co_return fail(Errc::rejected, "username_taken");
   SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kPasswordById, {*made}));
-  if (rows.empty()) co_return fail(Errc::rejected, "username_taken");  // it was, when this request looked
+  if (rows.empty())
+    co_return fail(Errc::rejected, "username_taken");  // it was, when this request looked
   co_return co_await sign_in(ctx, UserId(*made), rows.text(0, 0), req.password,
-                             {.code = Errc::unprocessable, .token = "idempotency_mismatch", .field = {}, .detail = "another password"});
+                             {.code = Errc::unprocessable,
+                              .token = "idempotency_mismatch",
+                              .field = {},
+                              .detail = "another password"});
 }
 
-Task<Result<LoginRegisterResp>> Users::sign_in(const Ctx& ctx, UserId user, std::string hash, std::string password, Error refusal) {
+Task<Result<LoginRegisterResp>> Users::sign_in(const Ctx& ctx, UserId user, std::string hash,
+                                               std::string password, Error refusal) {
   SV_CO_TRY(const bool right, co_await verify_password(ctx, std::move(password), hash));
   if (!right || !user) co_return std::unexpected(std::move(refusal));
   Opened session = make_session(ctx, user);
-  SV_CO_CHECK(co_await deps_.db.write(ctx, [this, user, hash, refusal, row = session.row](sql::Tx& tx) -> Result<> {
-    // The password may have been changed while this one was being verified; that ended all sessions, so none may begin with the old one.
-    SV_TRY(const sql::Rows now, tx.query(store::kPasswordById, {user}));
-    if (now.empty() || now.text(0, 0) != hash) return std::unexpected(refusal);
-    return writes_.open_session(tx, row);
-  }));
+  SV_CO_CHECK(co_await deps_.db.write(
+      ctx, [this, user, hash, refusal, row = session.row](sql::Tx& tx) -> Result<> {
+        // The password may have been changed while this one was being verified; that ended all
+        // sessions, so none may begin with the old one.
+        SV_TRY(const sql::Rows now, tx.query(store::kPasswordById, {user}));
+        if (now.empty() || now.text(0, 0) != hash) return std::unexpected(refusal);
+        return writes_.open_session(tx, row);
+      }));
   co_return co_await signed_in(ctx, std::move(session));
 }
 
@@ -109,8 +125,9 @@ Task<Result<LoginRegisterResp>> Users::login(const Ctx& ctx, const LoginReq& req
     user = UserId(rows.i64(0, 0));
     hash = rows.text(0, 1);
   }
-  co_return co_await sign_in(ctx, user, std::move(hash), req.password,
-                             {.code = Errc::rejected, .token = "wrong_credentials", .field = {}, .detail = {}});
+  co_return co_await sign_in(
+      ctx, user, std::move(hash), req.password,
+      {.code = Errc::rejected, .token = "wrong_credentials", .field = {}, .detail = {}});
 }
 
 Task<Result<>> Users::update_user(const Ctx& ctx, const UpdateUserReq& req) {
@@ -128,14 +145,18 @@ Task<Result<>> Users::update_user(const Ctx& ctx, const UpdateUserReq& req) {
   }
   const std::int64_t kept = session_id(ctx.session);
   co_return co_await deps_.db.write(
-      ctx, [this, id = req.user_id, avatar = req.avatar, about = req.about, old_hash, new_hash, kept](sql::Tx& tx) -> Result<> {
+      ctx,
+      [this, id = req.user_id, avatar = req.avatar, about = req.about, old_hash, new_hash,
+       kept](sql::Tx& tx) -> Result<> {
         if (!new_hash.empty()) {
-          SV_TRY(const bool replaced, writes_.update_account(tx, store::kReplacePassword, id, {id, new_hash, old_hash}));
+          SV_TRY(const bool replaced,
+                 writes_.update_account(tx, store::kReplacePassword, id, {id, new_hash, old_hash}));
           if (!replaced) return fail(Errc::rejected, "wrong_old_password");  // a twin was faster
           SV_CHECK(writes_.end_sessions_but(tx, id, kept));
         }
         if (avatar || about || new_hash.empty()) {
-          SV_TRY(const bool found, writes_.update_account(tx, store::kSetProfile, id, {id, avatar, about}));
+          SV_TRY(const bool found,
+                 writes_.update_account(tx, store::kSetProfile, id, {id, avatar, about}));
           if (!found) return fail(Errc::not_found, "user_not_found");
         }
         return {};
@@ -144,11 +165,13 @@ Task<Result<>> Users::update_user(const Ctx& ctx, const UpdateUserReq& req) {
 
 Task<Result<CheckUsernameResp>> Users::check_username(const Ctx&, const CheckUsernameReq& req) {
   SV_CO_TRY(const std::string key, auth::username_key(req.username));
-  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kTakenKeys, {std::vector<std::string>{key}}));
+  SV_CO_TRY(const sql::Rows rows,
+            co_await deps_.db.query(store::kTakenKeys, {std::vector<std::string>{key}}));
   co_return CheckUsernameResp{.available = rows.empty()};
 }
 
-Task<Result<BatchCheckUsernamesResp>> Users::batch_check_usernames(const Ctx&, const BatchCheckUsernamesReq& req) {
+Task<Result<BatchCheckUsernamesResp>> Users::batch_check_usernames(
+    const Ctx&, const BatchCheckUsernamesReq& req) {
   if (req.usernames.size() > kMaxBatch) co_return invalid("usernames", "too_long");
   std::vector<std::string> keys;
   for (const std::string& name : req.usernames)
@@ -165,9 +188,12 @@ Task<Result<BatchCheckUsernamesResp>> Users::batch_check_usernames(const Ctx&, c
 }
 
 Task<Result<>> Users::update_privacy(const Ctx& ctx, const UpdatePrivacyReq& req) {
-  if (req.message_from && *req.message_from != "everyone" && *req.message_from != "followed" && *req.message_from != "none")
+  if (req.message_from && *req.message_from != "everyone" && *req.message_from != "followed" &&
+      *req.message_from != "none")
     co_return invalid("message_from", "invalid");
-  co_return co_await change_account(ctx, store::kSetPrivacy, req.user_id, {req.user_id, req.is_private, req.message_from, req.show_likes});
+  co_return co_await change_account(
+      ctx, store::kSetPrivacy, req.user_id,
+      {req.user_id, req.is_private, req.message_from, req.show_likes});
 }
 
 Task<Result<>> Users::delete_account(const Ctx& ctx, const DeleteAccountReq& req) {
@@ -178,17 +204,21 @@ Task<Result<>> Users::delete_account(const Ctx& ctx, const DeleteAccountReq& req
   if (!right) co_return fail(Errc::rejected, "wrong_old_password");
   co_return co_await deps_.db.write(ctx, [this, id = req.user_id, hash](sql::Tx& tx) -> Result<> {
     SV_TRY(const bool deleted, writes_.delete_account(tx, id, hash));
-    if (!deleted) return fail(Errc::rejected, "wrong_old_password");  // it changed while this one was being verified
+    if (!deleted)
+      return fail(Errc::rejected,
+                  "wrong_old_password");  // it changed while this one was being verified
     return {};
   });
 }
 
-Task<Result<>> Users::change_account(const Ctx& ctx, std::string_view statement, UserId id, sql::Params params) {
-  co_return co_await deps_.db.write(ctx, [this, statement, id, params = std::move(params)](sql::Tx& tx) -> Result<> {
-    SV_TRY(const bool found, writes_.update_account(tx, statement, id, params));
-    if (!found) return fail(Errc::not_found, "user_not_found");
-    return {};
-  });
+Task<Result<>> Users::change_account(const Ctx& ctx, std::string_view statement, UserId id,
+                                     sql::Params params) {
+  co_return co_await deps_.db.write(
+      ctx, [this, statement, id, params = std::move(params)](sql::Tx& tx) -> Result<> {
+        SV_TRY(const bool found, writes_.update_account(tx, statement, id, params));
+        if (!found) return fail(Errc::not_found, "user_not_found");
+        return {};
+      });
 }
 
 // Counts come from social's edges; only a social service that is not ours has to report them.
@@ -199,7 +229,8 @@ Task<Result<>> Users::update_follow_count(const Ctx& ctx, const UpdateFollowCoun
 
 Task<Result<>> Users::update_follower_count(const Ctx& ctx, const UpdateFollowerCountReq& req) {
   if (!options_.foreign_social) co_return fail(Errc::forbidden);
-  co_return co_await change_account(ctx, store::kAddFollowers, req.user_id, {req.user_id, req.delta});
+  co_return co_await change_account(ctx, store::kAddFollowers, req.user_id,
+                                    {req.user_id, req.delta});
 }
 
 }  // namespace sv::user

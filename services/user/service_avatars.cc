@@ -12,10 +12,12 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMaxBytes = 5 << 20;
 constexpr int kSide = 320;  // of the shorter side, pixels; the longer is at most twice that
 
-constexpr std::string_view kPut =
-    "INSERT INTO user_avatar (user_id, rev, picture) VALUES ($1, $2, $3) ON CONFLICT (user_id) DO UPDATE SET rev = excluded.rev, picture = "
-    "excluded.picture";
-constexpr std::string_view kGet = "SELECT picture FROM user_avatar WHERE user_id = $1 AND rev = $2";  // primary key
+constexpr std::string_view kPut = R"(
+    INSERT INTO user_avatar (user_id, rev, picture)
+    VALUES ($1, $2, $3)
+    ON CONFLICT (user_id) DO UPDATE SET rev = excluded.rev, picture = excluded.picture)";
+constexpr std::string_view kGet =
+    "SELECT picture FROM user_avatar WHERE user_id = $1 AND rev = $2";  // primary key
 
 // A folder of one job; gone with it.
 struct Folder {
@@ -65,7 +67,8 @@ Result<T> or_busy(std::optional<Result<T>> done) {
 
 }  // namespace
 
-// The picture is decoded and drawn again in the jail: nothing of the file that was sent is ever served.
+// The picture is decoded and drawn again in the jail: nothing of the file that was sent is ever
+// served.
 Task<Result<>> Users::update_avatar(const Ctx& ctx, const UpdateAvatarReq& req) {
   if (req.avatar_data.empty()) co_return invalid("avatar", "required");
   if (req.avatar_data.size() > kMaxBytes) co_return invalid("avatar", "too_long");
@@ -73,16 +76,23 @@ Task<Result<>> Users::update_avatar(const Ctx& ctx, const UpdateAvatarReq& req) 
   const std::int64_t rev = deps_.ids.next();
   const Folder folder(options_.scratch / fmt::format("avatar-{}", rev));
   const fs::path source = folder.path / "source", drawn = folder.path / "avatar.jpg";
-  SV_CO_CHECK(or_busy(co_await offload(deps_.disk, [&] { return write_file(source, req.avatar_data); })));
-  if (auto made = co_await deps_.media->avatar(source, kSide, drawn); !made) co_return std::unexpected(refusal(std::move(made.error())));
-  SV_CO_TRY(std::string picture, or_busy(co_await offload(deps_.disk, [&] { return read_file(drawn); })));
-  const std::string url = fmt::format("{}/media/avatars/{}/{}.jpg", options_.public_url, req.user_id.value, rev);
-  co_return co_await deps_.db.write(ctx, [this, id = req.user_id, rev, url, picture = std::move(picture)](sql::Tx& tx) -> Result<> {
-    SV_TRY(const bool found, writes_.update_account(tx, store::kSetProfile, id, {id, url, nullptr}));
-    if (!found) return fail(Errc::not_found, "user_not_found");
-    SV_CHECK(tx.execute(kPut, {id, rev, sql::Blob{picture}}));
-    return {};
-  });
+  SV_CO_CHECK(
+      or_busy(co_await offload(deps_.disk, [&] { return write_file(source, req.avatar_data); })));
+  if (auto made = co_await deps_.media->avatar(source, kSide, drawn); !made)
+    co_return std::unexpected(refusal(std::move(made.error())));
+  SV_CO_TRY(std::string picture,
+            or_busy(co_await offload(deps_.disk, [&] { return read_file(drawn); })));
+  const std::string url =
+      fmt::format("{}/media/avatars/{}/{}.jpg", options_.public_url, req.user_id.value, rev);
+  co_return co_await deps_.db.write(
+      ctx,
+      [this, id = req.user_id, rev, url, picture = std::move(picture)](sql::Tx& tx) -> Result<> {
+        SV_TRY(const bool found,
+               writes_.update_account(tx, store::kSetProfile, id, {id, url, nullptr}));
+        if (!found) return fail(Errc::not_found, "user_not_found");
+        SV_CHECK(tx.execute(kPut, {id, rev, sql::Blob{picture}}));
+        return {};
+      });
 }
 
 Task<Result<AvatarResp>> Users::get_avatar(const Ctx&, const AvatarReq& req) {

@@ -30,12 +30,15 @@ Task<Result<std::vector<AccountPtr>>> Users::accounts(std::vector<UserId> ids) {
     }
   }
   for (UserId id : ids)
-    if (auto at = found.find(id); at != found.end() && at->second) out.push_back(std::exchange(at->second, {}));
+    if (auto at = found.find(id); at != found.end() && at->second)
+      out.push_back(std::exchange(at->second, {}));
   co_return out;
 }
 
-// Counts and relations are parts that their owners give; what an absent or failing owner does not give is 0 and false.
-Task<std::vector<User>> Users::compose(const Ctx& ctx, UserId viewer, std::vector<AccountPtr> accounts) {
+// Counts and relations are parts that their owners give; what an absent or failing owner does not
+// give is 0 and false.
+Task<std::vector<User>> Users::compose(const Ctx& ctx, UserId viewer,
+                                       std::vector<AccountPtr> accounts) {
   using namespace asio::experimental::awaitable_operators;
   std::vector<User> out;
   if (accounts.empty()) co_return out;
@@ -44,14 +47,17 @@ Task<std::vector<User>> Users::compose(const Ctx& ctx, UserId viewer, std::vecto
   auto given = [&](auto reply, metrics::Counter& absent) {
     if (reply) return std::move(reply->parts);
     absent.add();
-    log::debug("user", "a part is missing", {{"error", reply.error().token}, {"request_id", ctx.request_id}});
+    log::debug("user", "a part is missing",
+               {{"error", reply.error().token}, {"request_id", ctx.request_id}});
     return decltype(reply->parts){};
   };
   const video::UserVideoPartsReq of_videos{.user_ids = ids};
   const interaction::UserInteractionPartsReq of_likes{.user_ids = ids};
-  const social::SocialPartsReq of_ties{.user_id = viewer, .user_ids = std::move(ids), .with_counts = true};
+  const social::SocialPartsReq of_ties{
+      .user_id = viewer, .user_ids = std::move(ids), .with_counts = true};
   auto [video_parts, like_parts, tie_parts] =
-      co_await (deps_.services.video->get_user_video_parts(ctx, of_videos) && deps_.services.interaction->get_user_interaction_parts(ctx, of_likes) &&
+      co_await (deps_.services.video->get_user_video_parts(ctx, of_videos) &&
+                deps_.services.interaction->get_user_interaction_parts(ctx, of_likes) &&
                 deps_.services.social->get_social_parts(ctx, of_ties));
   auto videos = given(std::move(video_parts), absent_videos_);
   auto likes = given(std::move(like_parts), absent_likes_);
@@ -84,11 +90,13 @@ Task<Result<User>> Users::user(const Ctx& ctx, UserId viewer, UserId id) {
 }
 
 Task<Result<UserInfoResp>> Users::get_user_info(const Ctx& ctx, const UserInfoReq& req) {
-  SV_CO_TRY(User found, co_await user(ctx, req.current_user_id, req.user_id ? req.user_id : req.current_user_id));
+  SV_CO_TRY(User found, co_await user(ctx, req.current_user_id,
+                                      req.user_id ? req.user_id : req.current_user_id));
   co_return UserInfoResp{.user = std::move(found)};
 }
 
-Task<Result<UserInfoResp>> Users::get_user_info_by_username(const Ctx& ctx, const UserInfoByUsernameReq& req) {
+Task<Result<UserInfoResp>> Users::get_user_info_by_username(const Ctx& ctx,
+                                                            const UserInfoByUsernameReq& req) {
   const auto key = auth::username_key(req.username);
   if (!key) co_return fail(Errc::not_found, "user_not_found");
   SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kAccountByKey, {*key}));
@@ -99,7 +107,8 @@ Task<Result<UserInfoResp>> Users::get_user_info_by_username(const Ctx& ctx, cons
   co_return UserInfoResp{.user = std::move(users.front())};
 }
 
-Task<Result<BatchUserInfoResp>> Users::batch_get_user_info(const Ctx& ctx, const BatchUserInfoReq& req) {
+Task<Result<BatchUserInfoResp>> Users::batch_get_user_info(const Ctx& ctx,
+                                                           const BatchUserInfoReq& req) {
   if (req.user_ids.size() > kMaxBatch) co_return invalid("user_ids", "too_long");
   SV_CO_TRY(std::vector<AccountPtr> found, co_await accounts(req.user_ids));
   std::vector<User> users = co_await compose(ctx, req.current_user_id, std::move(found));
@@ -113,7 +122,8 @@ Task<Result<BatchUserInfoResp>> Users::batch_get_user_info(const Ctx& ctx, const
 
 Task<Result<UserStatsResp>> Users::get_user_stats(const Ctx& ctx, const UserStatsReq& req) {
   SV_CO_TRY(const User u, co_await user(ctx, ctx.caller, req.user_id));
-  const auto received = co_await deps_.services.interaction->get_user_interaction_parts(ctx, {.user_ids = {req.user_id}});
+  const auto received = co_await deps_.services.interaction->get_user_interaction_parts(
+      ctx, {.user_ids = {req.user_id}});
   if (!received) absent_likes_.add();
   SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kCount));
   UserStatsResp out;
@@ -134,9 +144,12 @@ Task<Result<SearchUsersResp>> Users::search_users(const Ctx& ctx, const SearchUs
   SearchUsersResp out;
   SV_CO_TRY(const sql::Rows count, co_await deps_.db.query(store::kSearchCount, {pattern}));
   out.total = count.i64(0, 0);
-  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kSearch, {pattern, word + "%", size, page_offset(req.page, size)}));
+  SV_CO_TRY(const sql::Rows rows,
+            co_await deps_.db.query(store::kSearch,
+                                    {pattern, word + "%", size, page_offset(req.page, size)}));
   std::vector<AccountPtr> found;
-  for (std::size_t i = 0; i < rows.size(); ++i) found.push_back(std::make_shared<const Account>(read_account(rows, i)));
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    found.push_back(std::make_shared<const Account>(read_account(rows, i)));
   out.users = co_await compose(ctx, ctx.caller, std::move(found));
   co_return out;
 }
@@ -147,7 +160,8 @@ Task<Result<UserBriefsResp>> Users::get_user_briefs(const Ctx&, const UserBriefs
   UserBriefsResp out;
   std::vector<UserId>& hidden = out.private_ids.emplace();
   for (const AccountPtr& a : found) {
-    out.briefs[a->id] = {.id = a->id, .username = a->username, .avatar = a->avatar, .is_follow = false};
+    out.briefs[a->id] = {
+        .id = a->id, .username = a->username, .avatar = a->avatar, .is_follow = false};
     if (a->is_private) hidden.push_back(a->id);
   }
   co_return out;
@@ -157,7 +171,9 @@ Task<Result<PrivacyOfResp>> Users::get_privacy_of(const Ctx&, const PrivacyOfReq
   if (req.user_ids.size() > kMaxBatch) co_return invalid("user_ids", "too_long");
   SV_CO_TRY(const std::vector<AccountPtr> found, co_await accounts(req.user_ids));
   PrivacyOfResp out;
-  for (const AccountPtr& a : found) out.privacy[a->id] = {.is_private = a->is_private, .message_from = a->message_from, .show_likes = a->show_likes};
+  for (const AccountPtr& a : found)
+    out.privacy[a->id] = {
+        .is_private = a->is_private, .message_from = a->message_from, .show_likes = a->show_likes};
   co_return out;
 }
 

@@ -5,9 +5,13 @@
 namespace sv::user {
 namespace {
 
-std::unexpected<Error> bad_token(std::string why) { return fail(Errc::unauthenticated, "invalid_token", std::move(why)); }
+std::unexpected<Error> bad_token(std::string why) {
+  return fail(Errc::unauthenticated, "invalid_token", std::move(why));
+}
 
-std::int64_t seconds(std::chrono::milliseconds ms) { return std::chrono::duration_cast<std::chrono::seconds>(ms).count(); }
+std::int64_t seconds(std::chrono::milliseconds ms) {
+  return std::chrono::duration_cast<std::chrono::seconds>(ms).count();
+}
 
 }  // namespace
 
@@ -27,10 +31,11 @@ Task<Result<LoginRegisterResp>> Users::signed_in(const Ctx& ctx, Opened session)
   Ctx own = ctx;
   own.caller = session.row.user;
   SV_CO_TRY(User me, co_await user(own, own.caller, own.caller));
-  co_return LoginRegisterResp{.user = std::move(me),
-                              .token = tokens_.sign(session.row.user, std::to_string(session.row.id), options_.access_ttl),
-                              .refresh_token = std::move(session.refresh_token),
-                              .expires_in = seconds(options_.access_ttl)};
+  co_return LoginRegisterResp{
+      .user = std::move(me),
+      .token = tokens_.sign(session.row.user, std::to_string(session.row.id), options_.access_ttl),
+      .refresh_token = std::move(session.refresh_token),
+      .expires_in = seconds(options_.access_ttl)};
 }
 
 Task<Result<RefreshResp>> Users::refresh(const Ctx& ctx, const RefreshReq& req) {
@@ -43,42 +48,51 @@ Task<Result<RefreshResp>> Users::refresh(const Ctx& ctx, const RefreshReq& req) 
   std::string fresh = auth::random_token();
   const std::int64_t now = deps_.clock.now_ms();
   const auto ttl = options_.refresh_ttl.count();
-  SV_CO_TRY(const Turned turned, co_await deps_.db.write(ctx,
-                                                         [this, old_hash, new_hash = auth::token_hash(fresh), now, ttl, address = tame(ctx.address),
-                                                          agent = tame(ctx.user_agent)](sql::Tx& tx) -> Result<Turned> {
-                                                           SV_TRY(const sql::Rows rows, tx.query(store::kRefresh, {old_hash}));
-                                                           if (rows.empty()) return bad_token("refresh token is unknown");
-                                                           Turned out{.user = UserId(rows.i64(0, 1)), .session = rows.i64(0, 0)};
-                                                           if (rows.i64(0, 2) != 0 || rows.i64(0, 3) <= now) return bad_token("session has ended");
-                                                           SV_TRY(const std::int64_t used, tx.execute(store::kUseRefresh, {old_hash, now}));
-                                                           if (used == 0) {
-                                                             // Two parties hold this token and one of them is not the owner: the family ends, and
-                                                             // that must be committed.
-                                                             out.reused = true;
-                                                             SV_CHECK(writes_.end_session(tx, out.user, out.session));
-                                                             return out;
-                                                           }
-                                                           SV_CHECK(tx.execute(store::kInsertRefresh, {new_hash, out.session}));
-                                                           SV_CHECK(tx.execute(store::kTouchSession, {out.session, now, now + ttl, address, agent}));
-                                                           SV_CHECK(tx.execute(store::kForgetUsedRefresh, {out.session, now - ttl}));
-                                                           return out;
-                                                         }));
+  SV_CO_TRY(const Turned turned,
+            co_await deps_.db.write(
+                ctx,
+                [this, old_hash, new_hash = auth::token_hash(fresh), now, ttl,
+                 address = tame(ctx.address),
+                 agent = tame(ctx.user_agent)](sql::Tx& tx) -> Result<Turned> {
+                  SV_TRY(const sql::Rows rows, tx.query(store::kRefresh, {old_hash}));
+                  if (rows.empty()) return bad_token("refresh token is unknown");
+                  Turned out{.user = UserId(rows.i64(0, 1)), .session = rows.i64(0, 0)};
+                  if (rows.i64(0, 2) != 0 || rows.i64(0, 3) <= now)
+                    return bad_token("session has ended");
+                  SV_TRY(const std::int64_t used, tx.execute(store::kUseRefresh, {old_hash, now}));
+                  if (used == 0) {
+                    // Two parties hold this token and one
+                    // of them is not the owner: the family
+                    // ends, and that must be committed.
+                    out.reused = true;
+                    SV_CHECK(writes_.end_session(tx, out.user, out.session));
+                    return out;
+                  }
+                  SV_CHECK(tx.execute(store::kInsertRefresh, {new_hash, out.session}));
+                  SV_CHECK(tx.execute(store::kTouchSession,
+                                      {out.session, now, now + ttl, address, agent}));
+                  SV_CHECK(tx.execute(store::kForgetUsedRefresh, {out.session, now - ttl}));
+                  return out;
+                }));
   if (turned.reused) co_return bad_token("refresh token was used before");
-  co_return RefreshResp{.token = tokens_.sign(turned.user, std::to_string(turned.session), options_.access_ttl),
-                        .refresh_token = std::move(fresh),
-                        .expires_in = seconds(options_.access_ttl)};
+  co_return RefreshResp{
+      .token = tokens_.sign(turned.user, std::to_string(turned.session), options_.access_ttl),
+      .refresh_token = std::move(fresh),
+      .expires_in = seconds(options_.access_ttl)};
 }
 
 // A token without a session (of a Go service) has nothing that could end.
 Task<Result<>> Users::logout(const Ctx& ctx, const LogoutReq& req) {
-  co_return co_await deps_.db.write(ctx, [this, user = req.user_id, session = session_id(ctx.session)](sql::Tx& tx) -> Result<> {
-    SV_CHECK(writes_.end_session(tx, user, session));
-    return {};
-  });
+  co_return co_await deps_.db.write(
+      ctx, [this, user = req.user_id, session = session_id(ctx.session)](sql::Tx& tx) -> Result<> {
+        SV_CHECK(writes_.end_session(tx, user, session));
+        return {};
+      });
 }
 
 Task<Result<ListSessionsResp>> Users::list_sessions(const Ctx& ctx, const ListSessionsReq& req) {
-  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kSessions, {req.user_id, deps_.clock.now_ms()}));
+  SV_CO_TRY(const sql::Rows rows,
+            co_await deps_.db.query(store::kSessions, {req.user_id, deps_.clock.now_ms()}));
   const std::int64_t current = session_id(ctx.session);
   ListSessionsResp out;
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -93,11 +107,12 @@ Task<Result<ListSessionsResp>> Users::list_sessions(const Ctx& ctx, const ListSe
 }
 
 Task<Result<>> Users::remove_session(const Ctx& ctx, const RemoveSessionReq& req) {
-  co_return co_await deps_.db.write(ctx, [this, user = req.user_id, session = req.id](sql::Tx& tx) -> Result<> {
-    SV_TRY(const bool ended, writes_.end_session(tx, user, session));
-    if (!ended) return fail(Errc::not_found, "session_not_found");
-    return {};
-  });
+  co_return co_await deps_.db.write(
+      ctx, [this, user = req.user_id, session = req.id](sql::Tx& tx) -> Result<> {
+        SV_TRY(const bool ended, writes_.end_session(tx, user, session));
+        if (!ended) return fail(Errc::not_found, "session_not_found");
+        return {};
+      });
 }
 
 Result<auth::Claims> Users::check_token(std::string_view token) const {
@@ -106,13 +121,16 @@ Result<auth::Claims> Users::check_token(std::string_view token) const {
   return claims;
 }
 
-Task<Result<bool>> Users::verify_token(const Ctx&, const std::string& token) { co_return check_token(token).has_value(); }
+Task<Result<bool>> Users::verify_token(const Ctx&, const std::string& token) {
+  co_return check_token(token).has_value();
+}
 
 Task<Result<CheckSessionResp>> Users::check_session(const Ctx&, const CheckSessionReq& req) {
   SV_CO_TRY(const auth::Claims claims, check_token(req.token));
   SV_CO_TRY(const std::vector<AccountPtr> found, co_await accounts({claims.user}));
   if (found.empty()) co_return bad_token("user is gone");
-  co_return CheckSessionResp{.user_id = claims.user, .session = claims.session, .moderator = found.front()->is_admin};
+  co_return CheckSessionResp{
+      .user_id = claims.user, .session = claims.session, .moderator = found.front()->is_admin};
 }
 
 }  // namespace sv::user

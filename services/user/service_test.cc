@@ -44,9 +44,11 @@ TEST_P(UserTest, OfConcurrentRegistrationsOfOneNameExactlyOneWins) {
   constexpr int kRivals = 24;
   asio::io_context io;
   std::deque<std::optional<Result<LoginRegisterResp>>> answers(kRivals);
-  const RegisterReq req{.username = "wanted", .password = "a fine password", .avatar = {}, .about = {}};
+  const RegisterReq req{
+      .username = "wanted", .password = "a fine password", .avatar = {}, .about = {}};
   for (auto& answer : answers)
-    asio::co_spawn(io, testing::keep(service->register_(guest, req), answer), [](std::exception_ptr e) { EXPECT_FALSE(e); });
+    asio::co_spawn(io, testing::keep(service->register_(guest, req), answer),
+                   [](std::exception_ptr e) { EXPECT_FALSE(e); });
   io.run();
   int won = 0;
   for (const auto& answer : answers) {
@@ -55,7 +57,8 @@ TEST_P(UserTest, OfConcurrentRegistrationsOfOneNameExactlyOneWins) {
   }
   EXPECT_EQ(won, 1);
   EXPECT_EQ(run_task(db->query("SELECT count(*) FROM user_account"))->i64(0, 0), 1);
-  EXPECT_EQ(run_task(db->query("SELECT count(*) FROM user_session"))->i64(0, 0), 1) << "losers leave nothing behind";
+  EXPECT_EQ(run_task(db->query("SELECT count(*) FROM user_session"))->i64(0, 0), 1)
+      << "losers leave nothing behind";
 }
 
 TEST_P(UserTest, ARegistrationThatIsSentAgainUnderItsKeySignsInAgain) {
@@ -73,8 +76,9 @@ TEST_P(UserTest, ARegistrationThatIsSentAgainUnderItsKeySignsInAgain) {
 
 TEST_P(UserTest, AnotherRegistrationUnderTheSameKeyIsAMismatch) {
   ASSERT_TRUE(succeeded(sign_up_keyed("k", "ann")));
-  for (const auto& other : {sign_up_keyed("k", "bob"), sign_up_keyed("k", "ann", "a fine password", "hi"), sign_up_keyed("k", "ANN"),
-                            sign_up_keyed("k", "ann", "another password")}) {
+  for (const auto& other :
+       {sign_up_keyed("k", "bob"), sign_up_keyed("k", "ann", "a fine password", "hi"),
+        sign_up_keyed("k", "ANN"), sign_up_keyed("k", "ann", "another password")}) {
     ASSERT_FALSE(other);
     EXPECT_EQ(other.error().code, Errc::unprocessable);
     EXPECT_EQ(other.error().token, "idempotency_mismatch");
@@ -85,9 +89,12 @@ TEST_P(UserTest, AnotherRegistrationUnderTheSameKeyIsAMismatch) {
 
 TEST_P(UserTest, WhatIsKeptOfARegistrationDoesNotTellThePassword) {
   ASSERT_TRUE(succeeded(sign_up_keyed("k1", "ann", "a fine password")));
-  const auto hash = [&] { return run_task(db->query("SELECT hash FROM user_request_keys"))->text(0, 0); };
+  const auto hash = [&] {
+    return run_task(db->query("SELECT hash FROM user_request_keys"))->text(0, 0);
+  };
   const std::string one = hash();
-  ASSERT_TRUE(succeeded(run_task(service->delete_account(guest, {.user_id = login("ann")->user.id, .password = "a fine password"}))));
+  ASSERT_TRUE(succeeded(run_task(service->delete_account(
+      guest, {.user_id = login("ann")->user.id, .password = "a fine password"}))));
   ASSERT_TRUE(succeeded(sign_up_keyed("k1", "ann", "another password")));
   EXPECT_EQ(hash(), one);
 }
@@ -96,10 +103,13 @@ TEST_P(UserTest, OfConcurrentRegistrationsUnderOneKeyAllGetTheSameUser) {
   constexpr int kTwins = 12;
   asio::io_context io;
   std::deque<std::optional<Result<LoginRegisterResp>>> answers(kTwins);
-  const RegisterReq req{.username = "wanted", .password = "a fine password", .avatar = {}, .about = {}};
+  const RegisterReq req{
+      .username = "wanted", .password = "a fine password", .avatar = {}, .about = {}};
   Ctx ctx = guest;
   ctx.idempotency_key = "k";
-  for (auto& answer : answers) asio::co_spawn(io, testing::keep(service->register_(ctx, req), answer), [](std::exception_ptr e) { EXPECT_FALSE(e); });
+  for (auto& answer : answers)
+    asio::co_spawn(io, testing::keep(service->register_(ctx, req), answer),
+                   [](std::exception_ptr e) { EXPECT_FALSE(e); });
   io.run();
   for (const auto& answer : answers) {
     ASSERT_TRUE(succeeded(*answer));
@@ -110,7 +120,9 @@ TEST_P(UserTest, OfConcurrentRegistrationsUnderOneKeyAllGetTheSameUser) {
 }
 
 TEST_P(UserTest, ARegistrationsKeyLastsADayAndGoesWithTheAccount) {
-  const auto keys_kept = [&] { return run_task(db->query("SELECT count(*) FROM user_request_keys"))->i64(0, 0); };
+  const auto keys_kept = [&] {
+    return run_task(db->query("SELECT count(*) FROM user_request_keys"))->i64(0, 0);
+  };
   const auto ann = sign_up_keyed("k", "ann");
   ASSERT_TRUE(succeeded(ann));
   clock.advance(std::chrono::hours(23));
@@ -120,7 +132,8 @@ TEST_P(UserTest, ARegistrationsKeyLastsADayAndGoesWithTheAccount) {
   const auto bob = sign_up_keyed("k", "bob");
   ASSERT_TRUE(succeeded(bob));
   EXPECT_EQ(keys_kept(), 1) << "ann's was trimmed";
-  ASSERT_TRUE(succeeded(run_task(service->delete_account(guest, {.user_id = bob->user.id, .password = "a fine password"}))));
+  ASSERT_TRUE(succeeded(run_task(
+      service->delete_account(guest, {.user_id = bob->user.id, .password = "a fine password"}))));
   EXPECT_EQ(keys_kept(), 0);
   const auto next = sign_up_keyed("k", "bob");
   ASSERT_TRUE(succeeded(next));
@@ -137,26 +150,38 @@ TEST_P(UserTest, BadRegistrationsNameTheField) {
   EXPECT_EQ(token_of(sign_up("bob", std::string(73, 'p'))), "password_too_long");
   EXPECT_EQ(token_of(sign_up("bob", std::string("with\0nul-inside", 15))), "password_invalid");
   EXPECT_EQ(token_of(sign_up("bob", "12345678")), "password_common");
-  for (const char* avatar : {"javascript:alert(1)", "data:text/html,x", "//elsewhere/x", "http://a b", "x\ny"})
-    EXPECT_EQ(token_of(run_task(service->register_(guest, {.username = "bob", .password = "a fine password", .avatar = avatar, .about = {}}))),
-              "avatar_invalid")
+  for (const char* avatar :
+       {"javascript:alert(1)", "data:text/html,x", "//elsewhere/x", "http://a b", "x\ny"})
+    EXPECT_EQ(
+        token_of(run_task(service->register_(
+            guest,
+            {.username = "bob", .password = "a fine password", .avatar = avatar, .about = {}}))),
+        "avatar_invalid")
         << avatar;
+  EXPECT_EQ(token_of(run_task(service->register_(guest, {.username = "bob",
+                                                         .password = "a fine password",
+                                                         .avatar = {},
+                                                         .about = std::string(301, 'a')}))),
+            "about_too_long");
   EXPECT_EQ(
-      token_of(run_task(service->register_(guest, {.username = "bob", .password = "a fine password", .avatar = {}, .about = std::string(301, 'a')}))),
-      "about_too_long");
-  EXPECT_EQ(token_of(run_task(service->register_(guest, {.username = "bob", .password = "a fine password", .avatar = {}, .about = "\xff"}))),
-            "about_invalid");
+      token_of(run_task(service->register_(
+          guest,
+          {.username = "bob", .password = "a fine password", .avatar = {}, .about = "\xff"}))),
+      "about_invalid");
   EXPECT_TRUE(events.take().empty());
-  EXPECT_TRUE(
-      run_task(service->register_(guest, {.username = "bob", .password = "a fine password", .avatar = "https://img.example/a.png", .about = "hi"})));
+  EXPECT_TRUE(run_task(service->register_(guest, {.username = "bob",
+                                                  .password = "a fine password",
+                                                  .avatar = "https://img.example/a.png",
+                                                  .about = "hi"})));
 }
 
 TEST_P(UserTest, AFailedLoginNeverTellsWhetherTheUserExists) {
   ASSERT_TRUE(succeeded(sign_up("alice")));
   const auto wrong = login("alice", "a wrong password");
   ASSERT_FALSE(wrong);
-  for (const auto& other : {login("nobody"), login("alice", ""), login("alice", std::string(100, 'x')), login(""), login("\u202e"),
-                            login("alice", std::string("a fine password\0x", 17))}) {
+  for (const auto& other :
+       {login("nobody"), login("alice", ""), login("alice", std::string(100, 'x')), login(""),
+        login("\u202e"), login("alice", std::string("a fine password\0x", 17))}) {
     ASSERT_FALSE(other);
     EXPECT_EQ(other.error().code, Errc::rejected);
     EXPECT_EQ(other.error().token, wrong.error().token);
@@ -176,21 +201,34 @@ TEST_P(UserTest, AnUnknownNameCostsAHashToo) {
 
 TEST_P(UserTest, AProfileUpdateIsSeenByTheNextRead) {
   const auto made = sign_up("alice");
-  const auto info = [&] { return run_task(service->get_user_info(guest, {.user_id = made->user.id, .current_user_id = {}}))->user; };
+  const auto info = [&] {
+    return run_task(
+               service->get_user_info(guest, {.user_id = made->user.id, .current_user_id = {}}))
+        ->user;
+  };
   EXPECT_EQ(info().about, "");
   const auto before = revision.value();
-  ASSERT_TRUE(succeeded(run_task(service->update_user(
-      as(made->token), {.user_id = made->user.id, .avatar = "/a.png", .about = "你好", .old_password = {}, .new_password = {}}))));
+  ASSERT_TRUE(succeeded(run_task(service->update_user(as(made->token), {.user_id = made->user.id,
+                                                                        .avatar = "/a.png",
+                                                                        .about = "你好",
+                                                                        .old_password = {},
+                                                                        .new_password = {}}))));
   EXPECT_EQ(info().about, "你好");
   EXPECT_EQ(info().avatar, "/a.png");
   EXPECT_GT(revision.value(), before);
-  ASSERT_TRUE(succeeded(run_task(
-      service->update_user(as(made->token), {.user_id = made->user.id, .avatar = {}, .about = "", .old_password = {}, .new_password = {}}))));
+  ASSERT_TRUE(succeeded(run_task(service->update_user(as(made->token), {.user_id = made->user.id,
+                                                                        .avatar = {},
+                                                                        .about = "",
+                                                                        .old_password = {},
+                                                                        .new_password = {}}))));
   EXPECT_EQ(info().about, "");
   EXPECT_EQ(info().avatar, "/a.png") << "what is not given stays";
-  EXPECT_EQ(
-      token_of(run_task(service->update_user(guest, {.user_id = UserId(1), .avatar = {}, .about = "x", .old_password = {}, .new_password = {}}))),
-      "user_not_found");
+  EXPECT_EQ(token_of(run_task(service->update_user(guest, {.user_id = UserId(1),
+                                                           .avatar = {},
+                                                           .about = "x",
+                                                           .old_password = {},
+                                                           .new_password = {}}))),
+            "user_not_found");
   const auto sent = events.take();
   ASSERT_EQ(sent.size(), 3U);
   EXPECT_EQ(sent[2].topic, "user.changed");
@@ -203,7 +241,8 @@ TEST_P(UserTest, ProfilesComeWithCountsAndWarmReadsCostNoQuery) {
   services.video = &videos;
   const auto a = sign_up("alice"), b = sign_up("bob");
   videos.calls = 0;
-  const BatchUserInfoReq req{.current_user_id = {}, .user_ids = {a->user.id, b->user.id, UserId(1), a->user.id}};
+  const BatchUserInfoReq req{.current_user_id = {},
+                             .user_ids = {a->user.id, b->user.id, UserId(1), a->user.id}};
   const auto cold = run_task(service->batch_get_user_info(guest, req));
   ASSERT_TRUE(succeeded(cold));
   ASSERT_EQ(cold->users.size(), 2U);
@@ -211,7 +250,8 @@ TEST_P(UserTest, ProfilesComeWithCountsAndWarmReadsCostNoQuery) {
   EXPECT_EQ(cold->users.at(a->user.id).like_count, 0);
   EXPECT_EQ(videos.calls, 1) << "one question for all";
   const auto before = db->statements();
-  run_task(service->get_user_briefs(guest, {.user_ids = {a->user.id, b->user.id}, .caller_id = {}})).value();
+  run_task(service->get_user_briefs(guest, {.user_ids = {a->user.id, b->user.id}, .caller_id = {}}))
+      .value();
   run_task(service->get_user_info(guest, {.user_id = b->user.id, .current_user_id = {}})).value();
   EXPECT_EQ(db->statements(), before);
   const auto stats = run_task(service->get_user_stats(guest, {a->user.id}));
@@ -224,11 +264,15 @@ TEST_P(UserTest, AbsentCountsAreZeroAndUnknownUsersAreNotFound) {
   const auto a = sign_up("alice");
   ASSERT_TRUE(succeeded(a));
   EXPECT_EQ(a->user.video_count, 0);
-  EXPECT_EQ(token_of(run_task(service->get_user_info(guest, {.user_id = UserId(1), .current_user_id = {}}))), "user_not_found");
+  EXPECT_EQ(token_of(run_task(
+                service->get_user_info(guest, {.user_id = UserId(1), .current_user_id = {}}))),
+            "user_not_found");
   EXPECT_EQ(token_of(run_task(service->get_user_stats(guest, {UserId(1)}))), "user_not_found");
-  EXPECT_EQ(token_of(run_task(service->get_user_info_by_username(guest, {"nobody"}))), "user_not_found");
+  EXPECT_EQ(token_of(run_task(service->get_user_info_by_username(guest, {"nobody"}))),
+            "user_not_found");
   EXPECT_EQ(run_task(service->get_user_info_by_username(guest, {"ALICE"}))->user, a->user);
-  EXPECT_EQ(token_of(run_task(service->batch_get_user_info(guest, {.current_user_id = {}, .user_ids = std::vector<UserId>(201)}))),
+  EXPECT_EQ(token_of(run_task(service->batch_get_user_info(
+                guest, {.current_user_id = {}, .user_ids = std::vector<UserId>(201)}))),
             "user_ids_too_long");
 }
 
@@ -237,16 +281,21 @@ TEST_P(UserTest, NamesCanBeCheckedBeforehand) {
   EXPECT_FALSE(run_task(service->check_username(guest, {"ALICE"}))->available);
   EXPECT_TRUE(run_task(service->check_username(guest, {"bob"}))->available);
   EXPECT_EQ(token_of(run_task(service->check_username(guest, {" bob"}))), "username_invalid");
-  const auto many = run_task(service->batch_check_usernames(guest, {{"alice", "Alice", "bob", " bob", ""}}));
+  const auto many =
+      run_task(service->batch_check_usernames(guest, {{"alice", "Alice", "bob", " bob", ""}}));
   ASSERT_TRUE(succeeded(many));
-  EXPECT_EQ(many->available_map, (std::map<std::string, bool>{{"alice", false}, {"Alice", false}, {"bob", true}, {" bob", false}, {"", false}}));
+  EXPECT_EQ(many->available_map,
+            (std::map<std::string, bool>{
+                {"alice", false}, {"Alice", false}, {"bob", true}, {" bob", false}, {"", false}}));
 }
 
 TEST_P(UserTest, SearchFindsAnyPartOfANameAndTakesNoWildcards) {
-  for (const char* name : {"小明视频", "大小明", "Alice", "malice", "100%", "a_b"}) ASSERT_TRUE(succeeded(sign_up(name)));
+  for (const char* name : {"小明视频", "大小明", "Alice", "malice", "100%", "a_b"})
+    ASSERT_TRUE(succeeded(sign_up(name)));
   const auto find = [&](std::string word, int page = 1, int size = 10) {
     std::vector<std::string> names;
-    const auto found = run_task(service->search_users(guest, {.keyword = std::move(word), .page = page, .page_size = size}));
+    const auto found = run_task(service->search_users(
+        guest, {.keyword = std::move(word), .page = page, .page_size = size}));
     if (found)
       for (const User& u : found->users) names.push_back(u.username);
     return names;
@@ -258,24 +307,34 @@ TEST_P(UserTest, SearchFindsAnyPartOfANameAndTakesNoWildcards) {
   EXPECT_EQ(find("%"), (Names{"100%"}));
   EXPECT_EQ(find("_"), (Names{"a_b"}));
   EXPECT_EQ(find("\\"), Names{});
-  EXPECT_EQ(run_task(service->search_users(guest, {.keyword = "alice", .page = 1, .page_size = 1}))->total, 2);
-  EXPECT_EQ(token_of(run_task(service->search_users(guest, {.keyword = "", .page = 1, .page_size = 1}))), "keyword_required");
-  EXPECT_EQ(token_of(run_task(service->search_users(guest, {.keyword = "\xff", .page = 1, .page_size = 1}))), "keyword_invalid");
+  EXPECT_EQ(run_task(service->search_users(guest, {.keyword = "alice", .page = 1, .page_size = 1}))
+                ->total,
+            2);
+  EXPECT_EQ(
+      token_of(run_task(service->search_users(guest, {.keyword = "", .page = 1, .page_size = 1}))),
+      "keyword_required");
+  EXPECT_EQ(token_of(run_task(
+                service->search_users(guest, {.keyword = "\xff", .page = 1, .page_size = 1}))),
+            "keyword_invalid");
 }
 
 TEST_P(UserTest, FollowCountsAreTakenOnlyFromAForeignSocialService) {
   const auto a = sign_up("alice");
-  EXPECT_EQ(run_task(service->update_follow_count(guest, {a->user.id, 5})).error().code, Errc::forbidden);
-  EXPECT_EQ(run_task(service->update_follower_count(guest, {a->user.id, 5})).error().code, Errc::forbidden);
+  EXPECT_EQ(run_task(service->update_follow_count(guest, {a->user.id, 5})).error().code,
+            Errc::forbidden);
+  EXPECT_EQ(run_task(service->update_follower_count(guest, {a->user.id, 5})).error().code,
+            Errc::forbidden);
   options.foreign_social = true;
   start();
   EXPECT_TRUE(succeeded(run_task(service->update_follow_count(guest, {a->user.id, 5}))));
   EXPECT_TRUE(succeeded(run_task(service->update_follower_count(guest, {a->user.id, 2}))));
   EXPECT_TRUE(succeeded(run_task(service->update_follower_count(guest, {a->user.id, -3}))));
-  const User u = run_task(service->get_user_info(guest, {.user_id = a->user.id, .current_user_id = {}}))->user;
+  const User u =
+      run_task(service->get_user_info(guest, {.user_id = a->user.id, .current_user_id = {}}))->user;
   EXPECT_EQ(u.follow_count, 5);
   EXPECT_EQ(u.follower_count, 0) << "never below zero";
-  EXPECT_EQ(token_of(run_task(service->update_follow_count(guest, {UserId(1), 1}))), "user_not_found");
+  EXPECT_EQ(token_of(run_task(service->update_follow_count(guest, {UserId(1), 1}))),
+            "user_not_found");
 }
 
 TEST_P(UserTest, AProfileIsMadeOfTheOwnersParts) {
@@ -286,7 +345,9 @@ TEST_P(UserTest, AProfileIsMadeOfTheOwnersParts) {
   services.interaction = &likes;
   services.social = &ties;
   const UserId ann = sign_up("ann")->user.id, bob = sign_up("bob")->user.id;
-  auto seen = [&](UserId viewer) { return run_task(service->get_user_info(guest, {.user_id = ann, .current_user_id = viewer})); };
+  auto seen = [&](UserId viewer) {
+    return run_task(service->get_user_info(guest, {.user_id = ann, .current_user_id = viewer}));
+  };
   ASSERT_TRUE(succeeded(seen(bob)));
   EXPECT_EQ(seen(bob)->user.follow_count, 7);
   EXPECT_EQ(seen(bob)->user.follower_count, 8);
@@ -301,32 +362,55 @@ TEST_P(UserTest, AProfileIsMadeOfTheOwnersParts) {
 
 TEST_P(UserTest, PrivacyIsKeptAndChangesOnlyWhatIsGiven) {
   const UserId ann = sign_up("ann")->user.id;
-  auto privacy = [&] { return run_task(service->get_privacy_of(guest, {.user_ids = {ann}}))->privacy.at(ann); };
-  EXPECT_EQ(privacy(), (Privacy{.is_private = false, .message_from = "everyone", .show_likes = true}));
-  ASSERT_TRUE(succeeded(run_task(service->update_privacy(guest, {.user_id = ann, .is_private = true, .message_from = {}, .show_likes = {}}))));
-  ASSERT_TRUE(
-      succeeded(run_task(service->update_privacy(guest, {.user_id = ann, .is_private = {}, .message_from = "followed", .show_likes = false}))));
-  EXPECT_EQ(privacy(), (Privacy{.is_private = true, .message_from = "followed", .show_likes = false}));
-  EXPECT_EQ(run_task(service->update_privacy(guest, {.user_id = ann, .is_private = {}, .message_from = "nobody", .show_likes = {}})).error().field,
-            "message_from");
-  EXPECT_EQ(run_task(service->get_user_briefs(guest, {.user_ids = {ann}, .caller_id = {}}))->private_ids, (std::vector<UserId>{ann}));
+  auto privacy = [&] {
+    return run_task(service->get_privacy_of(guest, {.user_ids = {ann}}))->privacy.at(ann);
+  };
+  EXPECT_EQ(privacy(),
+            (Privacy{.is_private = false, .message_from = "everyone", .show_likes = true}));
+  ASSERT_TRUE(succeeded(run_task(service->update_privacy(
+      guest, {.user_id = ann, .is_private = true, .message_from = {}, .show_likes = {}}))));
+  ASSERT_TRUE(succeeded(run_task(service->update_privacy(
+      guest,
+      {.user_id = ann, .is_private = {}, .message_from = "followed", .show_likes = false}))));
+  EXPECT_EQ(privacy(),
+            (Privacy{.is_private = true, .message_from = "followed", .show_likes = false}));
+  EXPECT_EQ(
+      run_task(service->update_privacy(
+                   guest,
+                   {.user_id = ann, .is_private = {}, .message_from = "nobody", .show_likes = {}}))
+          .error()
+          .field,
+      "message_from");
+  EXPECT_EQ(
+      run_task(service->get_user_briefs(guest, {.user_ids = {ann}, .caller_id = {}}))->private_ids,
+      (std::vector<UserId>{ann}));
   start();
   EXPECT_TRUE(privacy().is_private);
 }
 
 TEST_P(UserTest, ADeletedAccountIsGoneWithItsSessionsAndItsNameIsFree) {
   const auto ann = *sign_up("ann");
-  EXPECT_EQ(run_task(service->delete_account(guest, {.user_id = ann.user.id, .password = "wrong"})).error().token, "wrong_old_password");
+  EXPECT_EQ(run_task(service->delete_account(guest, {.user_id = ann.user.id, .password = "wrong"}))
+                .error()
+                .token,
+            "wrong_old_password");
   ASSERT_TRUE(good(ann.token));
   events.take();
-  ASSERT_TRUE(succeeded(run_task(service->delete_account(guest, {.user_id = ann.user.id, .password = "a fine password"}))));
+  ASSERT_TRUE(succeeded(run_task(
+      service->delete_account(guest, {.user_id = ann.user.id, .password = "a fine password"}))));
   EXPECT_FALSE(good(ann.token));
   EXPECT_FALSE(refresh(*ann.refresh_token));
   EXPECT_EQ(login("ann").error().token, "wrong_credentials");
-  EXPECT_EQ(run_task(service->get_user_info(guest, {.user_id = ann.user.id, .current_user_id = {}})).error().token, "user_not_found");
-  EXPECT_TRUE(run_task(service->get_user_briefs(guest, {.user_ids = {ann.user.id}, .caller_id = {}}))->briefs.empty());
+  EXPECT_EQ(run_task(service->get_user_info(guest, {.user_id = ann.user.id, .current_user_id = {}}))
+                .error()
+                .token,
+            "user_not_found");
+  EXPECT_TRUE(
+      run_task(service->get_user_briefs(guest, {.user_ids = {ann.user.id}, .caller_id = {}}))
+          ->briefs.empty());
   EXPECT_EQ(std::ranges::count(events.take(), "user.deleted", &Event::topic), 1);
-  EXPECT_EQ(run_task(db->query("SELECT count(*) FROM user_session WHERE address <> ''"))->i64(0, 0), 0);
+  EXPECT_EQ(run_task(db->query("SELECT count(*) FROM user_session WHERE address <> ''"))->i64(0, 0),
+            0);
   EXPECT_EQ(run_task(db->query("SELECT count(*) FROM user_refresh"))->i64(0, 0), 0);
   EXPECT_TRUE(succeeded(sign_up("ann")));
 }
@@ -335,13 +419,20 @@ TEST_P(UserTest, AnAvatarIsDrawnAgainAndEachHasItsOwnPath) {
   options.scratch = folder / "scratch";
   start();
   const UserId ann = sign_up("ann")->user.id;
-  auto set = [&](std::string bytes) { return run_task(service->update_avatar(guest, {.user_id = ann, .avatar_data = std::move(bytes)})); };
-  auto url = [&] { return *run_task(service->get_user_info(guest, {.user_id = ann, .current_user_id = {}}))->user.avatar; };
+  auto set = [&](std::string bytes) {
+    return run_task(
+        service->update_avatar(guest, {.user_id = ann, .avatar_data = std::move(bytes)}));
+  };
+  auto url = [&] {
+    return *run_task(service->get_user_info(guest, {.user_id = ann, .current_user_id = {}}))
+                ->user.avatar;
+  };
   ASSERT_TRUE(succeeded(set("one")));
   const std::string first = url();
   EXPECT_TRUE(first.starts_with("/media/avatars/" + std::to_string(ann.value) + "/")) << first;
   const std::int64_t rev = std::stoll(first.substr(first.rfind('/') + 1));
-  EXPECT_EQ(run_task(service->get_avatar(guest, {.user_id = ann, .rev = rev}))->picture, "drawn one");
+  EXPECT_EQ(run_task(service->get_avatar(guest, {.user_id = ann, .rev = rev}))->picture,
+            "drawn one");
   EXPECT_EQ(set("text").error().token, "avatar_unsupported");
   EXPECT_EQ(set("broken").error().token, "avatar_unreadable");
   EXPECT_EQ(set("broken").error().field, "avatar");
@@ -352,7 +443,8 @@ TEST_P(UserTest, AnAvatarIsDrawnAgainAndEachHasItsOwnPath) {
   EXPECT_EQ(url(), first);
   ASSERT_TRUE(succeeded(set("two")));
   EXPECT_NE(url(), first);
-  EXPECT_EQ(run_task(service->get_avatar(guest, {.user_id = ann, .rev = rev})).error().code, Errc::not_found);
+  EXPECT_EQ(run_task(service->get_avatar(guest, {.user_id = ann, .rev = rev})).error().code,
+            Errc::not_found);
   EXPECT_TRUE(std::filesystem::is_empty(options.scratch));
 }
 
@@ -360,7 +452,10 @@ TEST_P(UserTest, ALoginWhoseTimeIsUpCostsNoHash) {
   sign_up("ann");
   Ctx late = guest;
   late.deadline = std::chrono::steady_clock::now() - std::chrono::seconds(1);
-  EXPECT_EQ(run_task(service->login(late, {.username = "ann", .password = "a fine password"})).error().token, "busy");
+  EXPECT_EQ(run_task(service->login(late, {.username = "ann", .password = "a fine password"}))
+                .error()
+                .token,
+            "busy");
   EXPECT_TRUE(login("ann"));
 }
 

@@ -12,10 +12,14 @@ TEST_P(UserTest, RefreshRotatesAndExtendsTheSession) {
     ASSERT_TRUE(succeeded(turned)) << day;
     EXPECT_NE(turned->refresh_token, token);
     EXPECT_TRUE(good(turned->token));
-    EXPECT_EQ(as(turned->token).session, std::to_string(run_task(service->list_sessions(as(turned->token), {made->user.id}))->sessions.at(0).id));
+    EXPECT_EQ(as(turned->token).session,
+              std::to_string(run_task(service->list_sessions(as(turned->token), {made->user.id}))
+                                 ->sessions.at(0)
+                                 .id));
     token = turned->refresh_token;
   }
-  EXPECT_LT(run_task(db->query("SELECT count(*) FROM user_refresh"))->i64(0, 0), 40) << "used tokens are forgotten in time";
+  EXPECT_LT(run_task(db->query("SELECT count(*) FROM user_refresh"))->i64(0, 0), 40)
+      << "used tokens are forgotten in time";
 }
 
 TEST_P(UserTest, AReusedRefreshTokenEndsTheFamily) {
@@ -40,7 +44,9 @@ TEST_P(UserTest, OfConcurrentRefreshesWithOneTokenAtMostOneIsAnswered) {
   asio::io_context io;
   std::deque<std::optional<Result<RefreshResp>>> answers(8);
   const RefreshReq req{.refresh_token = *made->refresh_token};
-  for (auto& answer : answers) asio::co_spawn(io, testing::keep(service->refresh(guest, req), answer), [](std::exception_ptr e) { EXPECT_FALSE(e); });
+  for (auto& answer : answers)
+    asio::co_spawn(io, testing::keep(service->refresh(guest, req), answer),
+                   [](std::exception_ptr e) { EXPECT_FALSE(e); });
   io.run();
   EXPECT_EQ(std::ranges::count_if(answers, [](const auto& a) { return a->has_value(); }), 1);
   EXPECT_FALSE(good(made->token));
@@ -48,7 +54,8 @@ TEST_P(UserTest, OfConcurrentRefreshesWithOneTokenAtMostOneIsAnswered) {
 
 TEST_P(UserTest, RefreshTokensThatAreNotOursOrTooOldAreRefused) {
   const auto made = sign_up("alice");
-  for (const std::string& bad : {std::string(), std::string("x"), made->token, *made->refresh_token + "A", std::string(1000, 'a')})
+  for (const std::string& bad : {std::string(), std::string("x"), made->token,
+                                 *made->refresh_token + "A", std::string(1000, 'a')})
     EXPECT_EQ(token_of(refresh(bad)), "invalid_token");
   clock.advance(options.refresh_ttl);
   EXPECT_EQ(token_of(refresh(*made->refresh_token)), "invalid_token");
@@ -62,7 +69,8 @@ TEST_P(UserTest, LogoutBitesAtTheNextRequestAndOnlyThere) {
   EXPECT_EQ(token_of(run_task(service->check_session(guest, {one->token}))), "invalid_token");
   EXPECT_EQ(token_of(refresh(*one->refresh_token)), "invalid_token");
   EXPECT_TRUE(good(two->token));
-  ASSERT_TRUE(succeeded(run_task(service->logout(as(one->token), {one->user.id})))) << "twice is fine";
+  ASSERT_TRUE(succeeded(run_task(service->logout(as(one->token), {one->user.id}))))
+      << "twice is fine";
   start();
   EXPECT_FALSE(good(one->token));
   EXPECT_TRUE(good(two->token));
@@ -83,12 +91,14 @@ TEST_P(UserTest, SessionsAreListedAndRemovedByTheirOwnerOnly) {
   EXPECT_EQ(list->sessions[0].create_time, clock.now_ms() / 1000);
   EXPECT_TRUE(list->sessions[1].current);
   const std::int64_t id = list->sessions[0].id;
-  EXPECT_EQ(token_of(run_task(service->remove_session(as(eve->token), {eve->user.id, id}))), "session_not_found");
+  EXPECT_EQ(token_of(run_task(service->remove_session(as(eve->token), {eve->user.id, id}))),
+            "session_not_found");
   EXPECT_TRUE(good(two->token));
   EXPECT_TRUE(succeeded(run_task(service->remove_session(as(one->token), {one->user.id, id}))));
   EXPECT_FALSE(good(two->token));
   EXPECT_EQ(run_task(service->list_sessions(as(one->token), {one->user.id}))->sessions.size(), 1U);
-  EXPECT_EQ(token_of(run_task(service->remove_session(as(one->token), {one->user.id, id}))), "session_not_found");
+  EXPECT_EQ(token_of(run_task(service->remove_session(as(one->token), {one->user.id, id}))),
+            "session_not_found");
 }
 
 TEST_P(UserTest, EndedSessionsAreForgottenWhenTheirTokensHaveExpired) {
@@ -104,8 +114,12 @@ TEST_P(UserTest, APasswordChangeNeedsTheOldOneAndEndsOtherSessions) {
   const auto one = sign_up("alice");
   const auto two = login("alice");
   const auto change = [&](std::optional<std::string> from, std::string to) {
-    return token_of(run_task(service->update_user(
-        as(one->token), {.user_id = one->user.id, .avatar = {}, .about = {}, .old_password = std::move(from), .new_password = std::move(to)})));
+    return token_of(
+        run_task(service->update_user(as(one->token), {.user_id = one->user.id,
+                                                       .avatar = {},
+                                                       .about = {},
+                                                       .old_password = std::move(from),
+                                                       .new_password = std::move(to)})));
   };
   EXPECT_EQ(change(std::nullopt, "another password"), "old_password_required");
   EXPECT_EQ(change("not the old one", "another password"), "wrong_old_password");
@@ -123,7 +137,8 @@ TEST_P(UserTest, APasswordChangeNeedsTheOldOneAndEndsOtherSessions) {
 TEST_P(UserTest, TheCommandLineCreatesUsersAndSetsPasswords) {
   const auto id = run_task(create_user(admin(), "root user", "a fine password"));
   ASSERT_TRUE(succeeded(id));
-  EXPECT_EQ(token_of(run_task(create_user(admin(), "ROOT USER", "a fine password"))), "username_taken");
+  EXPECT_EQ(token_of(run_task(create_user(admin(), "ROOT USER", "a fine password"))),
+            "username_taken");
   EXPECT_EQ(token_of(run_task(create_user(admin(), "other", "short"))), "password_too_short");
   const auto signed_in = login("root user");
   ASSERT_TRUE(succeeded(signed_in));
@@ -140,7 +155,8 @@ TEST_P(UserTest, TheCommandLineCreatesUsersAndSetsPasswords) {
   ASSERT_TRUE(succeeded(events.deliver(sent))) << "at least once";
   EXPECT_FALSE(good(signed_in->token));
   EXPECT_TRUE(succeeded(login("root user", "another password")));
-  EXPECT_EQ(token_of(run_task(set_password(admin(), "nobody", "another password"))), "user_not_found");
+  EXPECT_EQ(token_of(run_task(set_password(admin(), "nobody", "another password"))),
+            "user_not_found");
   EXPECT_EQ(token_of(run_task(grant_admin(admin(), "nobody"))), "user_not_found");
 }
 
@@ -156,8 +172,10 @@ TEST_P(UserTest, ABadTokenIsNoSession) {
   }
   clock.advance(options.access_ttl);
   EXPECT_FALSE(good(made->token));
-  EXPECT_EQ(token_of(run_task(service->check_session(guest, {auth::TokenSigner(keys, clock).sign(UserId(1), "5", std::chrono::hours(1))}))),
-            "invalid_token")
+  EXPECT_EQ(
+      token_of(run_task(service->check_session(
+          guest, {auth::TokenSigner(keys, clock).sign(UserId(1), "5", std::chrono::hours(1))}))),
+      "invalid_token")
       << "of a user that does not exist";
 }
 

@@ -24,7 +24,8 @@ using testing::Way;
 
 class VideoCounts final : public video::VideoAbsent {
  public:
-  Task<Result<video::UserVideoPartsResp>> get_user_video_parts(const Ctx&, const video::UserVideoPartsReq& req) override {
+  Task<Result<video::UserVideoPartsResp>> get_user_video_parts(
+      const Ctx&, const video::UserVideoPartsReq& req) override {
     ++calls;
     video::UserVideoPartsResp out;
     for (UserId id : req.user_ids) out.parts[id].video_count = 3;
@@ -45,24 +46,38 @@ class FakeTools final : public media::MediaTools {
     std::ofstream(out, std::ios::binary) << "drawn " << sent;
     co_return Result<>{};
   }
-  Task<Result<>> image(std::filesystem::path, int, std::filesystem::path) override { co_return fail(Errc::internal); }
-  Task<Result<>> check() override { co_return Result<>{}; }
-  Task<Result<media::MediaInfo>> probe(std::filesystem::path) override { co_return fail(Errc::internal); }
-  Task<Result<>> poster(std::filesystem::path, std::chrono::milliseconds, std::filesystem::path) override { co_return fail(Errc::internal); }
-  Task<Result<>> sprite(std::filesystem::path, const media::MediaInfo&, std::filesystem::path, std::filesystem::path, std::string) override {
+  Task<Result<>> image(std::filesystem::path, int, std::filesystem::path) override {
     co_return fail(Errc::internal);
   }
-  Task<Result<>> remux(std::filesystem::path, const media::MediaInfo&, std::filesystem::path) override { co_return fail(Errc::internal); }
-  Task<Result<std::vector<media::RenditionFile>>> transcode(std::filesystem::path, const media::MediaInfo&, std::vector<media::Rung>,
-                                                            std::filesystem::path, Progress) override {
+  Task<Result<>> check() override { co_return Result<>{}; }
+  Task<Result<media::MediaInfo>> probe(std::filesystem::path) override {
+    co_return fail(Errc::internal);
+  }
+  Task<Result<>> poster(std::filesystem::path, std::chrono::milliseconds,
+                        std::filesystem::path) override {
+    co_return fail(Errc::internal);
+  }
+  Task<Result<>> sprite(std::filesystem::path, const media::MediaInfo&, std::filesystem::path,
+                        std::filesystem::path, std::string) override {
+    co_return fail(Errc::internal);
+  }
+  Task<Result<>> remux(std::filesystem::path, const media::MediaInfo&,
+                       std::filesystem::path) override {
+    co_return fail(Errc::internal);
+  }
+  Task<Result<std::vector<media::RenditionFile>>> transcode(std::filesystem::path,
+                                                            const media::MediaInfo&,
+                                                            std::vector<media::Rung>,
+                                                            std::filesystem::path,
+                                                            Progress) override {
     co_return fail(Errc::internal);
   }
 };
 
 class LikeCounts final : public interaction::InteractionAbsent {
  public:
-  Task<Result<interaction::UserInteractionPartsResp>> get_user_interaction_parts(const Ctx&,
-                                                                                 const interaction::UserInteractionPartsReq& req) override {
+  Task<Result<interaction::UserInteractionPartsResp>> get_user_interaction_parts(
+      const Ctx&, const interaction::UserInteractionPartsReq& req) override {
     interaction::UserInteractionPartsResp out;
     for (UserId id : req.user_ids) out.parts[id] = {.likes_received = 5, .comments_received = 2};
     co_return out;
@@ -72,7 +87,8 @@ class LikeCounts final : public interaction::InteractionAbsent {
 // `blocker` blocked everyone else.
 class Ties final : public social::SocialAbsent {
  public:
-  Task<Result<social::SocialPartsResp>> get_social_parts(const Ctx&, const social::SocialPartsReq& req) override {
+  Task<Result<social::SocialPartsResp>> get_social_parts(
+      const Ctx&, const social::SocialPartsReq& req) override {
     social::SocialPartsResp out;
     for (UserId id : req.user_ids) {
       social::SocialParts& part = out.parts[id];
@@ -102,24 +118,38 @@ struct UserTest : ::testing::TestWithParam<Way> {
 
   // With `bcrypt` for the hashing of passwords.
   void serve(ThreadPool& bcrypt) {
-    direct = make_user_service({*db, clock, ids, keys, *revoked, bcrypt, events, revision, services, metrics, disk, &media}, options);
+    direct = make_user_service({*db, clock, ids, keys, *revoked, bcrypt, events, revision, services,
+                                metrics, disk, &media},
+                               options);
     codec.emplace(*direct);
     service = GetParam() == Way::direct ? direct.get() : static_cast<UserApi*>(&codec->client());
   }
 
   Result<LoginRegisterResp> sign_up(std::string name, std::string password = "a fine password") {
-    return run_task(service->register_(guest, {.username = std::move(name), .password = std::move(password), .avatar = {}, .about = {}}));
+    return run_task(service->register_(
+        guest,
+        {.username = std::move(name), .password = std::move(password), .avatar = {}, .about = {}}));
   }
-  Result<LoginRegisterResp> sign_up_keyed(std::string key, std::string name, std::string password = "a fine password", std::string about = "") {
+  Result<LoginRegisterResp> sign_up_keyed(std::string key, std::string name,
+                                          std::string password = "a fine password",
+                                          std::string about = "") {
     Ctx ctx = guest;
     ctx.idempotency_key = std::move(key);
-    return run_task(service->register_(ctx, {.username = std::move(name), .password = std::move(password), .avatar = {}, .about = std::move(about)}));
+    return run_task(service->register_(ctx, {.username = std::move(name),
+                                             .password = std::move(password),
+                                             .avatar = {},
+                                             .about = std::move(about)}));
   }
   Result<LoginRegisterResp> login(std::string name, std::string password = "a fine password") {
-    return run_task(service->login(guest, {.username = std::move(name), .password = std::move(password)}));
+    return run_task(
+        service->login(guest, {.username = std::move(name), .password = std::move(password)}));
   }
-  Result<RefreshResp> refresh(std::string token) { return run_task(service->refresh(guest, {.refresh_token = std::move(token)})); }
-  bool good(const std::string& token) { return run_task(service->verify_token(guest, token)).value(); }
+  Result<RefreshResp> refresh(std::string token) {
+    return run_task(service->refresh(guest, {.refresh_token = std::move(token)}));
+  }
+  bool good(const std::string& token) {
+    return run_task(service->verify_token(guest, token)).value();
+  }
 
   // The call of someone who holds `token`.
   Ctx as(const std::string& token) {

@@ -17,8 +17,10 @@ class Users final : public UserApi {
   Task<Result<LoginRegisterResp>> register_(const Ctx& ctx, const RegisterReq& req) override;
   Task<Result<LoginRegisterResp>> login(const Ctx& ctx, const LoginReq& req) override;
   Task<Result<>> update_user(const Ctx& ctx, const UpdateUserReq& req) override;
-  Task<Result<CheckUsernameResp>> check_username(const Ctx& ctx, const CheckUsernameReq& req) override;
-  Task<Result<BatchCheckUsernamesResp>> batch_check_usernames(const Ctx& ctx, const BatchCheckUsernamesReq& req) override;
+  Task<Result<CheckUsernameResp>> check_username(const Ctx& ctx,
+                                                 const CheckUsernameReq& req) override;
+  Task<Result<BatchCheckUsernamesResp>> batch_check_usernames(
+      const Ctx& ctx, const BatchCheckUsernamesReq& req) override;
   Task<Result<>> update_privacy(const Ctx& ctx, const UpdatePrivacyReq& req) override;
   Task<Result<>> delete_account(const Ctx& ctx, const DeleteAccountReq& req) override;
   Task<Result<>> update_follow_count(const Ctx& ctx, const UpdateFollowCountReq& req) override;
@@ -38,8 +40,10 @@ class Users final : public UserApi {
 
   // service_profiles.cc
   Task<Result<UserInfoResp>> get_user_info(const Ctx& ctx, const UserInfoReq& req) override;
-  Task<Result<UserInfoResp>> get_user_info_by_username(const Ctx& ctx, const UserInfoByUsernameReq& req) override;
-  Task<Result<BatchUserInfoResp>> batch_get_user_info(const Ctx& ctx, const BatchUserInfoReq& req) override;
+  Task<Result<UserInfoResp>> get_user_info_by_username(const Ctx& ctx,
+                                                       const UserInfoByUsernameReq& req) override;
+  Task<Result<BatchUserInfoResp>> batch_get_user_info(const Ctx& ctx,
+                                                      const BatchUserInfoReq& req) override;
   Task<Result<UserStatsResp>> get_user_stats(const Ctx& ctx, const UserStatsReq& req) override;
   Task<Result<SearchUsersResp>> search_users(const Ctx& ctx, const SearchUsersReq& req) override;
   Task<Result<UserBriefsResp>> get_user_briefs(const Ctx& ctx, const UserBriefsReq& req) override;
@@ -49,13 +53,18 @@ class Users final : public UserApi {
   // service_accounts.cc
   Task<Result<std::string>> hash_password(const Ctx& ctx, std::string password);
   Task<Result<bool>> verify_password(const Ctx& ctx, std::string password, std::string hash);
-  // A registration whose name is taken: by itself when its idempotency key says so, and then the password signs in again.
+  // A registration whose name is taken: by itself when its idempotency key says so, and then the
+  // password signs in again.
   Task<Result<LoginRegisterResp>> register_again(const Ctx& ctx, const RegisterReq& req);
-  // Opens a session for whom `password` belongs to; `hash` is the account's. Anything else is `refusal`.
-  Task<Result<LoginRegisterResp>> sign_in(const Ctx& ctx, UserId user, std::string hash, std::string password, Error refusal);
-  Task<Result<>> change_account(const Ctx& ctx, std::string_view statement, UserId id, sql::Params params);
+  // Opens a session for whom `password` belongs to; `hash` is the account's. Anything else is
+  // `refusal`.
+  Task<Result<LoginRegisterResp>> sign_in(const Ctx& ctx, UserId user, std::string hash,
+                                          std::string password, Error refusal);
+  Task<Result<>> change_account(const Ctx& ctx, std::string_view statement, UserId id,
+                                sql::Params params);
 
-  // service_sessions.cc: the session's row, and the answer that hands it out once the row is committed.
+  // service_sessions.cc: the session's row, and the answer that hands it out once the row is
+  // committed.
   struct Opened {
     NewSession row;
     std::string refresh_token;

@@ -3,11 +3,13 @@
 namespace sv::user {
 
 Result<> Writes::insert_account(sql::Tx& tx, const NewAccount& a) const {
-  SV_CHECK(tx.execute(store::kInsertAccount, {a.id, a.username, a.key, a.password_hash, a.avatar, a.about, clock_.now_ms()}));
+  SV_CHECK(tx.execute(store::kInsertAccount, {a.id, a.username, a.key, a.password_hash, a.avatar,
+                                              a.about, clock_.now_ms()}));
   return changed(tx, a.id, 1);
 }
 
-Result<bool> Writes::update_account(sql::Tx& tx, std::string_view statement, UserId id, const sql::Params& params) const {
+Result<bool> Writes::update_account(sql::Tx& tx, std::string_view statement, UserId id,
+                                    const sql::Params& params) const {
   SV_TRY(const sql::Rows rows, tx.query(statement, params));
   if (rows.empty()) return false;
   SV_CHECK(changed(tx, id, rows.i64(0, 0)));
@@ -39,15 +41,20 @@ Result<> Writes::changed(sql::Tx& tx, UserId id, std::int64_t revision) const {
     cache_.erase(id);
     revision_.bump();
   });
-  return events_.publish(
-      tx, {.id = 0, .topic = "user.changed", .key = std::to_string(id.value), .revision = revision, .payload = {}, .time_ms = clock_.now_ms()});
+  return events_.publish(tx, {.id = 0,
+                              .topic = "user.changed",
+                              .key = std::to_string(id.value),
+                              .revision = revision,
+                              .payload = {},
+                              .time_ms = clock_.now_ms()});
 }
 
 Result<> Writes::open_session(sql::Tx& tx, const NewSession& s) const {
   const std::int64_t now = clock_.now_ms();
   SV_CHECK(tx.execute(store::kForgetExpiredRefresh, {now}));
   SV_CHECK(tx.execute(store::kForgetExpiredSessions, {now}));
-  SV_CHECK(tx.execute(store::kInsertSession, {s.id, s.user, now, s.expires_ms, s.address, s.user_agent}));
+  SV_CHECK(tx.execute(store::kInsertSession,
+                      {s.id, s.user, now, s.expires_ms, s.address, s.user_agent}));
   SV_CHECK(tx.execute(store::kInsertRefresh, {s.refresh_hash, s.id}));
   return {};
 }
@@ -59,12 +66,13 @@ Result<bool> Writes::end_session(sql::Tx& tx, UserId user, std::int64_t session)
   SV_TRY(const std::int64_t ended, tx.execute(store::kEndSession, {session, user, now, until}));
   if (ended == 0) return false;
   tx.on_commit([this, session, until] { revoked_.add(std::to_string(session), until); });
-  SV_CHECK(events_.publish(tx, {.id = 0,
-                                .topic = "user.session_ended",
-                                .key = std::to_string(user.value),
-                                .revision = now,
-                                .payload = fmt::format(R"({{"session":"{}","until":{}}})", session, until),
-                                .time_ms = now}));
+  SV_CHECK(events_.publish(
+      tx, {.id = 0,
+           .topic = "user.session_ended",
+           .key = std::to_string(user.value),
+           .revision = now,
+           .payload = fmt::format(R"({{"session":"{}","until":{}}})", session, until),
+           .time_ms = now}));
   return true;
 }
 

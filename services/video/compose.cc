@@ -6,7 +6,8 @@
 namespace sv::video {
 namespace {
 
-// What a player should fetch ahead so that a swipe starts at once: the head of a faststart file and about two seconds.
+// What a player should fetch ahead so that a swipe starts at once: the head of a faststart file and
+// about two seconds.
 std::int64_t preload_bytes(const VideoRow& row) {
   auto two_seconds = row.duration_ms > 0 ? row.play_bytes * 2000 / row.duration_ms : row.play_bytes;
   return std::min(row.play_bytes, std::max<std::int64_t>(64 * 1024, two_seconds));
@@ -16,10 +17,12 @@ std::int64_t preload_bytes(const VideoRow& row) {
 
 VideoRules::Links VideoRules::links(const VideoRow& row, bool open) const {
   const std::string path = media_prefix(row);
-  return {.prefix = state_.options.public_url + path, .query = open || !state_.deps.sign ? "" : "?" + state_.deps.sign(path)};
+  return {.prefix = state_.options.public_url + path,
+          .query = open || !state_.deps.sign ? "" : "?" + state_.deps.sign(path)};
 }
 
-Task<std::vector<Video>> VideoRules::compose(const Ctx& ctx, UserId viewer, std::vector<VideoPtr> rows, Kind kind) {
+Task<std::vector<Video>> VideoRules::compose(const Ctx& ctx, UserId viewer,
+                                             std::vector<VideoPtr> rows, Kind kind) {
   using namespace asio::experimental::awaitable_operators;
   std::vector<Video> out;
   std::erase(rows, nullptr);
@@ -31,7 +34,8 @@ Task<std::vector<Video>> VideoRules::compose(const Ctx& ctx, UserId viewer, std:
     ask.video_ids.push_back(row->id);
   }
   auto [people, counts] =
-      co_await (people_.look_up(ctx, viewer, std::move(authors)) && state_.deps.services.interaction->get_video_interaction_parts(ctx, ask));
+      co_await (people_.look_up(ctx, viewer, std::move(authors)) &&
+                state_.deps.services.interaction->get_video_interaction_parts(ctx, ask));
   if (!counts) absent_counts_.add();
   std::shared_ptr<const Unwanted> unwanted;
   if (kind == Kind::feed && viewer) unwanted = co_await unwanted_by(viewer);
@@ -43,7 +47,9 @@ Task<std::vector<Video>> VideoRules::compose(const Ctx& ctx, UserId viewer, std:
     if (kind == Kind::feed && (author.muted || (unwanted && unwanted->has(*row)))) continue;
     Video& v = out.emplace_back();
     const Links to_files = links(*row, row->listed && !author.is_private);
-    const auto link = [&](bool there, std::string_view file) { return there ? to_files.to(file) : std::string(); };
+    const auto link = [&](bool there, std::string_view file) {
+      return there ? to_files.to(file) : std::string();
+    };
     v.id = row->id;
     v.author_id = row->author;
     v.url = link(!row->play_file.empty(), row->play_file);

@@ -11,8 +11,9 @@
 
 namespace sv::video {
 
-// The newest end of the feed, as ids. Thread-safe; immutable once shared. A page that was read before a change was
-// committed never comes in after it: take stamp() before the read and hand it to put().
+// The newest end of the feed, as ids. Thread-safe; immutable once shared. A page that was read
+// before a change was committed never comes in after it: take stamp() before the read and hand it
+// to put().
 class FeedHead {
  public:
   struct Entry {
@@ -52,11 +53,13 @@ class FeedHead {
 constexpr auto kFarFuture = std::numeric_limits<std::int64_t>::max();
 constexpr FeedHead::Entry kStartOfList{.publish_time = kFarFuture, .id = VideoId(kFarFuture)};
 
-// A page is refilled for what its viewer may not see this many times: who hides nearly everyone gets a short page with a cursor.
+// A page is refilled for what its viewer may not see this many times: who hides nearly everyone
+// gets a short page with a cursor.
 constexpr int kRefills = 20;
 
 inline FeedHead::Entry entry_of(const std::optional<Cursor>& cursor) {
-  return cursor ? FeedHead::Entry{.publish_time = cursor->key, .id = VideoId(cursor->id)} : kStartOfList;
+  return cursor ? FeedHead::Entry{.publish_time = cursor->key, .id = VideoId(cursor->id)}
+                : kStartOfList;
 }
 
 inline std::vector<VideoId> ids_of(const std::vector<FeedHead::Entry>& entries) {
@@ -65,7 +68,8 @@ inline std::vector<VideoId> ids_of(const std::vector<FeedHead::Entry>& entries) 
   return ids;
 }
 
-// The newest end of another list of listed videos: good while FeedHead::stamp() is this, for it changes with every listed video.
+// The newest end of another list of listed videos: good while FeedHead::stamp() is this, for it
+// changes with every listed video.
 struct ListHead {
   std::uint64_t stamp = 0;
   std::shared_ptr<const FeedHead::Page> page;

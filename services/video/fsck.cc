@@ -11,17 +11,28 @@ namespace {
 
 constexpr std::int64_t kYoungMs = 3600'000;
 constexpr std::string_view kLedgerRow = "SELECT state FROM video_objects WHERE object_key = $1";
-constexpr std::string_view kNeeded = "SELECT object_key, bytes, state FROM video_objects WHERE state = 1 OR state = 3 ORDER BY object_key";
-constexpr std::string_view kBrokenVideos =
-    "SELECT v.id, v.asset_id, a.id FROM video_videos v LEFT JOIN video_assets a ON a.id = v.asset_id "
-    "WHERE v.status <> 9 AND (a.id IS NULL OR (v.status = 5 AND a.play_file = ''))";
-constexpr std::string_view kLostJobs =
-    "SELECT j.id, j.kind FROM video_jobs j WHERE j.state <> 2 AND NOT EXISTS (SELECT 1 FROM video_assets a WHERE a.id = j.subject) "
-    "AND NOT EXISTS (SELECT 1 FROM video_videos v WHERE v.id = j.subject) "
-    "AND NOT EXISTS (SELECT 1 FROM video_objects o WHERE o.owner = j.subject)";
-constexpr std::string_view kUnpurged =
-    "SELECT o.object_key FROM video_objects o WHERE o.state = 2 AND NOT EXISTS "
-    "(SELECT 1 FROM video_jobs j WHERE j.subject = o.owner AND j.kind = 6 AND j.state < 2)";
+constexpr std::string_view kNeeded = R"(
+    SELECT object_key, bytes, state
+    FROM video_objects
+    WHERE state = 1 OR state = 3
+    ORDER BY object_key)";
+constexpr std::string_view kBrokenVideos = R"(
+    SELECT v.id, v.asset_id, a.id
+    FROM video_videos v
+    LEFT JOIN video_assets a ON a.id = v.asset_id
+    WHERE v.status <> 9 AND (a.id IS NULL OR (v.status = 5 AND a.play_file = '')))";
+constexpr std::string_view kLostJobs = R"(
+    SELECT j.id, j.kind
+    FROM video_jobs j
+    WHERE j.state <> 2 AND NOT EXISTS
+        (SELECT 1 FROM video_assets a WHERE a.id = j.subject) AND NOT EXISTS
+        (SELECT 1 FROM video_videos v WHERE v.id = j.subject) AND NOT EXISTS
+        (SELECT 1 FROM video_objects o WHERE o.owner = j.subject))";
+constexpr std::string_view kUnpurged = R"(
+    SELECT o.object_key
+    FROM video_objects o
+    WHERE o.state = 2 AND NOT EXISTS
+        (SELECT 1 FROM video_jobs j WHERE j.subject = o.owner AND j.kind = 6 AND j.state < 2))";
 
 struct Ledger {
   std::int64_t owner = 0, user = 0, bytes = 0, changed = 0;
@@ -32,11 +43,19 @@ struct Ledger {
 // A missing file makes its asset unplayable: say so instead of serving 404s.
 Result<> fail_asset(sql::Tx& tx, std::int64_t asset, std::string_view key) {
   SV_CHECK(tx.execute("DELETE FROM video_objects WHERE object_key = $1", {key}));
-  SV_CHECK(tx.execute("UPDATE video_assets SET state = 2, error = 'media_missing', retryable = 0 WHERE id = $1 AND state <> 3", {asset}));
+  SV_CHECK(tx.execute(R"(
+      UPDATE video_assets
+      SET state = 2, error = 'media_missing', retryable = 0
+      WHERE id = $1 AND state <> 3)",
+                      {asset}));
   SV_TRY(auto videos, videos_of_asset(tx, asset));
   for (const auto& v : videos) {
     SV_CHECK(count_videos(tx, v->author, 0, v->listed ? -1 : 0));
-    SV_CHECK(tx.execute("UPDATE video_videos SET status = 6, listed = 0, revision = revision + 1 WHERE id = $1", {v->id}));
+    SV_CHECK(tx.execute(R"(
+        UPDATE video_videos
+        SET status = 6, listed = 0, revision = revision + 1
+        WHERE id = $1)",
+                        {v->id}));
   }
   return {};
 }
@@ -51,12 +70,16 @@ Task<Result<>> check_rows(sql::Database& db, FsckMode mode, FsckReport& report) 
   SV_CO_TRY(auto broken, co_await db.query(kBrokenVideos));
   for (std::size_t i = 0; i < broken.size(); ++i) {
     auto id = broken.i64(i, 0);
-    FsckFinding f{.kind = broken.is_null(i, 2) ? "video_without_asset" : "broken_video", .key = fmt::format("{}", id), .detail = {}};
+    FsckFinding f{.kind = broken.is_null(i, 2) ? "video_without_asset" : "broken_video",
+                  .key = fmt::format("{}", id),
+                  .detail = {}};
     if (mode == FsckMode::repair) {
       SV_CO_CHECK(co_await db.write(Ctx{}, [id](sql::Tx& tx) -> Result<> {
         SV_TRY(auto v, find_video(tx, VideoId(id)));
         if (v && v->listed) SV_CHECK(count_videos(tx, v->author, 0, -1));
-        SV_CHECK(tx.execute("UPDATE video_videos SET status = 6, listed = 0, revision = revision + 1 WHERE id = $1", {id}));
+        SV_CHECK(tx.execute(
+            "UPDATE video_videos SET status = 6, listed = 0, revision = revision + 1 WHERE id = $1",
+            {id}));
         return {};
       }));
       f.repaired = true;
@@ -66,9 +89,13 @@ Task<Result<>> check_rows(sql::Database& db, FsckMode mode, FsckReport& report) 
   SV_CO_TRY(auto lost, co_await db.query(kLostJobs));
   for (std::size_t i = 0; i < lost.size(); ++i) {
     auto id = lost.i64(i, 0);
-    FsckFinding f{.kind = "job_without_subject", .key = fmt::format("{}", id), .detail = std::string(job_name(static_cast<JobKind>(lost.i64(i, 1))))};
+    FsckFinding f{.kind = "job_without_subject",
+                  .key = fmt::format("{}", id),
+                  .detail = std::string(job_name(static_cast<JobKind>(lost.i64(i, 1))))};
     if (mode == FsckMode::repair) {
-      SV_CO_CHECK(co_await db.write(Ctx{}, [id](sql::Tx& tx) { return tx.execute("DELETE FROM video_jobs WHERE id = $1", {id}); }));
+      SV_CO_CHECK(co_await db.write(Ctx{}, [id](sql::Tx& tx) {
+        return tx.execute("DELETE FROM video_jobs WHERE id = $1", {id});
+      }));
       f.repaired = true;
     }
     report.findings.push_back(std::move(f));
@@ -78,15 +105,19 @@ Task<Result<>> check_rows(sql::Database& db, FsckMode mode, FsckReport& report) 
 
 }  // namespace
 
-Task<Result<FsckReport>> fsck(sql::Database& db, ObjectStore& objects, const Clock& clock, FsckMode mode) {
+Task<Result<FsckReport>> fsck(sql::Database& db, ObjectStore& objects, const Clock& clock,
+                              FsckMode mode) {
   FsckReport report;
   // Objects first: one that is written or purged between the two looks is asked for again below.
   std::vector<ObjectInfo> there;
   for (const char* prefix : {"sources/", "media/", "covers/"}) {
     SV_CO_TRY(auto some, co_await objects.list(prefix));
-    there.insert(there.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
+    there.insert(there.end(), std::make_move_iterator(some.begin()),
+                 std::make_move_iterator(some.end()));
   }
-  SV_CO_TRY(auto rows, co_await db.query("SELECT object_key, owner, user_id, bytes, state, changed FROM video_objects"));
+  SV_CO_TRY(auto rows,
+            co_await db.query(
+                "SELECT object_key, owner, user_id, bytes, state, changed FROM video_objects"));
   std::unordered_map<std::string, Ledger> ledger;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     Ledger l{.owner = rows.i64(i, 1),
@@ -106,36 +137,47 @@ Task<Result<FsckReport>> fsck(sql::Database& db, ObjectStore& objects, const Clo
     auto it = ledger.find(object.key);
     if (it != ledger.end()) {
       it->second.seen = true;
-      if (it->second.state == ObjectState::live && static_cast<std::int64_t>(object.size) != it->second.bytes)
+      if (it->second.state == ObjectState::live &&
+          static_cast<std::int64_t>(object.size) != it->second.bytes)
         report.findings.push_back(
-            {.kind = "wrong_size", .key = object.key, .detail = fmt::format("{} bytes, the ledger says {}", object.size, it->second.bytes)});
+            {.kind = "wrong_size",
+             .key = object.key,
+             .detail = fmt::format("{} bytes, the ledger says {}", object.size, it->second.bytes)});
       continue;
     }
     SV_CO_TRY(auto again, co_await db.query(kLedgerRow, {object.key}));
     auto head = co_await objects.head(object.key);
     if (!again.empty() || !head) continue;
     if (repair) SV_CO_CHECK(co_await objects.remove(object.key));
-    report.findings.push_back({.kind = "orphan_object", .key = object.key, .detail = fmt::format("{} bytes", object.size), .repaired = repair});
+    report.findings.push_back({.kind = "orphan_object",
+                               .key = object.key,
+                               .detail = fmt::format("{} bytes", object.size),
+                               .repaired = repair});
   }
   auto now = clock.now_ms();
   for (const auto& [key, l] : ledger) {
     bool unsettled = l.state == ObjectState::writing;
     if (unsettled && now - l.changed >= kYoungMs) {
       if (repair) SV_CO_CHECK(co_await remove_object(db, objects, key));
-      report.findings.push_back({.kind = "stale_upload", .key = key, .detail = {}, .repaired = repair});
+      report.findings.push_back(
+          {.kind = "stale_upload", .key = key, .detail = {}, .repaired = repair});
     }
     if (l.seen || l.state != ObjectState::live) continue;
     SV_CO_TRY(auto again, co_await db.query(kLedgerRow, {key}));
     auto head = co_await objects.head(key);
     if (head || again.empty() || again.i64(0, 0) != num(ObjectState::live)) continue;
-    if (repair) SV_CO_CHECK(co_await db.write(Ctx{}, [key, owner = l.owner](sql::Tx& tx) { return fail_asset(tx, owner, key); }));
-    report.findings.push_back({.kind = "missing_object", .key = key, .detail = {}, .repaired = repair});
+    if (repair)
+      SV_CO_CHECK(co_await db.write(
+          Ctx{}, [key, owner = l.owner](sql::Tx& tx) { return fail_asset(tx, owner, key); }));
+    report.findings.push_back(
+        {.kind = "missing_object", .key = key, .detail = {}, .repaired = repair});
   }
   SV_CO_TRY(auto unpurged, co_await db.query(kUnpurged));
   for (std::size_t i = 0; i < unpurged.size(); ++i) {
     std::string key = unpurged.text(i, 0);
     if (repair) SV_CO_CHECK(co_await remove_object(db, objects, key));
-    report.findings.push_back({.kind = "unpurged_object", .key = key, .detail = {}, .repaired = repair});
+    report.findings.push_back(
+        {.kind = "unpurged_object", .key = key, .detail = {}, .repaired = repair});
   }
   SV_CO_CHECK(co_await check_rows(db, mode, report));
   co_return report;
@@ -147,15 +189,32 @@ Task<Result<std::vector<NeededObject>>> needed_objects(sql::Database& db) {
   out.reserve(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const bool known = rows.i64(i, 2) == num(ObjectState::live);
-    out.push_back({.key = rows.text(i, 0), .bytes = known ? std::optional(rows.i64(i, 1)) : std::nullopt});
+    out.push_back(
+        {.key = rows.text(i, 0), .bytes = known ? std::optional(rows.i64(i, 1)) : std::nullopt});
   }
   co_return out;
 }
 
 Task<Result<std::vector<UserId>>> users_in(sql::Database& db) {
-  constexpr std::string_view kUsers =
-      "SELECT author_id FROM video_videos WHERE status <> 9 UNION SELECT user_id FROM video_inbox UNION SELECT user_id FROM video_readers UNION "
-      "SELECT user_id FROM video_unwanted UNION SELECT user_id FROM video_request_keys UNION SELECT author_id FROM video_large_authors";
+  constexpr std::string_view kUsers = R"(
+      SELECT author_id
+      FROM video_videos
+      WHERE status <> 9
+      UNION
+      SELECT user_id
+      FROM video_inbox
+      UNION
+      SELECT user_id
+      FROM video_readers
+      UNION
+      SELECT user_id
+      FROM video_unwanted
+      UNION
+      SELECT user_id
+      FROM video_request_keys
+      UNION
+      SELECT author_id
+      FROM video_large_authors)";
   SV_CO_TRY(const sql::Rows rows, co_await db.query(kUsers));
   std::vector<UserId> out;
   for (std::size_t i = 0; i < rows.size(); ++i) out.emplace_back(rows.i64(i, 0));
@@ -164,17 +223,24 @@ Task<Result<std::vector<UserId>>> users_in(sql::Database& db) {
 
 Task<Result<std::vector<Drift>>> find_drift(sql::Database& db) {
   // Author 0 is all of them.
-#define SV_VIDEOS(column, counted)                                                                                        \
-  "SELECT CAST(id AS text), stored, counted FROM (SELECT a.author_id AS id, a." column                                    \
-  " AS stored, CASE WHEN a.author_id = 0 "                                                                                \
-  "THEN (SELECT count(*) FROM video_videos v WHERE " counted ") ELSE (SELECT count(*) FROM video_videos v WHERE " counted \
-  " AND v.author_id = a.author_id) END AS counted FROM video_authors a) x WHERE stored <> counted ORDER BY id"
+#define SV_VIDEOS(column, counted)                                                          \
+  "SELECT CAST(id AS text), stored, counted FROM (SELECT a.author_id AS id, a." column      \
+  " AS stored, CASE WHEN a.author_id = 0 "                                                  \
+  "THEN (SELECT count(*) FROM video_videos v WHERE " counted                                \
+  ") ELSE (SELECT count(*) FROM video_videos v WHERE " counted                              \
+  " AND v.author_id = a.author_id) END AS counted FROM video_authors a) x WHERE stored <> " \
+  "counted ORDER BY id"
   static constexpr DriftCheck kChecks[] = {
       {"videos of user", SV_VIDEOS("owned", "v.status <> 9")},
       {"listed videos of user", SV_VIDEOS("listed", "v.listed = 1")},
       {"videos with tag",
-       "SELECT tag, stored, counted FROM (SELECT c.tag AS tag, c.videos AS stored, (SELECT count(*) FROM video_tags t JOIN video_videos v "
-       "ON v.id = t.video_id AND v.listed = 1 WHERE t.tag = c.tag) AS counted FROM video_tag_counts c) x WHERE stored <> counted ORDER BY tag"},
+       R"(
+           SELECT tag, stored, counted
+           FROM (SELECT c.tag AS tag, c.videos AS stored,
+               (SELECT count(*) FROM video_tags t JOIN video_videos v ON v.id = t.video_id
+               AND v.listed = 1 WHERE t.tag = c.tag) AS counted FROM video_tag_counts c) x
+           WHERE stored <> counted
+           ORDER BY tag)"},
   };
   co_return co_await sv::find_drift(db, kChecks);
 }

@@ -9,19 +9,32 @@ constexpr std::int64_t kBackfill = 100;  // newest videos of an author that a ne
 constexpr std::int64_t kBatch = 1000;
 constexpr std::int64_t kSeenMs = 3600'000;  // how exactly the last read is kept
 
-constexpr std::string_view kReader = "SELECT seen, followed FROM video_readers WHERE user_id = $1";  // primary key
-constexpr std::string_view kSetReader =
-    "INSERT INTO video_readers (user_id, seen, followed) VALUES ($1, $2, $3) "
-    "ON CONFLICT (user_id) DO UPDATE SET seen = excluded.seen, followed = excluded.followed";
-constexpr std::string_view kRecentReaders = "SELECT user_id FROM video_readers WHERE user_id = any($1) AND seen > $2";
-constexpr std::string_view kInboxAuthors = "SELECT DISTINCT author_id FROM video_inbox WHERE user_id = $1";  // video_inbox_author
-constexpr std::string_view kDropAuthor = "DELETE FROM video_inbox WHERE user_id = $1 AND author_id = $2";    // video_inbox_author
-constexpr std::string_view kNewest =                                                                         // video_videos_author_feed
-    "SELECT id, publish_time FROM video_videos WHERE author_id = $1 AND listed = 1 ORDER BY publish_time DESC, id DESC LIMIT $2";
-constexpr std::string_view kPut =
-    "INSERT INTO video_inbox (user_id, video_id, author_id, publish_time) VALUES ($1, $2, $3, $4) ON CONFLICT (user_id, video_id) DO NOTHING";
+constexpr std::string_view kReader =
+    "SELECT seen, followed FROM video_readers WHERE user_id = $1";  // primary key
+constexpr std::string_view kSetReader = R"(
+    INSERT INTO video_readers (user_id, seen, followed)
+    VALUES ($1, $2, $3)
+    ON CONFLICT (user_id) DO UPDATE SET seen = excluded.seen, followed = excluded.followed)";
+constexpr std::string_view kRecentReaders =
+    "SELECT user_id FROM video_readers WHERE user_id = any($1) AND seen > $2";
+constexpr std::string_view kInboxAuthors =
+    "SELECT DISTINCT author_id FROM video_inbox WHERE user_id = $1";  // video_inbox_author
+constexpr std::string_view kDropAuthor =
+    "DELETE FROM video_inbox WHERE user_id = $1 AND author_id = $2";  // video_inbox_author
+// video_videos_author_feed
+constexpr std::string_view kNewest = R"(
+    SELECT id, publish_time
+    FROM video_videos
+    WHERE author_id = $1 AND listed = 1
+    ORDER BY publish_time DESC, id DESC
+    LIMIT $2)";
+constexpr std::string_view kPut = R"(
+    INSERT INTO video_inbox (user_id, video_id, author_id, publish_time)
+    VALUES ($1, $2, $3, $4)
+    ON CONFLICT (user_id, video_id) DO NOTHING)";
 constexpr std::string_view kLargeAuthors = "SELECT author_id FROM video_large_authors";
-constexpr std::string_view kAddLarge = "INSERT INTO video_large_authors (author_id) VALUES ($1) ON CONFLICT (author_id) DO NOTHING";
+constexpr std::string_view kAddLarge =
+    "INSERT INTO video_large_authors (author_id) VALUES ($1) ON CONFLICT (author_id) DO NOTHING";
 
 // FNV-1a of the sorted ids: tells that the set has changed.
 std::int64_t hash_of(const std::vector<std::int64_t>& ids) {
@@ -56,29 +69,33 @@ Task<Result<>> Inboxes::open(const Ctx& ctx, UserId user) {
   }
   const bool recent = now - reader->seen < kReaderMs;
   if (recent && reader->followed == hash && now - reader->seen < kSeenMs) co_return Result<>{};
-  co_return co_await state_.deps.db.write(ctx, [this, user, authors, hash, now, recent](sql::Tx& tx) -> Result<> {
-    SV_CHECK(state_.gone.check(tx, user));
-    // A reader who was away missed pushes of every author: all are read again (rows that are there stay).
-    std::vector<std::int64_t> present;
-    SV_TRY(const auto rows, tx.query(kInboxAuthors, {user}));
-    for (std::size_t i = 0; i < rows.size(); ++i) present.push_back(rows.i64(i, 0));
-    std::ranges::sort(present);
-    for (std::int64_t author : present)
-      if (!std::ranges::binary_search(authors, author)) SV_CHECK(tx.execute(kDropAuthor, {user, author}));
-    for (std::int64_t author : authors) {
-      if (recent && std::ranges::binary_search(present, author)) continue;
-      SV_TRY(const auto newest, tx.query(kNewest, {author, kBackfill}));
-      std::vector<sql::Params> put;
-      for (std::size_t i = 0; i < newest.size(); ++i) put.push_back({user, newest.i64(i, 0), author, newest.i64(i, 1)});
-      SV_CHECK(tx.execute_many(kPut, put));
-    }
-    SV_CHECK(tx.execute(kSetReader, {user, now, hash}));
-    tx.on_commit([this, user] {
-      readers_.erase(user);
-      state_.lists.erase(list_name(user));
-    });
-    return {};
-  });
+  co_return co_await state_.deps.db.write(
+      ctx, [this, user, authors, hash, now, recent](sql::Tx& tx) -> Result<> {
+        SV_CHECK(state_.gone.check(tx, user));
+        // A reader who was away missed pushes of every author: all are read again (rows that are
+        // there stay).
+        std::vector<std::int64_t> present;
+        SV_TRY(const auto rows, tx.query(kInboxAuthors, {user}));
+        for (std::size_t i = 0; i < rows.size(); ++i) present.push_back(rows.i64(i, 0));
+        std::ranges::sort(present);
+        for (std::int64_t author : present)
+          if (!std::ranges::binary_search(authors, author))
+            SV_CHECK(tx.execute(kDropAuthor, {user, author}));
+        for (std::int64_t author : authors) {
+          if (recent && std::ranges::binary_search(present, author)) continue;
+          SV_TRY(const auto newest, tx.query(kNewest, {author, kBackfill}));
+          std::vector<sql::Params> put;
+          for (std::size_t i = 0; i < newest.size(); ++i)
+            put.push_back({user, newest.i64(i, 0), author, newest.i64(i, 1)});
+          SV_CHECK(tx.execute_many(kPut, put));
+        }
+        SV_CHECK(tx.execute(kSetReader, {user, now, hash}));
+        tx.on_commit([this, user] {
+          readers_.erase(user);
+          state_.lists.erase(list_name(user));
+        });
+        return {};
+      });
 }
 
 Task<Result<std::vector<std::int64_t>>> Inboxes::large_authors(const Ctx& ctx, UserId user) {
@@ -96,7 +113,8 @@ Task<Result<std::vector<std::int64_t>>> Inboxes::large_authors(const Ctx& ctx, U
     const auto end = std::min(all->size(), at + 200);
     const social::SocialPartsReq ask{
         .user_id = user,
-        .user_ids = std::vector(all->begin() + static_cast<std::ptrdiff_t>(at), all->begin() + static_cast<std::ptrdiff_t>(end)),
+        .user_ids = std::vector(all->begin() + static_cast<std::ptrdiff_t>(at),
+                                all->begin() + static_cast<std::ptrdiff_t>(end)),
         .with_counts = false};
     SV_CO_TRY(const auto reply, co_await state_.deps.services.social->get_social_parts(ctx, ask));
     for (const auto& [id, parts] : reply.parts)
@@ -120,28 +138,32 @@ Task<Result<>> Inboxes::push(const std::vector<Event>& events) {
 
 Task<Result<>> Inboxes::push_one(const Ctx& ctx, VideoPtr row) {
   auto& social = *state_.deps.services.social;
-  SV_CO_TRY(auto parts, co_await social.get_social_parts(ctx, {.user_id = {}, .user_ids = {row->author}, .with_counts = true}));
+  SV_CO_TRY(auto parts, co_await social.get_social_parts(
+                            ctx, {.user_id = {}, .user_ids = {row->author}, .with_counts = true}));
   if (parts.parts[row->author].follower_count >= kLarge)
-    co_return co_await state_.deps.db.write(ctx, [this, author = row->author](sql::Tx& tx) -> Result<> {
-      SV_TRY(const bool gone, state_.gone.has(tx, author));
-      if (gone) return {};
-      SV_CHECK(tx.execute(kAddLarge, {author}));
-      tx.on_commit([this] { large_.erase(0); });
-      return {};
-    });
+    co_return co_await state_.deps.db.write(ctx,
+                                            [this, author = row->author](sql::Tx& tx) -> Result<> {
+                                              SV_TRY(const bool gone, state_.gone.has(tx, author));
+                                              if (gone) return {};
+                                              SV_CHECK(tx.execute(kAddLarge, {author}));
+                                              tx.on_commit([this] { large_.erase(0); });
+                                              return {};
+                                            });
   social::FollowIdsReq ask{.user_id = row->author, .after = {}, .limit = kBatch};
   for (;;) {
     SV_CO_TRY(auto followers, co_await social.get_follower_ids(ctx, ask));
     if (followers.user_ids.empty()) co_return Result<>{};
     std::vector<std::int64_t> ids;
     for (UserId id : followers.user_ids) ids.push_back(id.value);
-    SV_CO_TRY(const auto readers, co_await state_.deps.db.query(kRecentReaders, {ids, state_.now() - kReaderMs}));
+    SV_CO_TRY(const auto readers,
+              co_await state_.deps.db.query(kRecentReaders, {ids, state_.now() - kReaderMs}));
     if (!readers.empty())
       SV_CO_CHECK(co_await state_.deps.db.write(ctx, [this, row, ids](sql::Tx& tx) -> Result<> {
         // Read again in here: a purge takes the reader and the inbox in one transaction.
         SV_TRY(const auto present, tx.query(kRecentReaders, {ids, state_.now() - kReaderMs}));
         std::vector<sql::Params> put;
-        for (std::size_t i = 0; i < present.size(); ++i) put.push_back({present.i64(i, 0), row->id, row->author, row->publish_time});
+        for (std::size_t i = 0; i < present.size(); ++i)
+          put.push_back({present.i64(i, 0), row->id, row->author, row->publish_time});
         SV_CHECK(tx.execute_many(kPut, put));
         tx.on_commit([this, ids] {
           for (std::int64_t id : ids) state_.lists.erase(list_name(UserId(id)));

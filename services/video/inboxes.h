@@ -10,16 +10,21 @@
 
 namespace sv::video {
 
-// The following feed of people who read it. Videos of authors with fewer than kLarge followers are pushed to recent readers when they
-// appear; the others' are merged at reading (what the rules do), for a million rows a video would be worse than one more query.
+// The following feed of people who read it. Videos of authors with fewer than kLarge followers are
+// pushed to recent readers when they appear; the others' are merged at reading (what the rules do),
+// for a million rows a video would be worse than one more query.
 class Inboxes {
  public:
   static constexpr std::int64_t kLarge = 10'000;
-  static constexpr std::int64_t kReaderMs = 7LL * 24 * 3600'000;  // who did not read for longer gets nothing pushed, and a new inbox at the next read
+  static constexpr std::int64_t kReaderMs =
+      7LL * 24 * 3600'000;  // who did not read for longer gets nothing pushed, and a new inbox at
+                            // the next read
 
   explicit Inboxes(VideoState& state) : state_(state) {}
 
-  static std::string list_name(UserId user) { return fmt::format("inbox {}", user); }  // of VideoState::lists
+  static std::string list_name(UserId user) {
+    return fmt::format("inbox {}", user);
+  }  // of VideoState::lists
 
   // Brings the inbox in line with whom `user` follows now, whatever happened since the last read.
   Task<Result<>> open(const Ctx& ctx, UserId user);

@@ -75,8 +75,11 @@ TEST_P(Lists, TheFollowingFeedPagesByCursor) {
 }
 
 TEST_P(Lists, WhatAViewerMayNotSeeLeavesNoGapInAnyList) {
-  for (int i = 0; i < 6; ++i) later(i % 2 == 0 ? kAnn : kCy, fmt::format("v{}", i), {.tags = {"t"}});
-  auto seen = [&](UserId viewer) { return titles(feed({.user_id = viewer, .page_size = 3}).videos); };
+  for (int i = 0; i < 6; ++i)
+    later(i % 2 == 0 ? kAnn : kCy, fmt::format("v{}", i), {.tags = {"t"}});
+  auto seen = [&](UserId viewer) {
+    return titles(feed({.user_id = viewer, .page_size = 3}).videos);
+  };
   EXPECT_EQ(seen(kBob), (Titles{"v5", "v4", "v3"}));
   social_.set(social_.mutes, kBob, kCy);
   EXPECT_EQ(seen(kBob), (Titles{"v4", "v2", "v0"}));
@@ -84,9 +87,15 @@ TEST_P(Lists, WhatAViewerMayNotSeeLeavesNoGapInAnyList) {
   social_.set(social_.mutes, kBob, kCy, false);
   social_.set(social_.blocks, kAnn, kBob);  // either way
   EXPECT_EQ(seen(kBob), (Titles{"v5", "v3", "v1"}));
-  EXPECT_EQ(titles(run(api().get_tag_videos(ctx_, {.tag = "t", .current_user_id = kBob, .page_size = 3}))->videos), (Titles{"v5", "v3", "v1"}));
+  EXPECT_EQ(
+      titles(run(api().get_tag_videos(ctx_, {.tag = "t", .current_user_id = kBob, .page_size = 3}))
+                 ->videos),
+      (Titles{"v5", "v3", "v1"}));
   EXPECT_EQ(run(api().get_hot_videos(ctx_, {.user_id = kBob, .page_size = 10}))->videos.size(), 3u);
-  EXPECT_EQ(run(api().get_user_video_list(ctx_, {.user_id = kAnn, .current_user_id = kBob})).error().token, "user_not_found");
+  EXPECT_EQ(run(api().get_user_video_list(ctx_, {.user_id = kAnn, .current_user_id = kBob}))
+                .error()
+                .token,
+            "user_not_found");
   social_.set(social_.blocks, kAnn, kBob, false);
   users_.closed = {kCy};
   EXPECT_EQ(seen(kBob), (Titles{"v4", "v2", "v0"}));
@@ -117,9 +126,11 @@ TEST_P(Lists, NotInterestedHidesAVideoOrAnAuthorFromOnesFeeds) {
   later(kAnn, "two");
   later(kCy, "three");
   EXPECT_EQ(run(api().not_interested(ctx_, {.user_id = kBob})).error().field, "video_id");
-  ASSERT_TRUE(testing::succeeded(run(api().not_interested(ctx_, {.user_id = kBob, .video_id = one.id}))));
+  ASSERT_TRUE(
+      testing::succeeded(run(api().not_interested(ctx_, {.user_id = kBob, .video_id = one.id}))));
   EXPECT_EQ(titles(feed({.user_id = kBob}).videos), (Titles{"three", "two"}));
-  ASSERT_TRUE(testing::succeeded(run(api().not_interested(ctx_, {.user_id = kBob, .author_id = kAnn}))));
+  ASSERT_TRUE(
+      testing::succeeded(run(api().not_interested(ctx_, {.user_id = kBob, .author_id = kAnn}))));
   EXPECT_EQ(titles(feed({.user_id = kBob}).videos), (Titles{"three"}));
   EXPECT_EQ(feed({.user_id = kCy}).videos.size(), 3u);
   EXPECT_TRUE(run(api().get_video_detail(ctx_, {.video_id = one.id, .current_user_id = kBob})));
@@ -132,9 +143,12 @@ TEST_P(Lists, TagsFollowWhatIsListed) {
   auto v = later(kAnn, "one", {.tags = {"Cats", "dogs"}});
   later(kAnn, "two", {.tags = {"cats"}});
   later(kAnn, "secret", {.visibility = "private", .tags = {"cats"}});
-  auto tagged = [&](const std::string& tag) { return titles(run(api().get_tag_videos(ctx_, {.tag = tag}))->videos); };
+  auto tagged = [&](const std::string& tag) {
+    return titles(run(api().get_tag_videos(ctx_, {.tag = tag}))->videos);
+  };
   auto search = [&](std::string word, int page = 1) {
-    const auto found = run(api().search_tags(ctx_, {.keyword = std::move(word), .page = page, .page_size = 1}));
+    const auto found =
+        run(api().search_tags(ctx_, {.keyword = std::move(word), .page = page, .page_size = 1}));
     EXPECT_TRUE(testing::succeeded(found));
     return std::pair(found->tags, found->total);
   };
@@ -150,10 +164,12 @@ TEST_P(Lists, TagsFollowWhatIsListed) {
   EXPECT_EQ(search("#Dog"), std::pair(std::vector{dogs}, std::int64_t{1}));
   EXPECT_EQ(search("%").second, 0) << "no wildcard";
   EXPECT_EQ(run(api().search_tags(ctx_, {.keyword = "#"})).error().token, "keyword_required");
-  ASSERT_TRUE(testing::succeeded(run(api().update_video_info(ctx_, {.video_id = v.id, .user_id = kAnn, .tags = std::vector<std::string>{"birds"}}))));
+  ASSERT_TRUE(testing::succeeded(run(api().update_video_info(
+      ctx_, {.video_id = v.id, .user_id = kAnn, .tags = std::vector<std::string>{"birds"}}))));
   EXPECT_EQ(tagged("cats"), (Titles{"two"}));
   EXPECT_EQ(tagged("birds"), (Titles{"one"}));
-  ASSERT_TRUE(testing::succeeded(run(api().delete_video(ctx_, {.video_id = v.id, .user_id = kAnn}))));
+  ASSERT_TRUE(
+      testing::succeeded(run(api().delete_video(ctx_, {.video_id = v.id, .user_id = kAnn}))));
   EXPECT_EQ(tagged("birds"), Titles{});
   EXPECT_EQ(hot().size(), 1u);
   EXPECT_EQ(search("birds").second, 0);
@@ -179,20 +195,32 @@ TEST_P(Lists, ADeletedAccountTakesItsVideosAndItsListsAlong) {
   social_.set(social_.follows, kAnn, kBob);
   following(kAnn);
   ASSERT_TRUE(testing::succeeded(run(db_->write(ctx_, [this](sql::Tx& tx) {
-    return events_->publish(tx, {.id = 0, .topic = "user.deleted", .key = std::to_string(kAnn.value), .revision = 1, .payload = {}, .time_ms = 0});
+    return events_->publish(tx, {.id = 0,
+                                 .topic = "user.deleted",
+                                 .key = std::to_string(kAnn.value),
+                                 .revision = 1,
+                                 .payload = {},
+                                 .time_ms = 0});
   }))));
-  EXPECT_TRUE(eventually([&] { return run(db_->query("SELECT count(*) FROM video_readers"))->i64(0, 0) == 0; }));
-  EXPECT_EQ(run(api().get_video_detail(ctx_, {.video_id = v.id, .current_user_id = kBob})).error().token, "video_not_found");
+  EXPECT_TRUE(eventually(
+      [&] { return run(db_->query("SELECT count(*) FROM video_readers"))->i64(0, 0) == 0; }));
+  EXPECT_EQ(
+      run(api().get_video_detail(ctx_, {.video_id = v.id, .current_user_id = kBob})).error().token,
+      "video_not_found");
   EXPECT_TRUE(feed().videos.empty());
   run(service_->run_due_jobs());
   EXPECT_TRUE(stored().empty());
   EXPECT_TRUE(findings().empty());
   // What was under way when the account went comes too late.
   EXPECT_EQ(testing::token_of(upload(kAnn, "late", mp4("late"))), "invalid_token");
-  EXPECT_EQ(testing::token_of(run(api().not_interested(ctx_, {.user_id = kAnn, .author_id = kBob}))), "invalid_token");
-  EXPECT_EQ(testing::token_of(run(api().get_following_feed(ctx_, {.user_id = kAnn}))), "invalid_token");
+  EXPECT_EQ(
+      testing::token_of(run(api().not_interested(ctx_, {.user_id = kAnn, .author_id = kBob}))),
+      "invalid_token");
+  EXPECT_EQ(testing::token_of(run(api().get_following_feed(ctx_, {.user_id = kAnn}))),
+            "invalid_token");
   for (const char* table : {"video_readers", "video_unwanted", "video_videos WHERE status <> 9"})
-    EXPECT_EQ(run(db_->query(fmt::format("SELECT count(*) FROM {}", table)))->i64(0, 0), 0) << table;
+    EXPECT_EQ(run(db_->query(fmt::format("SELECT count(*) FROM {}", table)))->i64(0, 0), 0)
+        << table;
 }
 
 TEST_P(Lists, FilesOfAPrivateAccountNeedALinkThatWasGivenToWhoMayWatch) {

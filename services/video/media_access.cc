@@ -12,7 +12,8 @@ namespace {
 std::optional<std::int64_t> take_id(std::string_view& rest) {
   std::int64_t id = 0;
   auto r = std::from_chars(rest.data(), rest.data() + rest.size(), id);
-  if (r.ec != std::errc{} || id <= 0 || r.ptr == rest.data() + rest.size() || *r.ptr != '/') return std::nullopt;
+  if (r.ec != std::errc{} || id <= 0 || r.ptr == rest.data() + rest.size() || *r.ptr != '/')
+    return std::nullopt;
   rest.remove_prefix(static_cast<std::size_t>(r.ptr - rest.data()) + 1);
   return id;
 }
@@ -31,10 +32,16 @@ bool good_file(std::string_view file) {
 }  // namespace
 
 std::string source_key(std::int64_t upload) { return fmt::format("sources/{}", upload); }
-std::string cover_source_key(std::int64_t upload) { return fmt::format("sources/{}.cover", upload); }
+std::string cover_source_key(std::int64_t upload) {
+  return fmt::format("sources/{}.cover", upload);
+}
 std::string cover_key(VideoId video) { return fmt::format("covers/{}.jpg", video); }
-std::string media_key(std::int64_t asset, std::string_view file) { return fmt::format("media/{}/{}", asset, file); }
-std::string media_prefix(const VideoRow& row) { return fmt::format("/media/{}/{}/", row.id, row.media_rev); }
+std::string media_key(std::int64_t asset, std::string_view file) {
+  return fmt::format("media/{}/{}", asset, file);
+}
+std::string media_prefix(const VideoRow& row) {
+  return fmt::format("/media/{}/{}/", row.id, row.media_rev);
+}
 
 std::optional<MediaPath> parse_media_path(std::string_view path) {
   constexpr std::string_view kRoot = "/media/";
@@ -47,7 +54,9 @@ std::optional<MediaPath> parse_media_path(std::string_view path) {
   return MediaPath{.video = VideoId(*video), .rev = *rev, .file = path};
 }
 
-std::string object_key(const VideoRow& row, std::string_view file) { return file == kCoverFile ? cover_key(row.id) : media_key(row.asset, file); }
+std::string object_key(const VideoRow& row, std::string_view file) {
+  return file == kCoverFile ? cover_key(row.id) : media_key(row.asset, file);
+}
 
 std::string_view content_type(std::string_view file) {
   auto dot = file.rfind('.');
@@ -64,7 +73,8 @@ Task<bool> VideoRules::open_to_all(const Ctx& ctx, const VideoRow& row) {
   co_return row.listed && !(co_await people_.look_up_one(ctx, {}, row.author)).is_private;
 }
 
-Task<Result<AuthorizeMediaResp>> VideoRules::authorize_media(const Ctx& ctx, const AuthorizeMediaReq& req) {
+Task<Result<AuthorizeMediaResp>> VideoRules::authorize_media(const Ctx& ctx,
+                                                             const AuthorizeMediaReq& req) {
   auto path = parse_media_path(req.path);
   if (!path) co_return fail(Errc::not_found, "media_not_found");
   SV_CO_TRY(auto row, co_await state_.load_one(path->video));

@@ -7,8 +7,9 @@
 
 #include "services/video/store.h"
 
-// Where media lie. A URL belongs to a video: /media/<video>/<rev>/<file>; an object belongs to an asset (media/<asset>/<file>), so that
-// duplicates share bytes while each has paths of its own that can be withdrawn.
+// Where media lie. A URL belongs to a video: /media/<video>/<rev>/<file>; an object belongs to an
+// asset (media/<asset>/<file>), so that duplicates share bytes while each has paths of its own that
+// can be withdrawn.
 namespace sv::video {
 
 constexpr std::string_view kPosterFile = "poster.jpg";  // from a frame, of the asset

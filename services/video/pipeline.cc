@@ -18,13 +18,17 @@ constexpr int kUrlRung = 720;
 constexpr int kCoverSide = 720;
 constexpr std::int64_t kAudioBits = 96'000;
 
-constexpr std::string_view kAddRendition =
-    "INSERT INTO video_renditions (asset_id, name, width, height, bit_rate, bytes, state, file, playlist) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, "
-    "$9) "
-    "ON CONFLICT (asset_id, name) DO UPDATE SET bit_rate = excluded.bit_rate, bytes = excluded.bytes, state = excluded.state, file = excluded.file, "
-    "playlist = excluded.playlist";
-constexpr std::string_view kRenditions =
-    "SELECT name, width, height, bit_rate, file, playlist, bytes, state FROM video_renditions WHERE asset_id = $1";
+constexpr std::string_view kAddRendition = R"(
+    INSERT INTO video_renditions (asset_id, name, width, height, bit_rate, bytes, state, file,
+        playlist)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    ON CONFLICT (asset_id, name) DO UPDATE SET bit_rate = excluded.bit_rate,
+        bytes = excluded.bytes, state = excluded.state, file = excluded.file,
+        playlist = excluded.playlist)";
+constexpr std::string_view kRenditions = R"(
+    SELECT name, width, height, bit_rate, file, playlist, bytes, state
+    FROM video_renditions
+    WHERE asset_id = $1)";
 
 struct MadeRendition {
   std::string name;
@@ -32,7 +36,9 @@ struct MadeRendition {
   RenditionState state = RenditionState::queued;
   std::string file, playlist;
 
-  sql::Params params(std::int64_t asset) const { return {asset, name, width, height, bit_rate, bytes, num(state), file, playlist}; }
+  sql::Params params(std::int64_t asset) const {
+    return {asset, name, width, height, bit_rate, bytes, num(state), file, playlist};
+  }
   int side() const {  // 0: not a rung
     int n = 0;
     std::from_chars(name.data(), name.data() + name.size(), n);
@@ -40,7 +46,9 @@ struct MadeRendition {
   }
 };
 
-std::int64_t rate(std::int64_t bytes, std::int64_t duration_ms) { return duration_ms > 0 ? bytes * 8000 / duration_ms : 0; }
+std::int64_t rate(std::int64_t bytes, std::int64_t duration_ms) {
+  return duration_ms > 0 ? bytes * 8000 / duration_ms : 0;
+}
 
 const media::Rung& first_rung(const std::vector<media::Rung>& rungs) {
   const media::Rung* best = &rungs.front();
@@ -49,16 +57,21 @@ const media::Rung& first_rung(const std::vector<media::Rung>& rungs) {
   return *best;
 }
 
-std::string file_in(const std::filesystem::path& root, const std::filesystem::path& file) { return file.lexically_relative(root).generic_string(); }
+std::string file_in(const std::filesystem::path& root, const std::filesystem::path& file) {
+  return file.lexically_relative(root).generic_string();
+}
 
 // RFC 8216 §4.3.4. Peak rates are the encoder's caps.
-std::string master_playlist(const std::vector<MadeRendition>& rungs, const std::vector<media::Rung>& ladder) {
+std::string master_playlist(const std::vector<MadeRendition>& rungs,
+                            const std::vector<media::Rung>& ladder) {
   std::string out = "#EXTM3U8\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n";
   for (const auto& r : rungs) {
     std::int64_t peak = r.bit_rate;
     for (const auto& rung : ladder)
-      if (rung.name == r.name) peak = std::max<std::int64_t>(peak, rung.max_rate_kbit * 1000LL + kAudioBits);
-    out += fmt::format("#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},RESOLUTION={}x{}\n{}\n", peak, r.bit_rate, r.width, r.height, r.playlist);
+      if (rung.name == r.name)
+        peak = std::max<std::int64_t>(peak, rung.max_rate_kbit * 1000LL + kAudioBits);
+    out += fmt::format("#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},RESOLUTION={}x{}\n{}\n",
+                       peak, r.bit_rate, r.width, r.height, r.playlist);
   }
   return out;
 }
@@ -75,42 +88,53 @@ Result<> Pipeline::touch_videos(sql::Tx& tx, std::int64_t asset, std::optional<S
   return {};
 }
 
-Task<Result<std::vector<Pipeline::StoredFile>>> Pipeline::store(AssetRow asset, std::filesystem::path root,
-                                                                std::vector<std::filesystem::path> files) {
+Task<Result<std::vector<Pipeline::StoredFile>>> Pipeline::store(
+    AssetRow asset, std::filesystem::path root, std::vector<std::filesystem::path> files) {
   std::vector<StoredFile> out;
   for (const auto& path : files) {
     auto file = file_in(root, path);
-    out.push_back({.key = media_key(asset.id, file), .file = file, .bytes = static_cast<std::int64_t>(std::filesystem::file_size(path))});
+    out.push_back({.key = media_key(asset.id, file),
+                   .file = file,
+                   .bytes = static_cast<std::int64_t>(std::filesystem::file_size(path))});
   }
   auto now = state_.now();
   SV_CO_CHECK(co_await state_.deps.db.write(Ctx{}, [out, asset, now](sql::Tx& tx) -> Result<> {
     for (const auto& f : out) SV_CHECK(begin_object(tx, f.key, asset.id, asset.user, now));
     return {};
   }));
-  for (std::size_t i = 0; i < files.size(); ++i) SV_CO_CHECK(co_await state_.deps.objects.import_file(files[i], out[i].key));
+  for (std::size_t i = 0; i < files.size(); ++i)
+    SV_CO_CHECK(co_await state_.deps.objects.import_file(files[i], out[i].key));
   co_return out;
 }
 
-Task<Result<>> Pipeline::commit(Job job, std::vector<StoredFile> files, std::function<Result<>(sql::Tx&)> then) {
-  co_return co_await state_.deps.db.write(Ctx{}, [this, job, files = std::move(files), then = std::move(then)](sql::Tx& tx) -> Result<> {
-    SV_CHECK(complete(tx, job));
-    SV_TRY(auto asset, find_asset(tx, job.subject));
-    bool alive = asset && asset->state != AssetState::dead;
-    auto now = state_.now();
-    for (const auto& f : files) SV_CHECK(alive ? set_object_live(tx, f.key, f.bytes, now) : kill_object(tx, f.key, now));
-    if (!alive) return state_.queue(tx, job.subject, JobKind::purge, Lane::quick);
-    return then(tx);
-  });
+Task<Result<>> Pipeline::commit(Job job, std::vector<StoredFile> files,
+                                std::function<Result<>(sql::Tx&)> then) {
+  co_return co_await state_.deps.db.write(
+      Ctx{},
+      [this, job, files = std::move(files), then = std::move(then)](sql::Tx& tx) -> Result<> {
+        SV_CHECK(complete(tx, job));
+        SV_TRY(auto asset, find_asset(tx, job.subject));
+        bool alive = asset && asset->state != AssetState::dead;
+        auto now = state_.now();
+        for (const auto& f : files)
+          SV_CHECK(alive ? set_object_live(tx, f.key, f.bytes, now) : kill_object(tx, f.key, now));
+        if (!alive) return state_.queue(tx, job.subject, JobKind::purge, Lane::quick);
+        return then(tx);
+      });
 }
 
 Task<Result<>> Pipeline::probe(Job job, AssetRow asset, std::filesystem::path source) {
   SV_CO_TRY(auto info, co_await state_.deps.media->probe(source));
   co_return co_await commit(job, {}, [this, asset, info](sql::Tx& tx) -> Result<> {
-    SV_CHECK(
-        tx.execute("UPDATE video_assets SET progress = $2, duration_ms = $3, width = $4, height = $5, milli_fps = $6, bit_rate = $7, format = $8, "
-                   "video_codec = $9, pixel_format = $10, audio_codec = $11 WHERE id = $1",
-                   {asset.id, kProbed, info.duration_ms, info.width, info.height, static_cast<std::int64_t>(info.fps * 1000), info.bit_rate,
-                    info.format, info.video_codec, info.pixel_format, info.audio_codec}));
+    SV_CHECK(tx.execute(R"(
+            UPDATE video_assets
+            SET progress = $2, duration_ms = $3, width = $4, height = $5, milli_fps = $6,
+                bit_rate = $7, format = $8, video_codec = $9, pixel_format = $10,
+                audio_codec = $11
+            WHERE id = $1)",
+                        {asset.id, kProbed, info.duration_ms, info.width, info.height,
+                         static_cast<std::int64_t>(info.fps * 1000), info.bit_rate, info.format,
+                         info.video_codec, info.pixel_format, info.audio_codec}));
     for (const auto& rung : media::ladder_for(info)) {
       MadeRendition r;
       r.name = rung.name;
@@ -124,7 +148,8 @@ Task<Result<>> Pipeline::probe(Job job, AssetRow asset, std::filesystem::path so
   });
 }
 
-Task<Result<>> Pipeline::cover(Job job, AssetRow asset, std::filesystem::path source, std::filesystem::path folder) {
+Task<Result<>> Pipeline::cover(Job job, AssetRow asset, std::filesystem::path source,
+                               std::filesystem::path folder) {
   auto root = folder / "out";
   std::filesystem::create_directories(root);
   auto at = std::chrono::milliseconds(std::min<std::int64_t>(1000, asset.info.duration_ms / 10));
@@ -138,13 +163,15 @@ Task<Result<>> Pipeline::cover(Job job, AssetRow asset, std::filesystem::path so
   co_return co_await commit(job, std::move(files), [this, asset, poster](sql::Tx& tx) -> Result<> {
     SV_CHECK(tx.execute("UPDATE video_assets SET poster = $2 WHERE id = $1", {asset.id, poster}));
     // Only now, so that no video is listed before it has a cover.
-    SV_CHECK(state_.queue(tx, asset.id, JobKind::first, asset.info.remuxable() ? Lane::quick : Lane::encoding));
+    SV_CHECK(state_.queue(tx, asset.id, JobKind::first,
+                          asset.info.remuxable() ? Lane::quick : Lane::encoding));
     return touch_videos(tx, asset.id, std::nullopt);
   });
 }
 
 Task<Result<>> Pipeline::image(Job job, std::filesystem::path folder) {
-  SV_CO_TRY(auto source, co_await state_.deps.objects.local_copy(cover_source_key(job.subject), folder / "cover-source"));
+  SV_CO_TRY(auto source, co_await state_.deps.objects.local_copy(cover_source_key(job.subject),
+                                                                 folder / "cover-source"));
   auto out = folder / "cover-out.jpg";
   SV_CO_CHECK(co_await state_.deps.media->image(source, kCoverSide, out));
   auto bytes = static_cast<std::int64_t>(std::filesystem::file_size(out));
@@ -170,7 +197,8 @@ Task<Result<>> Pipeline::image(Job job, std::filesystem::path folder) {
   });
 }
 
-Task<Result<>> Pipeline::first(Job job, AssetRow asset, std::filesystem::path source, std::filesystem::path folder) {
+Task<Result<>> Pipeline::first(Job job, AssetRow asset, std::filesystem::path source,
+                               std::filesystem::path folder) {
   auto root = folder / "out";
   std::filesystem::create_directories(root);
   MadeRendition made;
@@ -184,8 +212,9 @@ Task<Result<>> Pipeline::first(Job job, AssetRow asset, std::filesystem::path so
   } else {
     auto running = track(job, kProbed, kWatchable);
     auto rung = first_rung(media::ladder_for(asset.info));
-    SV_CO_TRY(auto encoded, co_await state_.deps.media->transcode(source, asset.info, std::vector{rung}, root,
-                                                                  [running](int percent) { running->percent = percent; }));
+    SV_CO_TRY(auto encoded, co_await state_.deps.media->transcode(
+                                source, asset.info, std::vector{rung}, root,
+                                [running](int percent) { running->percent = percent; }));
     made.name = rung.name;
     made.width = rung.width;
     made.height = rung.height;
@@ -200,7 +229,10 @@ Task<Result<>> Pipeline::first(Job job, AssetRow asset, std::filesystem::path so
   made.state = RenditionState::ready;
   co_return co_await commit(job, std::move(files), [this, asset, made](sql::Tx& tx) -> Result<> {
     SV_CHECK(tx.execute(kAddRendition, made.params(asset.id)));
-    SV_CHECK(tx.execute("UPDATE video_assets SET state = 1, error = '', retryable = 0, progress = $2, play_file = $3, play_bytes = $4 WHERE id = $1",
+    SV_CHECK(tx.execute(R"(
+        UPDATE video_assets
+        SET state = 1, error = '', retryable = 0, progress = $2, play_file = $3, play_bytes = $4
+        WHERE id = $1)",
                         {asset.id, kWatchable, made.file, made.bytes}));
     SV_CHECK(touch_videos(tx, asset.id, Status::ready));
     SV_CHECK(state_.queue(tx, asset.id, JobKind::sprite, Lane::quick));
@@ -208,11 +240,13 @@ Task<Result<>> Pipeline::first(Job job, AssetRow asset, std::filesystem::path so
   });
 }
 
-Task<Result<>> Pipeline::sprite(Job job, AssetRow asset, std::filesystem::path source, std::filesystem::path folder) {
+Task<Result<>> Pipeline::sprite(Job job, AssetRow asset, std::filesystem::path source,
+                                std::filesystem::path folder) {
   auto root = folder / "out";
   std::filesystem::create_directories(root);
   std::vector<std::filesystem::path> paths{root / kSpriteFile, root / kVttFile};
-  SV_CO_CHECK(co_await state_.deps.media->sprite(source, asset.info, paths[0], paths[1], std::string(kSpriteFile)));
+  SV_CO_CHECK(co_await state_.deps.media->sprite(source, asset.info, paths[0], paths[1],
+                                                 std::string(kSpriteFile)));
   SV_CO_TRY(auto files, co_await store(asset, root, paths));
   co_return co_await commit(job, std::move(files), [this, id = asset.id](sql::Tx& tx) -> Result<> {
     SV_CHECK(tx.execute("UPDATE video_assets SET sprite = 1 WHERE id = $1", {id}));
@@ -220,13 +254,16 @@ Task<Result<>> Pipeline::sprite(Job job, AssetRow asset, std::filesystem::path s
   });
 }
 
-Task<Result<>> Pipeline::ladder(Job job, AssetRow asset, std::filesystem::path source, std::filesystem::path folder) {
+Task<Result<>> Pipeline::ladder(Job job, AssetRow asset, std::filesystem::path source,
+                                std::filesystem::path folder) {
   auto root = folder / "out";
   std::filesystem::create_directories(root);
   std::vector<MadeRendition> made;
   SV_CO_TRY(auto rows, co_await state_.deps.db.query(kRenditions, {asset.id}));
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (static_cast<RenditionState>(rows.i64(i, 7)) != RenditionState::ready || rows.text(i, 5).empty()) continue;
+    if (static_cast<RenditionState>(rows.i64(i, 7)) != RenditionState::ready ||
+        rows.text(i, 5).empty())
+      continue;
     made.push_back({.name = rows.text(i, 0),
                     .width = rows.i64(i, 1),
                     .height = rows.i64(i, 2),
@@ -238,14 +275,16 @@ Task<Result<>> Pipeline::ladder(Job job, AssetRow asset, std::filesystem::path s
   }
   auto all = media::ladder_for(asset.info);
   auto rest = all;
-  std::erase_if(rest,
-                [&](const media::Rung& rung) { return std::ranges::any_of(made, [&](const MadeRendition& r) { return r.name == rung.name; }); });
+  std::erase_if(rest, [&](const media::Rung& rung) {
+    return std::ranges::any_of(made, [&](const MadeRendition& r) { return r.name == rung.name; });
+  });
   std::vector<std::filesystem::path> paths;
   std::size_t fresh = made.size();
   if (!rest.empty()) {
     auto running = track(job, kWatchable, 99);
-    SV_CO_TRY(auto encoded,
-              co_await state_.deps.media->transcode(source, asset.info, rest, root, [running](int percent) { running->percent = percent; }));
+    SV_CO_TRY(auto encoded, co_await state_.deps.media->transcode(
+                                source, asset.info, rest, root,
+                                [running](int percent) { running->percent = percent; }));
     for (const auto& e : encoded) {
       MadeRendition r;
       r.name = e.rung.name;
@@ -274,12 +313,17 @@ Task<Result<>> Pipeline::ladder(Job job, AssetRow asset, std::filesystem::path s
   for (const auto& r : made)
     if (r.side() <= kUrlRung) play = &r;
   SV_CO_TRY(auto files, co_await store(asset, root, paths));
-  co_return co_await commit(job, std::move(files), [this, asset, changed, play = *play](sql::Tx& tx) -> Result<> {
-    for (const auto& r : changed) SV_CHECK(tx.execute(kAddRendition, r.params(asset.id)));
-    SV_CHECK(tx.execute("UPDATE video_assets SET hls = 1, progress = 100, play_file = $2, play_bytes = $3 WHERE id = $1",
-                        {asset.id, play.file, play.bytes}));
-    return touch_videos(tx, asset.id, std::nullopt);
-  });
+  co_return co_await commit(job, std::move(files),
+                            [this, asset, changed, play = *play](sql::Tx& tx) -> Result<> {
+                              for (const auto& r : changed)
+                                SV_CHECK(tx.execute(kAddRendition, r.params(asset.id)));
+                              SV_CHECK(tx.execute(R"(
+        UPDATE video_assets
+        SET hls = 1, progress = 100, play_file = $2, play_bytes = $3
+        WHERE id = $1)",
+                                                  {asset.id, play.file, play.bytes}));
+                              return touch_videos(tx, asset.id, std::nullopt);
+                            });
 }
 
 }  // namespace sv::video

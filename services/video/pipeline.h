@@ -17,9 +17,11 @@
 
 namespace sv::video {
 
-// Turns uploads into watchable media: takes jobs from video_jobs under a lease and runs them. A job may run again after a crash: its
-// outputs overwrite those of the earlier run, and only the run that still holds the lease commits.
-//   probe → cover → first → (ready) → sprite, ladder;   image: the author's own cover;   purge: bytes and rows of what was deleted.
+// Turns uploads into watchable media: takes jobs from video_jobs under a lease and runs them. A job
+// may run again after a crash: its outputs overwrite those of the earlier run, and only the run
+// that still holds the lease commits.
+//   probe → cover → first → (ready) → sprite, ladder;   image: the author's own cover;   purge:
+//   bytes and rows of what was deleted.
 class Pipeline {
  public:
   explicit Pipeline(VideoState& state);
@@ -58,16 +60,22 @@ class Pipeline {
 
   // pipeline.cc
   Task<Result<>> probe(Job job, AssetRow asset, std::filesystem::path source);
-  Task<Result<>> cover(Job job, AssetRow asset, std::filesystem::path source, std::filesystem::path folder);
+  Task<Result<>> cover(Job job, AssetRow asset, std::filesystem::path source,
+                       std::filesystem::path folder);
   Task<Result<>> image(Job job, std::filesystem::path folder);
-  Task<Result<>> first(Job job, AssetRow asset, std::filesystem::path source, std::filesystem::path folder);
-  Task<Result<>> sprite(Job job, AssetRow asset, std::filesystem::path source, std::filesystem::path folder);
-  Task<Result<>> ladder(Job job, AssetRow asset, std::filesystem::path source, std::filesystem::path folder);
+  Task<Result<>> first(Job job, AssetRow asset, std::filesystem::path source,
+                       std::filesystem::path folder);
+  Task<Result<>> sprite(Job job, AssetRow asset, std::filesystem::path source,
+                        std::filesystem::path folder);
+  Task<Result<>> ladder(Job job, AssetRow asset, std::filesystem::path source,
+                        std::filesystem::path folder);
   // Ledger rows first, then the bytes. `files` lie in `root` and keep their place in it.
-  Task<Result<std::vector<StoredFile>>> store(AssetRow asset, std::filesystem::path root, std::vector<std::filesystem::path> files);
-  // Inside the transaction that ends a job of an asset: the lease, the ledger, then `then`. When the asset was deleted meanwhile its new
-  // objects die with it.
-  Task<Result<>> commit(Job job, std::vector<StoredFile> files, std::function<Result<>(sql::Tx&)> then);
+  Task<Result<std::vector<StoredFile>>> store(AssetRow asset, std::filesystem::path root,
+                                              std::vector<std::filesystem::path> files);
+  // Inside the transaction that ends a job of an asset: the lease, the ledger, then `then`. When
+  // the asset was deleted meanwhile its new objects die with it.
+  Task<Result<>> commit(Job job, std::vector<StoredFile> files,
+                        std::function<Result<>(sql::Tx&)> then);
   Result<> touch_videos(sql::Tx& tx, std::int64_t asset, std::optional<Status> status);
 
   std::shared_ptr<Running> track(const Job& job, std::int64_t from, std::int64_t to);
@@ -76,7 +84,8 @@ class Pipeline {
   VideoState& state_;
   const std::int64_t worker_;
   const std::int64_t started_;
-  asio::any_io_executor executor_;  // a strand: the slots' timers are touched by one thread at a time
+  asio::any_io_executor
+      executor_;  // a strand: the slots' timers are touched by one thread at a time
   std::atomic<std::uint64_t> rings_{0};
   std::vector<std::shared_ptr<asio::steady_timer>> timers_;
   std::mutex mutex_;

@@ -18,8 +18,8 @@
 
 namespace sv::video {
 
-// Every method of VideoApi; a topic is a file: service_uploads.cc, service_feed.cc, service_edit.cc, service_search.cc,
-// service_views.cc, media_access.cc.
+// Every method of VideoApi; a topic is a file: service_uploads.cc, service_feed.cc,
+// service_edit.cc, service_search.cc, service_views.cc, media_access.cc.
 class VideoRules final : public VideoService {
  public:
   VideoRules(VideoDeps deps, VideoOptions options);
@@ -41,14 +41,18 @@ class VideoRules final : public VideoService {
   // reading
   Task<Result<FeedResp>> get_feed(const Ctx&, const FeedReq&) override;
   Task<Result<VideoDetailResp>> get_video_detail(const Ctx&, const VideoDetailReq&) override;
-  Task<Result<BatchVideoInfoResp>> batch_get_video_info(const Ctx&, const BatchVideoInfoReq&) override;
+  Task<Result<BatchVideoInfoResp>> batch_get_video_info(const Ctx&,
+                                                        const BatchVideoInfoReq&) override;
   Task<Result<UserVideoListResp>> get_user_video_list(const Ctx&, const UserVideoListReq&) override;
   Task<Result<ListMineResp>> list_mine(const Ctx&, const ListMineReq&) override;
   Task<Result<HotVideoResp>> get_hot_videos(const Ctx&, const HotVideoReq&) override;
   Task<Result<SearchVideoResp>> search_video(const Ctx&, const SearchVideoReq&) override;
-  Task<Result<GetUserVideoCountResp>> get_user_video_count(const Ctx&, const GetUserVideoCountReq&) override;
-  Task<Result<GetTotalVideoCountResp>> get_total_video_count(const Ctx&, const GetTotalVideoCountReq&) override;
-  Task<Result<UserVideoPartsResp>> get_user_video_parts(const Ctx&, const UserVideoPartsReq&) override;
+  Task<Result<GetUserVideoCountResp>> get_user_video_count(const Ctx&,
+                                                           const GetUserVideoCountReq&) override;
+  Task<Result<GetTotalVideoCountResp>> get_total_video_count(const Ctx&,
+                                                             const GetTotalVideoCountReq&) override;
+  Task<Result<UserVideoPartsResp>> get_user_video_parts(const Ctx&,
+                                                        const UserVideoPartsReq&) override;
   Task<Result<VideoBriefsResp>> get_video_briefs(const Ctx&, const VideoBriefsReq&) override;
   Task<Result<AuthorizeMediaResp>> authorize_media(const Ctx&, const AuthorizeMediaReq&) override;
   // changing
@@ -81,10 +85,12 @@ class VideoRules final : public VideoService {
   Task<Result<>> check_head(std::string key, bool cover);
   Task<Result<>> discard(std::int64_t upload, UserId user);
 
-  // Whole entities in the order of `rows`, null ones left out, as `viewer` may see them: without those of people who are hidden from
-  // them and, in `feed`s, without what they do not want to see (muted authors, not_interested).
+  // Whole entities in the order of `rows`, null ones left out, as `viewer` may see them: without
+  // those of people who are hidden from them and, in `feed`s, without what they do not want to see
+  // (muted authors, not_interested).
   enum class Kind : unsigned char { opened, feed };
-  Task<std::vector<Video>> compose(const Ctx& ctx, UserId viewer, std::vector<VideoPtr> rows, Kind kind = Kind::opened);
+  Task<std::vector<Video>> compose(const Ctx& ctx, UserId viewer, std::vector<VideoPtr> rows,
+                                   Kind kind = Kind::opened);
   // Addresses of a video's files: one signature for all of them, none when anyone may fetch them.
   struct Links {
     std::string prefix, query;
@@ -98,25 +104,35 @@ class VideoRules final : public VideoService {
   // Listed, by someone whose account is not private.
   Task<bool> open_to_all(const Ctx& ctx, const VideoRow& row);
 
-  // What a user said not_interested to, the latest. Null when it cannot be read: a feed is shown all the same.
+  // What a user said not_interested to, the latest. Null when it cannot be read: a feed is shown
+  // all the same.
   struct Unwanted {
     std::set<VideoId> videos;
     std::set<UserId> authors;
-    bool has(const VideoRow& row) const { return videos.contains(row.id) || authors.contains(row.author); }
+    bool has(const VideoRow& row) const {
+      return videos.contains(row.id) || authors.contains(row.author);
+    }
   };
   Task<std::shared_ptr<const Unwanted>> unwanted_by(UserId user);
 
-  // Fills `out` with `size` videos for a feed, from entries that `next(after, count)` reads in order; returns where the next page begins.
+  // Fills `out` with `size` videos for a feed, from entries that `next(after, count)` reads in
+  // order; returns where the next page begins.
   template <class Next>
-  Task<Result<std::string>> fill(const Ctx& ctx, UserId viewer, std::string_view route, std::optional<Cursor> cursor, std::size_t size,
+  Task<Result<std::string>> fill(const Ctx& ctx, UserId viewer, std::string_view route,
+                                 std::optional<Cursor> cursor, std::size_t size,
                                  std::vector<Video>& out, Next next);
-  Task<Result<std::vector<FeedHead::Entry>>> followed_entries(UserId user, std::vector<std::int64_t> large, FeedHead::Entry after, std::size_t count);
+  Task<Result<std::vector<FeedHead::Entry>>> followed_entries(UserId user,
+                                                              std::vector<std::int64_t> large,
+                                                              FeedHead::Entry after,
+                                                              std::size_t count);
 
-  Task<Result<std::vector<FeedHead::Entry>>> author_entries(UserId author, FeedHead::Entry after, std::size_t count);
+  Task<Result<std::vector<FeedHead::Entry>>> author_entries(UserId author, FeedHead::Entry after,
+                                                            std::size_t count);
   Task<Result<std::vector<VideoId>>> related_to(const VideoRow& row);
 
   Task<Result<std::vector<VideoPtr>>> listed(std::vector<VideoId> ids);
-  Task<Result<std::vector<VideoPtr>>> found(const Ctx& ctx, UserId viewer, const std::vector<std::int64_t>& hits);
+  Task<Result<std::vector<VideoPtr>>> found(const Ctx& ctx, UserId viewer,
+                                            const std::vector<std::int64_t>& hits);
   Task<Result<std::vector<FeedHead::Entry>>> feed_entries(FeedHead::Entry after, std::size_t count);
 
   struct Ranking {

@@ -39,9 +39,15 @@ VideoRules::VideoRules(VideoDeps deps, VideoOptions options)
       inboxes_(state_),
       group_("video") {
   state_.wake = [this] { pipeline_.wake(); };
-  state_.deps.events.subscribe("video_search", {"video.changed"}, [this](const std::vector<Event>& events) { return index_events(events); });
-  state_.deps.events.subscribe("video_accounts", {"user.deleted"}, [this](const std::vector<Event>& events) { return purge_accounts(events); });
-  state_.deps.events.subscribe("video_inbox", {"video.changed"}, [this](const std::vector<Event>& events) { return inboxes_.push(events); });
+  state_.deps.events.subscribe(
+      "video_search", {"video.changed"},
+      [this](const std::vector<Event>& events) { return index_events(events); });
+  state_.deps.events.subscribe(
+      "video_accounts", {"user.deleted"},
+      [this](const std::vector<Event>& events) { return purge_accounts(events); });
+  state_.deps.events.subscribe(
+      "video_inbox", {"video.changed"},
+      [this](const std::vector<Event>& events) { return inboxes_.push(events); });
 }
 
 void VideoRules::start() {

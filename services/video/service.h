@@ -35,31 +35,35 @@ struct VideoDeps {
   const Services& services;  // asked for author briefs
   ContentRevision& revision;
   metrics::Registry& metrics;
-  asio::any_io_executor executor;                            // of background work
-  media::MediaTools* media = nullptr;                        // null: this process runs no jobs
-  std::function<std::string(std::string_view prefix)> sign;  // query text that opens "/media/<video>/<rev>/"
+  asio::any_io_executor executor;      // of background work
+  media::MediaTools* media = nullptr;  // null: this process runs no jobs
+  std::function<std::string(std::string_view prefix)>
+      sign;  // query text that opens "/media/<video>/<rev>/"
 };
 
 struct VideoOptions {
   std::string public_url;         // "https://…" without a slash at the end, or empty
   std::filesystem::path scratch;  // job folders; emptied at start, so no other process may use it
   int workers = 1;                // slots that encode; two more take the quick jobs
-  // The only process on this database: what an earlier one left running or half written is taken over at start.
+  // The only process on this database: what an earlier one left running or half written is taken
+  // over at start.
   bool embedded = true;
   std::chrono::milliseconds view_window = std::chrono::hours(24);
   std::chrono::milliseconds retry_base = std::chrono::seconds(2);  // doubles with each attempt
   int attempts = 5;
 };
 
-// Videos: uploads, processing, feed, search, views. Api methods may be called from every thread; start() and stop() once each, by
-// the owner, not on the executor's thread.
+// Videos: uploads, processing, feed, search, views. Api methods may be called from every thread;
+// start() and stop() once each, by the owner, not on the executor's thread.
 class VideoService : public VideoApi {
  public:
   // Recovery, then the job slots and the view writer. Returns at once.
   virtual void start() = 0;
-  // Ends background work (a running job goes back to the queue) and writes the buffered views. Blocks.
+  // Ends background work (a running job goes back to the queue) and writes the buffered views.
+  // Blocks.
   virtual void stop() = 0;
-  // What the background work does, on demand: for tools and tests. Runs jobs until none is due; returns how many ran.
+  // What the background work does, on demand: for tools and tests. Runs jobs until none is due;
+  // returns how many ran.
   virtual Task<int> run_due_jobs() = 0;
   virtual Task<Result<>> flush_views() = 0;
   // Takes over what a dead process left; start() begins with it.

@@ -7,9 +7,14 @@
 namespace sv::video {
 namespace {
 
-constexpr std::string_view kJobs = "SELECT kind, state, error FROM video_jobs WHERE subject = $1 ORDER BY kind";  // its unique key
-constexpr std::string_view kRenditions =                                                                          // primary key
-    "SELECT name, width, height, bit_rate, bytes, state, file FROM video_renditions WHERE asset_id = $1 ORDER BY height, name";
+constexpr std::string_view kJobs =
+    "SELECT kind, state, error FROM video_jobs WHERE subject = $1 ORDER BY kind";  // its unique key
+// primary key
+constexpr std::string_view kRenditions = R"(
+    SELECT name, width, height, bit_rate, bytes, state, file
+    FROM video_renditions
+    WHERE asset_id = $1
+    ORDER BY height, name)";
 constexpr std::string_view kProgress = "SELECT progress FROM video_assets WHERE id = $1";
 
 // What of another author's video cannot be told from one that does not exist.
@@ -34,7 +39,9 @@ Task<Result<>> VideoRules::update_video_info(const Ctx& ctx, const UpdateVideoIn
   }
   auto rev = state_.deps.ids.next();
   co_return co_await state_.deps.db.write(
-      ctx, [this, title, tags, visibility, rev, description = req.description, id = req.video_id, user = req.user_id](sql::Tx& tx) -> Result<> {
+      ctx,
+      [this, title, tags, visibility, rev, description = req.description, id = req.video_id,
+       user = req.user_id](sql::Tx& tx) -> Result<> {
         SV_TRY(auto before, own_video(tx, id, user));
         VideoRow after = *before;
         if (title) after.title = *title;
@@ -51,16 +58,22 @@ Task<Result<>> VideoRules::update_video_info(const Ctx& ctx, const UpdateVideoIn
 
 // A video a transaction, so that the writer is never held for long. Repeats find nothing left.
 Task<Result<>> VideoRules::purge_accounts(const std::vector<Event>& events) {
-  constexpr std::string_view kSome = "SELECT id FROM video_videos WHERE author_id = $1 AND status <> 9 LIMIT 100";  // video_videos_author
+  constexpr std::string_view kSome = R"(
+      SELECT id
+      FROM video_videos
+      WHERE author_id = $1 AND status <> 9
+      LIMIT 100)";  // video_videos_author
   const Ctx ctx;
   for (const auto& event : events) {
     const UserId user(event.key_id());
-    SV_CO_CHECK(co_await state_.deps.db.write(ctx, [this, user](sql::Tx& tx) { return state_.gone.add(tx, user); }));
+    SV_CO_CHECK(co_await state_.deps.db.write(
+        ctx, [this, user](sql::Tx& tx) { return state_.gone.add(tx, user); }));
     for (;;) {
       SV_CO_TRY(const auto some, co_await state_.deps.db.query(kSome, {user}));
       if (some.empty()) break;
       for (std::size_t i = 0; i < some.size(); ++i)
-        if (auto gone = co_await delete_video(ctx, {.video_id = VideoId(some.i64(i, 0)), .user_id = user});
+        if (auto gone =
+                co_await delete_video(ctx, {.video_id = VideoId(some.i64(i, 0)), .user_id = user});
             !gone && gone.error().code != Errc::not_found)
           co_return gone;
     }
@@ -79,29 +92,38 @@ Task<Result<>> VideoRules::purge_accounts(const std::vector<Event>& events) {
 }
 
 Task<Result<>> VideoRules::delete_video(const Ctx& ctx, const DeleteVideoReq& req) {
-  co_return co_await state_.deps.db.write(ctx, [this, id = req.video_id, user = req.user_id](sql::Tx& tx) -> Result<> {
-    SV_TRY(auto before, own_video(tx, id, user));
-    VideoRow after = *before;
-    after.status = Status::deleted;
-    SV_CHECK(state_.save(tx, *before, std::move(after)));
-    auto now = state_.now();
-    SV_CHECK(kill_object(tx, cover_key(id), now));
-    SV_CHECK(kill_object(tx, cover_source_key(id.value), now));
-    SV_CHECK(tx.execute("UPDATE video_jobs SET state = 2 WHERE subject = $1 AND kind = 3 AND state = 0", {id}));
-    SV_TRY(auto others, videos_of_asset(tx, before->asset));
-    if (others.empty()) {
-      SV_CHECK(tx.execute("UPDATE video_assets SET state = 3 WHERE id = $1", {before->asset}));
-      SV_CHECK(tx.execute("UPDATE video_jobs SET state = 2 WHERE subject = $1 AND state <> 1 AND kind <> 6", {before->asset}));
-      SV_CHECK(kill_objects(tx, before->asset, now));
-      if (before->asset != id.value) SV_CHECK(state_.queue(tx, before->asset, JobKind::purge, Lane::quick));
-    }
-    return state_.queue(tx, id.value, JobKind::purge, Lane::quick);
-  });
+  co_return co_await state_.deps.db.write(
+      ctx, [this, id = req.video_id, user = req.user_id](sql::Tx& tx) -> Result<> {
+        SV_TRY(auto before, own_video(tx, id, user));
+        VideoRow after = *before;
+        after.status = Status::deleted;
+        SV_CHECK(state_.save(tx, *before, std::move(after)));
+        auto now = state_.now();
+        SV_CHECK(kill_object(tx, cover_key(id), now));
+        SV_CHECK(kill_object(tx, cover_source_key(id.value), now));
+        SV_CHECK(tx.execute(
+            "UPDATE video_jobs SET state = 2 WHERE subject = $1 AND kind = 3 AND state = 0", {id}));
+        SV_TRY(auto others, videos_of_asset(tx, before->asset));
+        if (others.empty()) {
+          SV_CHECK(tx.execute("UPDATE video_assets SET state = 3 WHERE id = $1", {before->asset}));
+          SV_CHECK(tx.execute(R"(
+          UPDATE video_jobs
+          SET state = 2
+          WHERE subject = $1 AND state <> 1 AND kind <> 6)",
+                              {before->asset}));
+          SV_CHECK(kill_objects(tx, before->asset, now));
+          if (before->asset != id.value)
+            SV_CHECK(state_.queue(tx, before->asset, JobKind::purge, Lane::quick));
+        }
+        return state_.queue(tx, id.value, JobKind::purge, Lane::quick);
+      });
 }
 
-Task<Result<VideoStatusResp>> VideoRules::get_video_status(const Ctx& ctx, const VideoStatusReq& req) {
+Task<Result<VideoStatusResp>> VideoRules::get_video_status(const Ctx& ctx,
+                                                           const VideoStatusReq& req) {
   SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
-  if (!row || !row->owned_by(req.current_user_id)) co_return fail(Errc::not_found, "video_not_found");
+  if (!row || !row->owned_by(req.current_user_id))
+    co_return fail(Errc::not_found, "video_not_found");
   SV_CO_TRY(auto jobs, co_await state_.deps.db.query(kJobs, {row->asset}));
   SV_CO_TRY(auto renditions, co_await state_.deps.db.query(kRenditions, {row->asset}));
   SV_CO_TRY(auto progress, co_await state_.deps.db.query(kProgress, {row->asset}));
@@ -121,11 +143,13 @@ Task<Result<VideoStatusResp>> VideoRules::get_video_status(const Ctx& ctx, const
   }
   if (row->status == Status::failed) {
     out.error = row->error;
-    out.message = message_text({.code = Errc::unprocessable, .token = row->error, .field = {}, .detail = {}}, ctx.lang);
+    out.message = message_text(
+        {.code = Errc::unprocessable, .token = row->error, .field = {}, .detail = {}}, ctx.lang);
     out.retryable = row->retryable;
   } else if (!ladder_error.empty()) {
     out.error = ladder_error;
-    out.message = message_text({.code = Errc::unprocessable, .token = ladder_error, .field = {}, .detail = {}}, ctx.lang);
+    out.message = message_text(
+        {.code = Errc::unprocessable, .token = ladder_error, .field = {}, .detail = {}}, ctx.lang);
     out.retryable = true;
   }
   const Links to_files = links(*row, co_await open_to_all(ctx, *row));
@@ -149,25 +173,34 @@ Task<Result<VideoStatusResp>> VideoRules::get_video_status(const Ctx& ctx, const
 }
 
 Task<Result<>> VideoRules::retry_video(const Ctx& ctx, const RetryVideoReq& req) {
-  co_return co_await state_.deps.db.write(ctx, [this, id = req.video_id, user = req.user_id](sql::Tx& tx) -> Result<> {
-    SV_TRY(auto row, own_video(tx, id, user));
-    if (row->status == Status::failed && !row->retryable) return fail(Errc::conflict, "not_retryable");
-    SV_TRY(auto revived, tx.execute("UPDATE video_jobs SET state = 0, attempts = 0, not_before = $2, error = '' WHERE subject = $1 AND state = 3",
-                                    {row->asset, state_.now()}));
-    if (revived == 0) return fail(Errc::conflict, "not_retryable");
-    SV_CHECK(tx.execute("UPDATE video_renditions SET state = 0 WHERE asset_id = $1 AND state = 2", {row->asset}));
-    if (row->status == Status::failed) {
-      SV_CHECK(tx.execute("UPDATE video_assets SET state = 0, error = '', retryable = 0 WHERE id = $1", {row->asset}));
-      SV_TRY(auto videos, videos_of_asset(tx, row->asset));
-      for (const auto& video : videos) {
-        VideoRow after = *video;
-        after.status = video->duration_ms > 0 ? Status::transcoding : Status::uploaded;
-        SV_CHECK(state_.save(tx, *video, std::move(after)));
-      }
-    }
-    tx.on_commit([this] { state_.wake(); });
-    return {};
-  });
+  co_return co_await state_.deps.db.write(
+      ctx, [this, id = req.video_id, user = req.user_id](sql::Tx& tx) -> Result<> {
+        SV_TRY(auto row, own_video(tx, id, user));
+        if (row->status == Status::failed && !row->retryable)
+          return fail(Errc::conflict, "not_retryable");
+        SV_TRY(auto revived, tx.execute(R"(
+        UPDATE video_jobs
+        SET state = 0, attempts = 0, not_before = $2, error = ''
+        WHERE subject = $1 AND state = 3)",
+                                        {row->asset, state_.now()}));
+        if (revived == 0) return fail(Errc::conflict, "not_retryable");
+        SV_CHECK(
+            tx.execute("UPDATE video_renditions SET state = 0 WHERE asset_id = $1 AND state = 2",
+                       {row->asset}));
+        if (row->status == Status::failed) {
+          SV_CHECK(tx.execute(
+              "UPDATE video_assets SET state = 0, error = '', retryable = 0 WHERE id = $1",
+              {row->asset}));
+          SV_TRY(auto videos, videos_of_asset(tx, row->asset));
+          for (const auto& video : videos) {
+            VideoRow after = *video;
+            after.status = video->duration_ms > 0 ? Status::transcoding : Status::uploaded;
+            SV_CHECK(state_.save(tx, *video, std::move(after)));
+          }
+        }
+        tx.on_commit([this] { state_.wake(); });
+        return {};
+      });
 }
 
 }  // namespace sv::video

@@ -10,33 +10,50 @@ namespace {
 constexpr std::size_t kHead = 1000;
 constexpr std::size_t kTies = 100;  // how far a page may run over to end on a whole second
 
-constexpr std::string_view kFeed =  // video_videos_feed
-    "SELECT id, publish_time FROM video_videos WHERE listed = 1 AND (publish_time, id) < ($1, $2) ORDER BY publish_time DESC, id DESC LIMIT $3";
-constexpr std::string_view kMine =  // video_videos_author
-    "SELECT id, create_time FROM video_videos WHERE author_id = $1 AND id < $2 AND status <> 9 ORDER BY id DESC LIMIT $3 OFFSET $4";
+// video_videos_feed
+constexpr std::string_view kFeed = R"(
+    SELECT id, publish_time
+    FROM video_videos
+    WHERE listed = 1 AND (publish_time, id) < ($1, $2)
+    ORDER BY publish_time DESC, id DESC
+    LIMIT $3)";
+// video_videos_author
+constexpr std::string_view kMine = R"(
+    SELECT id, create_time
+    FROM video_videos
+    WHERE author_id = $1 AND id < $2 AND status <> 9
+    ORDER BY id DESC
+    LIMIT $3 OFFSET $4)";
 
 std::vector<FeedHead::Entry> entries_of(const sql::Rows& rows) {
   std::vector<FeedHead::Entry> out;
-  for (std::size_t i = 0; i < rows.size(); ++i) out.push_back({.publish_time = rows.i64(i, 1), .id = VideoId(rows.i64(i, 0))});
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    out.push_back({.publish_time = rows.i64(i, 1), .id = VideoId(rows.i64(i, 0))});
   return out;
 }
 
 }  // namespace
 
 // From memory as long as the newest kHead videos reach, else from the index.
-Task<Result<std::vector<FeedHead::Entry>>> VideoRules::feed_entries(FeedHead::Entry after, std::size_t count) {
+Task<Result<std::vector<FeedHead::Entry>>> VideoRules::feed_entries(FeedHead::Entry after,
+                                                                    std::size_t count) {
   auto head = state_.head.find();
   if (!head) {
     auto stamp = state_.head.stamp();
-    SV_CO_TRY(auto rows, co_await state_.deps.db.query(kFeed, {kFarFuture, kFarFuture, static_cast<std::int64_t>(kHead)}));
-    head = std::make_shared<FeedHead::Page>(FeedHead::Page{.entries = entries_of(rows), .complete = rows.size() < kHead});
+    SV_CO_TRY(auto rows, co_await state_.deps.db.query(
+                             kFeed, {kFarFuture, kFarFuture, static_cast<std::int64_t>(kHead)}));
+    head = std::make_shared<FeedHead::Page>(
+        FeedHead::Page{.entries = entries_of(rows), .complete = rows.size() < kHead});
     state_.head.put(stamp, head);
   }
-  auto from = std::ranges::partition_point(
-      head->entries, [&](const FeedHead::Entry& e) { return std::pair(e.publish_time, e.id) >= std::pair(after.publish_time, after.id); });
+  auto from = std::ranges::partition_point(head->entries, [&](const FeedHead::Entry& e) {
+    return std::pair(e.publish_time, e.id) >= std::pair(after.publish_time, after.id);
+  });
   auto left = static_cast<std::size_t>(head->entries.end() - from);
-  if (left >= count || head->complete) co_return std::vector(from, from + static_cast<std::ptrdiff_t>(std::min(left, count)));
-  SV_CO_TRY(auto rows, co_await state_.deps.db.query(kFeed, {after.publish_time, after.id, static_cast<std::int64_t>(count)}));
+  if (left >= count || head->complete)
+    co_return std::vector(from, from + static_cast<std::ptrdiff_t>(std::min(left, count)));
+  SV_CO_TRY(auto rows, co_await state_.deps.db.query(kFeed, {after.publish_time, after.id,
+                                                             static_cast<std::int64_t>(count)}));
   co_return entries_of(rows);
 }
 
@@ -52,9 +69,11 @@ Task<Result<std::vector<VideoPtr>>> VideoRules::listed(std::vector<VideoId> ids)
 Task<Result<FeedResp>> VideoRules::get_feed(const Ctx& ctx, const FeedReq& req) {
   const auto size = page_size(req.page_size);
   SV_CO_TRY(auto cursor, decode_cursor("feed", req.cursor.value_or("")));
-  if (req.latest_time < 0 || req.latest_time > kFarFuture / 1000) co_return invalid("latest_time", "out_of_range");
+  if (req.latest_time < 0 || req.latest_time > kFarFuture / 1000)
+    co_return invalid("latest_time", "out_of_range");
   FeedHead::Entry after = entry_of(cursor);
-  if (!cursor && req.latest_time > 0) after = {.publish_time = req.latest_time * 1000, .id = VideoId(0)};
+  if (!cursor && req.latest_time > 0)
+    after = {.publish_time = req.latest_time * 1000, .id = VideoId(0)};
 
   FeedResp out;
   bool more = true;
@@ -63,31 +82,38 @@ Task<Result<FeedResp>> VideoRules::get_feed(const Ctx& ctx, const FeedReq& req) 
     const auto wanted = size - out.videos.size();
     auto end = std::min(wanted, entries.size());
     if (!cursor)
-      while (end > 0 && end < entries.size() && end < wanted + kTies && entries[end].publish_time / 1000 == entries[end - 1].publish_time / 1000)
+      while (end > 0 && end < entries.size() && end < wanted + kTies &&
+             entries[end].publish_time / 1000 == entries[end - 1].publish_time / 1000)
         ++end;
     more = entries.size() > end;
     entries.resize(end);
     if (end > 0) after = entries.back();
     SV_CO_TRY(auto rows, co_await listed(ids_of(entries)));
-    std::ranges::move(co_await compose(ctx, req.user_id, std::move(rows), Kind::feed), std::back_inserter(out.videos));
+    std::ranges::move(co_await compose(ctx, req.user_id, std::move(rows), Kind::feed),
+                      std::back_inserter(out.videos));
   }
   out.next_time = after.publish_time == kFarFuture ? req.latest_time : after.publish_time / 1000;
-  out.next_cursor = more ? encode_cursor("feed", {.key = after.publish_time, .id = after.id.value}) : "";
+  out.next_cursor =
+      more ? encode_cursor("feed", {.key = after.publish_time, .id = after.id.value}) : "";
   co_return out;
 }
 
-Task<Result<VideoDetailResp>> VideoRules::get_video_detail(const Ctx& ctx, const VideoDetailReq& req) {
+Task<Result<VideoDetailResp>> VideoRules::get_video_detail(const Ctx& ctx,
+                                                           const VideoDetailReq& req) {
   SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
-  if (!row || !row->visible_to(req.current_user_id)) co_return fail(Errc::not_found, "video_not_found");
+  if (!row || !row->visible_to(req.current_user_id))
+    co_return fail(Errc::not_found, "video_not_found");
   auto videos = co_await compose(ctx, req.current_user_id, std::vector{row});
   if (videos.empty()) co_return fail(Errc::not_found, "video_not_found");
   co_return VideoDetailResp{.video = std::move(videos[0])};
 }
 
-Task<Result<BatchVideoInfoResp>> VideoRules::batch_get_video_info(const Ctx& ctx, const BatchVideoInfoReq& req) {
+Task<Result<BatchVideoInfoResp>> VideoRules::batch_get_video_info(const Ctx& ctx,
+                                                                  const BatchVideoInfoReq& req) {
   if (req.video_ids.size() > 200) co_return invalid("video_ids", "too_long");
   SV_CO_TRY(auto rows, co_await state_.load(req.video_ids));
-  std::erase_if(rows, [&](const VideoPtr& row) { return !row || !row->visible_to(req.current_user_id); });
+  std::erase_if(rows,
+                [&](const VideoPtr& row) { return !row || !row->visible_to(req.current_user_id); });
   BatchVideoInfoResp out;
   for (auto& v : co_await compose(ctx, req.current_user_id, std::move(rows))) {
     auto id = v.id;
@@ -97,7 +123,8 @@ Task<Result<BatchVideoInfoResp>> VideoRules::batch_get_video_info(const Ctx& ctx
 }
 
 // All by one author: either the viewer may see them or none.
-Task<Result<UserVideoListResp>> VideoRules::get_user_video_list(const Ctx& ctx, const UserVideoListReq& req) {
+Task<Result<UserVideoListResp>> VideoRules::get_user_video_list(const Ctx& ctx,
+                                                                const UserVideoListReq& req) {
   auto size = page_size(req.page_size);
   SV_CO_TRY(auto cursor, decode_cursor("user", req.cursor.value_or("")));
   const Person author = co_await people_.look_up_one(ctx, req.current_user_id, req.user_id);
@@ -108,14 +135,17 @@ Task<Result<UserVideoListResp>> VideoRules::get_user_video_list(const Ctx& ctx, 
   FeedHead::Entry after = entry_of(cursor);
   const auto skipped = cursor ? 0 : page_offset(req.page, size);
   SV_CO_TRY(auto entries, co_await author_entries(req.user_id, after, skipped + size + 1));
-  entries.erase(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(std::min(skipped, entries.size())));
+  entries.erase(entries.begin(),
+                entries.begin() + static_cast<std::ptrdiff_t>(std::min(skipped, entries.size())));
   bool more = entries.size() > size;
   if (more) entries.resize(size);
   SV_CO_TRY(auto rows, co_await listed(ids_of(entries)));
   SV_CO_TRY(auto counts, co_await state_.counts_of({req.user_id}));
   out.videos = co_await compose(ctx, req.current_user_id, std::move(rows));
   out.total_count = static_cast<std::int32_t>(counts[req.user_id].listed);
-  if (more) out.next_cursor = encode_cursor("user", {.key = entries.back().publish_time, .id = entries.back().id.value});
+  if (more)
+    out.next_cursor =
+        encode_cursor("user", {.key = entries.back().publish_time, .id = entries.back().id.value});
   co_return out;
 }
 
@@ -124,7 +154,8 @@ Task<Result<ListMineResp>> VideoRules::list_mine(const Ctx& ctx, const ListMineR
   auto size = page_size(req.page_size);
   SV_CO_TRY(auto cursor, decode_cursor("mine", req.cursor));
   SV_CO_TRY(auto found,
-            co_await state_.deps.db.query(kMine, {req.user_id, cursor ? cursor->id : kFarFuture, static_cast<std::int64_t>(size) + 1, 0}));
+            co_await state_.deps.db.query(kMine, {req.user_id, cursor ? cursor->id : kFarFuture,
+                                                  static_cast<std::int64_t>(size) + 1, 0}));
   auto entries = entries_of(found);
   bool more = entries.size() > size;
   if (more) entries.resize(size);
@@ -133,22 +164,27 @@ Task<Result<ListMineResp>> VideoRules::list_mine(const Ctx& ctx, const ListMineR
   ListMineResp out;
   out.videos = co_await compose(ctx, req.user_id, std::move(rows));
   out.total = counts[req.user_id].owned;
-  out.next_cursor = more ? encode_cursor("mine", {.key = entries.back().publish_time, .id = entries.back().id.value}) : "";
+  out.next_cursor = more ? encode_cursor("mine", {.key = entries.back().publish_time,
+                                                  .id = entries.back().id.value})
+                         : "";
   co_return out;
 }
 
-Task<Result<GetUserVideoCountResp>> VideoRules::get_user_video_count(const Ctx&, const GetUserVideoCountReq& req) {
+Task<Result<GetUserVideoCountResp>> VideoRules::get_user_video_count(
+    const Ctx&, const GetUserVideoCountReq& req) {
   if (!req.user_id) co_return GetUserVideoCountResp{};
   SV_CO_TRY(auto counts, co_await state_.counts_of({req.user_id}));
   co_return GetUserVideoCountResp{.count = counts[req.user_id].listed};
 }
 
-Task<Result<GetTotalVideoCountResp>> VideoRules::get_total_video_count(const Ctx&, const GetTotalVideoCountReq&) {
+Task<Result<GetTotalVideoCountResp>> VideoRules::get_total_video_count(
+    const Ctx&, const GetTotalVideoCountReq&) {
   SV_CO_TRY(auto counts, co_await state_.counts_of({UserId{}}));
   co_return GetTotalVideoCountResp{.count = counts[UserId{}].listed};
 }
 
-Task<Result<UserVideoPartsResp>> VideoRules::get_user_video_parts(const Ctx&, const UserVideoPartsReq& req) {
+Task<Result<UserVideoPartsResp>> VideoRules::get_user_video_parts(const Ctx&,
+                                                                  const UserVideoPartsReq& req) {
   if (req.user_ids.size() > 200) co_return invalid("user_ids", "too_long");
   std::vector<UserId> ids = req.user_ids;
   std::ranges::sort(ids);
@@ -167,9 +203,14 @@ Task<Result<VideoBriefsResp>> VideoRules::get_video_briefs(const Ctx&, const Vid
   for (const auto& row : rows) {
     if (!row || row->status != Status::ready || !row->visible_to(req.current_user_id)) continue;
     // Signed in any case: a part asks nobody whether the author's account is private.
-    auto cover = row->cover || row->poster ? links(*row, false).to(row->cover ? kCoverFile : kPosterFile) : std::string();
-    out.briefs[row->id] = {
-        .id = row->id, .author_id = row->author, .title = row->title, .cover_url = std::move(cover), .duration_ms = row->duration_ms};
+    auto cover = row->cover || row->poster
+                     ? links(*row, false).to(row->cover ? kCoverFile : kPosterFile)
+                     : std::string();
+    out.briefs[row->id] = {.id = row->id,
+                           .author_id = row->author,
+                           .title = row->title,
+                           .cover_url = std::move(cover),
+                           .duration_ms = row->duration_ms};
   }
   co_return out;
 }

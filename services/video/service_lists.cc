@@ -12,37 +12,66 @@ using Entry = FeedHead::Entry;
 
 constexpr std::int64_t kUnwantedKept = 2000;  // the latest that count
 
-constexpr std::string_view kInbox =  // video_inbox_page
-    "SELECT video_id, publish_time FROM video_inbox WHERE user_id = $1 AND (publish_time, video_id) < ($2, $3) "
-    "ORDER BY publish_time DESC, video_id DESC LIMIT $4";
-constexpr std::string_view kOneAuthor =  // video_videos_author_feed
-    "SELECT id, publish_time FROM video_videos WHERE author_id = $1 AND listed = 1 AND (publish_time, id) < ($2, $3) "
-    "ORDER BY publish_time DESC, id DESC LIMIT $4";
-constexpr std::string_view kTagged =  // video_tags_videos
-    "SELECT video_id, publish_time FROM video_tags WHERE tag = $1 AND (publish_time, video_id) < ($2, $3) "
-    "ORDER BY publish_time DESC, video_id DESC LIMIT $4";
-constexpr std::string_view kSharing =  // video_tags_videos: how many of the tags each of their newest videos carries
-    "SELECT video_id, count(*) FROM video_tags WHERE tag = any($1) AND video_id <> $2 GROUP BY video_id "
-    "ORDER BY count(*) DESC, max(publish_time) DESC, video_id DESC LIMIT $3";
-constexpr std::string_view kHotTags =  // video_tag_counts_hot
-    "SELECT label, videos FROM video_tag_counts WHERE videos > 0 ORDER BY videos DESC, tag DESC LIMIT $1";
+// video_inbox_page
+constexpr std::string_view kInbox = R"(
+    SELECT video_id, publish_time
+    FROM video_inbox
+    WHERE user_id = $1 AND (publish_time, video_id) < ($2, $3)
+    ORDER BY publish_time DESC, video_id DESC
+    LIMIT $4)";
+// video_videos_author_feed
+constexpr std::string_view kOneAuthor = R"(
+    SELECT id, publish_time
+    FROM video_videos
+    WHERE author_id = $1 AND listed = 1 AND (publish_time, id) < ($2, $3)
+    ORDER BY publish_time DESC, id DESC
+    LIMIT $4)";
+// video_tags_videos
+constexpr std::string_view kTagged = R"(
+    SELECT video_id, publish_time
+    FROM video_tags
+    WHERE tag = $1 AND (publish_time, video_id) < ($2, $3)
+    ORDER BY publish_time DESC, video_id DESC
+    LIMIT $4)";
+// video_tags_videos: how many of the tags each of their newest videos carries
+constexpr std::string_view kSharing = R"(
+    SELECT video_id, count(*)
+    FROM video_tags
+    WHERE tag = any($1) AND video_id <> $2
+    GROUP BY video_id
+    ORDER BY count(*) DESC, max(publish_time) DESC, video_id DESC
+    LIMIT $3)";
+// video_tag_counts_hot
+constexpr std::string_view kHotTags = R"(
+    SELECT label, videos
+    FROM video_tag_counts
+    WHERE videos > 0
+    ORDER BY videos DESC, tag DESC
+    LIMIT $1)";
 // A scan of the tags in use: far fewer than videos.
-constexpr std::string_view kFindTags =
-    "SELECT label, videos FROM video_tag_counts WHERE videos > 0 AND tag LIKE $1 ESCAPE '\\' ORDER BY videos DESC, tag DESC LIMIT $2 OFFSET $3";
-constexpr std::string_view kCountTags = "SELECT count(*) FROM video_tag_counts WHERE videos > 0 AND tag LIKE $1 ESCAPE '\\'";
+constexpr std::string_view kFindTags = R"(
+    SELECT label, videos
+    FROM video_tag_counts
+    WHERE videos > 0 AND tag LIKE $1 ESCAPE '\'
+    ORDER BY videos DESC, tag DESC
+    LIMIT $2 OFFSET $3)";
+constexpr std::string_view kCountTags =
+    "SELECT count(*) FROM video_tag_counts WHERE videos > 0 AND tag LIKE $1 ESCAPE '\\'";
 constexpr std::string_view kUnwanted =  // video_unwanted_recent
     "SELECT kind, subject FROM video_unwanted WHERE user_id = $1 ORDER BY made DESC LIMIT $2";
 
 std::vector<TagCount> read_tags(const sql::Rows& rows) {
   std::vector<TagCount> out;
-  for (std::size_t i = 0; i < rows.size(); ++i) out.push_back({.tag = rows.text(i, 0), .video_count = rows.i64(i, 1)});
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    out.push_back({.tag = rows.text(i, 0), .video_count = rows.i64(i, 1)});
   return out;
 }
 
 }  // namespace
 
 template <class Next>
-Task<Result<std::string>> VideoRules::fill(const Ctx& ctx, UserId viewer, std::string_view route, std::optional<Cursor> cursor, std::size_t size,
+Task<Result<std::string>> VideoRules::fill(const Ctx& ctx, UserId viewer, std::string_view route,
+                                           std::optional<Cursor> cursor, std::size_t size,
                                            std::vector<Video>& out, Next next) {
   Entry after = entry_of(cursor);
   for (int round = 0; round < kRefills; ++round) {
@@ -51,64 +80,83 @@ Task<Result<std::string>> VideoRules::fill(const Ctx& ctx, UserId viewer, std::s
     if (more) entries.pop_back();
     if (!entries.empty()) after = entries.back();
     SV_CO_TRY(auto rows, co_await listed(ids_of(entries)));
-    std::ranges::move(co_await compose(ctx, viewer, std::move(rows), Kind::feed), std::back_inserter(out));
+    std::ranges::move(co_await compose(ctx, viewer, std::move(rows), Kind::feed),
+                      std::back_inserter(out));
     if (!more) co_return std::string();
     if (out.size() == size) break;
   }
   co_return encode_cursor(route, {.key = after.publish_time, .id = after.id.value});
 }
 
-Task<Result<std::vector<Entry>>> VideoRules::followed_entries(UserId user, std::vector<std::int64_t> large, Entry after, std::size_t count) {
-  SV_CO_TRY(std::vector<Entry> out, co_await state_.entries_in(Inboxes::list_name(user), kInbox, user.value, after, count));
+Task<Result<std::vector<Entry>>> VideoRules::followed_entries(UserId user,
+                                                              std::vector<std::int64_t> large,
+                                                              Entry after, std::size_t count) {
+  SV_CO_TRY(std::vector<Entry> out,
+            co_await state_.entries_in(Inboxes::list_name(user), kInbox, user.value, after, count));
   for (std::int64_t author : large) {
     SV_CO_TRY(const auto theirs, co_await author_entries(UserId(author), after, count));
     out.insert(out.end(), theirs.begin(), theirs.end());
   }
-  std::ranges::sort(out, [](const Entry& a, const Entry& b) { return std::pair(a.publish_time, a.id) > std::pair(b.publish_time, b.id); });
-  const auto twice = std::ranges::unique(out, [](const Entry& a, const Entry& b) { return a.id == b.id; });
+  std::ranges::sort(out, [](const Entry& a, const Entry& b) {
+    return std::pair(a.publish_time, a.id) > std::pair(b.publish_time, b.id);
+  });
+  const auto twice =
+      std::ranges::unique(out, [](const Entry& a, const Entry& b) { return a.id == b.id; });
   out.erase(twice.begin(), twice.end());
   if (out.size() > count) out.resize(count);
   co_return out;
 }
 
-Task<Result<std::vector<Entry>>> VideoRules::author_entries(UserId author, Entry after, std::size_t count) {
-  co_return co_await state_.entries_in(fmt::format("author {}", author), kOneAuthor, author.value, after, count);
+Task<Result<std::vector<Entry>>> VideoRules::author_entries(UserId author, Entry after,
+                                                            std::size_t count) {
+  co_return co_await state_.entries_in(fmt::format("author {}", author), kOneAuthor, author.value,
+                                       after, count);
 }
 
-Task<Result<VideoPageResp>> VideoRules::get_following_feed(const Ctx& ctx, const FollowingFeedReq& req) {
+Task<Result<VideoPageResp>> VideoRules::get_following_feed(const Ctx& ctx,
+                                                           const FollowingFeedReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   SV_CO_TRY(auto cursor, decode_cursor("followed", req.cursor));
   SV_CO_CHECK(co_await inboxes_.open(ctx, req.user_id));
   SV_CO_TRY(const auto large, co_await inboxes_.large_authors(ctx, req.user_id));
   VideoPageResp out;
-  SV_CO_TRY(out.next_cursor, co_await fill(ctx, req.user_id, "followed", cursor, page_size(req.page_size), out.videos,
-                                           [&](Entry after, std::size_t count) { return followed_entries(req.user_id, large, after, count); }));
+  SV_CO_TRY(out.next_cursor,
+            co_await fill(ctx, req.user_id, "followed", cursor, page_size(req.page_size),
+                          out.videos, [&](Entry after, std::size_t count) {
+                            return followed_entries(req.user_id, large, after, count);
+                          }));
   co_return out;
 }
 
 Task<Result<VideoPageResp>> VideoRules::get_tag_videos(const Ctx& ctx, const TagVideoReq& req) {
   SV_CO_CHECK(auth::check_text("tag", req.tag, 50));
-  const std::string tag = auth::fold_text(req.tag.starts_with('#') ? std::string_view(req.tag).substr(1) : std::string_view(req.tag));
+  const std::string tag = auth::fold_text(
+      req.tag.starts_with('#') ? std::string_view(req.tag).substr(1) : std::string_view(req.tag));
   if (tag.empty()) co_return invalid("tag", "required");
   SV_CO_TRY(auto cursor, decode_cursor("tag", req.cursor));
   VideoPageResp out;
   SV_CO_TRY(out.next_cursor,
-            co_await fill(ctx, req.current_user_id, "tag", cursor, page_size(req.page_size), out.videos,
-                          [&](Entry after, std::size_t count) { return state_.entries_in("tag " + tag, kTagged, tag, after, count); }));
+            co_await fill(ctx, req.current_user_id, "tag", cursor, page_size(req.page_size),
+                          out.videos, [&](Entry after, std::size_t count) {
+                            return state_.entries_in("tag " + tag, kTagged, tag, after, count);
+                          }));
   co_return out;
 }
 
-// Those that share the most tags, then the newest of the same author: a bounded list, so a cursor is a place in it.
+// Those that share the most tags, then the newest of the same author: a bounded list, so a cursor
+// is a place in it.
 Task<Result<std::vector<VideoId>>> VideoRules::related_to(const VideoRow& row) {
   constexpr std::size_t kRelated = 100;
   const std::string name = fmt::format("related {}", row.id);
   const auto stamp = state_.lists.stamp(), head = state_.head.stamp();
-  if (const auto known = state_.lists.find(name); known && known->stamp == head) co_return ids_of(known->page->entries);
+  if (const auto known = state_.lists.find(name); known && known->stamp == head)
+    co_return ids_of(known->page->entries);
   std::vector<VideoId> ids;
   std::vector<std::string> tags;
   for (const auto& tag : row.tags) tags.push_back(auth::fold_text(tag));
   if (!tags.empty()) {
-    SV_CO_TRY(const auto sharing, co_await state_.deps.db.query(kSharing, {tags, row.id, kRelated}));
+    SV_CO_TRY(const auto sharing,
+              co_await state_.deps.db.query(kSharing, {tags, row.id, kRelated}));
     for (std::size_t i = 0; i < sharing.size(); ++i) ids.emplace_back(sharing.i64(i, 0));
   }
   SV_CO_TRY(const auto theirs, co_await author_entries(row.author, kStartOfList, kRelated));
@@ -116,32 +164,42 @@ Task<Result<std::vector<VideoId>>> VideoRules::related_to(const VideoRow& row) {
     if (e.id != row.id && std::ranges::find(ids, e.id) == ids.end()) ids.push_back(e.id);
   FeedHead::Page page{.entries = {}, .complete = true};
   for (VideoId id : ids) page.entries.push_back({.publish_time = 0, .id = id});
-  state_.lists.put(stamp, name, {.stamp = head, .page = std::make_shared<const FeedHead::Page>(std::move(page))});
+  state_.lists.put(
+      stamp, name,
+      {.stamp = head, .page = std::make_shared<const FeedHead::Page>(std::move(page))});
   co_return ids;
 }
 
-Task<Result<VideoPageResp>> VideoRules::get_related_videos(const Ctx& ctx, const RelatedVideoReq& req) {
+Task<Result<VideoPageResp>> VideoRules::get_related_videos(const Ctx& ctx,
+                                                           const RelatedVideoReq& req) {
   SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
-  if (!row || !row->visible_to(req.current_user_id)) co_return fail(Errc::not_found, "video_not_found");
-  if ((co_await people_.look_up_one(ctx, req.current_user_id, row->author)).hidden()) co_return fail(Errc::not_found, "video_not_found");
+  if (!row || !row->visible_to(req.current_user_id))
+    co_return fail(Errc::not_found, "video_not_found");
+  if ((co_await people_.look_up_one(ctx, req.current_user_id, row->author)).hidden())
+    co_return fail(Errc::not_found, "video_not_found");
   SV_CO_TRY(auto cursor, decode_cursor("related", req.cursor));
   SV_CO_TRY(const auto ids, co_await related_to(*row));
   const auto size = page_size(req.page_size);
-  auto at = std::min(ids.size(), static_cast<std::size_t>(cursor ? std::max<std::int64_t>(cursor->id, 0) : 0));
+  auto at = std::min(ids.size(),
+                     static_cast<std::size_t>(cursor ? std::max<std::int64_t>(cursor->id, 0) : 0));
   VideoPageResp out;
   while (out.videos.size() < size && at < ids.size()) {
     const auto n = std::min(size - out.videos.size(), ids.size() - at);
     const auto from = ids.begin() + static_cast<std::ptrdiff_t>(at);
     SV_CO_TRY(auto rows, co_await listed(std::vector(from, from + static_cast<std::ptrdiff_t>(n))));
-    std::ranges::move(co_await compose(ctx, req.current_user_id, std::move(rows), Kind::feed), std::back_inserter(out.videos));
+    std::ranges::move(co_await compose(ctx, req.current_user_id, std::move(rows), Kind::feed),
+                      std::back_inserter(out.videos));
     at += n;
   }
-  if (at < ids.size()) out.next_cursor = encode_cursor("related", {.key = row->id.value, .id = static_cast<std::int64_t>(at)});
+  if (at < ids.size())
+    out.next_cursor =
+        encode_cursor("related", {.key = row->id.value, .id = static_cast<std::int64_t>(at)});
   co_return out;
 }
 
 Task<Result<HotTagResp>> VideoRules::get_hot_tags(const Ctx&, const HotTagReq& req) {
-  SV_CO_TRY(const auto rows, co_await state_.deps.db.query(kHotTags, {static_cast<std::int64_t>(page_size(req.page_size))}));
+  SV_CO_TRY(const auto rows, co_await state_.deps.db.query(
+                                 kHotTags, {static_cast<std::int64_t>(page_size(req.page_size))}));
   HotTagResp out;
   out.tags = read_tags(rows);
   co_return out;
@@ -149,12 +207,15 @@ Task<Result<HotTagResp>> VideoRules::get_hot_tags(const Ctx&, const HotTagReq& r
 
 Task<Result<SearchTagsResp>> VideoRules::search_tags(const Ctx&, const SearchTagsReq& req) {
   SV_CO_CHECK(auth::check_text("keyword", req.keyword, 100));
-  const std::string_view word = req.keyword.starts_with('#') ? std::string_view(req.keyword).substr(1) : std::string_view(req.keyword);
+  const std::string_view word = req.keyword.starts_with('#')
+                                    ? std::string_view(req.keyword).substr(1)
+                                    : std::string_view(req.keyword);
   const std::string pattern = "%" + auth::like_literal(auth::fold_text(word)) + "%";
   if (pattern == "%%") co_return invalid("keyword", "required");
   const auto size = page_size(req.page_size);
   SV_CO_TRY(const auto count, co_await state_.deps.db.query(kCountTags, {pattern}));
-  SV_CO_TRY(const auto rows, co_await state_.deps.db.query(kFindTags, {pattern, size, page_offset(req.page, size)}));
+  SV_CO_TRY(const auto rows,
+            co_await state_.deps.db.query(kFindTags, {pattern, size, page_offset(req.page, size)}));
   SearchTagsResp out;
   out.total = count.i64(0, 0);
   out.tags = read_tags(rows);
@@ -168,22 +229,28 @@ Task<Result<>> VideoRules::not_interested(const Ctx& ctx, const NotInterestedReq
   if (req.video_id) {
     SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
     if (!row || !row->visible_to(req.user_id)) co_return fail(Errc::not_found, "video_not_found");
-    if ((co_await people_.look_up_one(ctx, req.user_id, row->author)).hidden()) co_return fail(Errc::not_found, "video_not_found");
+    if ((co_await people_.look_up_one(ctx, req.user_id, row->author)).hidden())
+      co_return fail(Errc::not_found, "video_not_found");
   }
   if (req.author_id) {
     const Person author = co_await people_.look_up_one(ctx, req.user_id, req.author_id);
     if (author.gone || author.blocked) co_return fail(Errc::not_found, "user_not_found");
   }
-  co_return co_await state_.deps.db.write(ctx, [this, req, now = state_.now()](sql::Tx& tx) -> Result<> {
-    constexpr std::string_view kAdd =
-        "INSERT INTO video_unwanted (user_id, kind, subject, reason, made) VALUES ($1, $2, $3, $4, $5) "
-        "ON CONFLICT (user_id, kind, subject) DO UPDATE SET made = excluded.made, reason = excluded.reason";
-    SV_CHECK(state_.gone.check(tx, req.user_id, req.author_id));
-    if (req.video_id) SV_CHECK(tx.execute(kAdd, {req.user_id, 1, req.video_id, req.reason, now}));
-    if (req.author_id) SV_CHECK(tx.execute(kAdd, {req.user_id, 2, req.author_id, req.reason, now}));
-    tx.on_commit([this, user = req.user_id] { unwanted_.erase(user); });
-    return {};
-  });
+  co_return co_await state_.deps.db.write(
+      ctx, [this, req, now = state_.now()](sql::Tx& tx) -> Result<> {
+        constexpr std::string_view kAdd = R"(
+        INSERT INTO video_unwanted (user_id, kind, subject, reason, made)
+        VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (user_id, kind, subject)
+            DO UPDATE SET made = excluded.made, reason = excluded.reason)";
+        SV_CHECK(state_.gone.check(tx, req.user_id, req.author_id));
+        if (req.video_id)
+          SV_CHECK(tx.execute(kAdd, {req.user_id, 1, req.video_id, req.reason, now}));
+        if (req.author_id)
+          SV_CHECK(tx.execute(kAdd, {req.user_id, 2, req.author_id, req.reason, now}));
+        tx.on_commit([this, user = req.user_id] { unwanted_.erase(user); });
+        return {};
+      });
 }
 
 Task<std::shared_ptr<const VideoRules::Unwanted>> VideoRules::unwanted_by(UserId user) {

@@ -12,17 +12,26 @@ namespace sv::video {
 namespace {
 
 constexpr std::int64_t kRanked = 500;
-constexpr std::int64_t kRankingMs = 60'000;        // a ranking is made again after this, or when the listed videos change
+constexpr std::int64_t kRankingMs =
+    60'000;  // a ranking is made again after this, or when the listed videos change
 constexpr std::int64_t kRankingKeptMs = 3600'000;  // a cursor into one works this long
 
-constexpr std::string_view kHot =  // video_stats_hot, then primary keys
-    "SELECT s.video_id FROM video_stats s JOIN video_videos v ON v.id = s.video_id AND v.listed = 1 ORDER BY s.hot DESC, s.video_id DESC LIMIT $1";
-// Numbered pages are cut from this many best hits after those that the viewer may not see were taken out, so that `total` counts what can be
-// seen and pages have no gaps; what comes behind them is neither.
+// video_stats_hot, then primary keys
+constexpr std::string_view kHot = R"(
+    SELECT s.video_id
+    FROM video_stats s
+    JOIN video_videos v ON v.id = s.video_id AND v.listed = 1
+    ORDER BY s.hot DESC, s.video_id DESC
+    LIMIT $1)";
+// Numbered pages are cut from this many best hits after those that the viewer may not see were
+// taken out, so that `total` counts what can be seen and pages have no gaps; what comes behind them
+// is neither.
 constexpr std::int64_t kExactHits = 200;
 constexpr std::int64_t kFillPage = 200;
-constexpr std::string_view kListed = "SELECT id FROM video_videos WHERE listed = 1 AND id > $1 ORDER BY id LIMIT $2";  // primary key
-constexpr std::string_view kRanking = "SELECT made, videos FROM video_rankings WHERE id = $1";                         // primary key
+constexpr std::string_view kListed =
+    "SELECT id FROM video_videos WHERE listed = 1 AND id > $1 ORDER BY id LIMIT $2";  // primary key
+constexpr std::string_view kRanking =
+    "SELECT made, videos FROM video_rankings WHERE id = $1";  // primary key
 
 }  // namespace
 
@@ -34,12 +43,15 @@ Task<Result<SearchVideoResp>> VideoRules::search_video(const Ctx& ctx, const Sea
   SV_CO_TRY(const auto hits, co_await state_.deps.search.search(req.keyword, 0, kExactHits));
   SV_CO_TRY(auto best, co_await found(ctx, req.current_user_id, hits.ids));
   SearchVideoResp out;
-  out.total_count = static_cast<std::int32_t>(hits.total - static_cast<std::int64_t>(hits.ids.size() - best.size()));
+  out.total_count = static_cast<std::int32_t>(
+      hits.total - static_cast<std::int64_t>(hits.ids.size() - best.size()));
   std::vector<VideoPtr> rows;
   for (; at < best.size() && rows.size() < size; ++at) rows.push_back(best[at]);
   if (rows.size() < size && hits.total > kExactHits) {
     const auto behind = static_cast<std::int64_t>(at - best.size());
-    SV_CO_TRY(const auto rest, co_await state_.deps.search.search(req.keyword, kExactHits + behind, static_cast<std::int64_t>(size - rows.size())));
+    SV_CO_TRY(const auto rest,
+              co_await state_.deps.search.search(req.keyword, kExactHits + behind,
+                                                 static_cast<std::int64_t>(size - rows.size())));
     SV_CO_TRY(auto more, co_await found(ctx, req.current_user_id, rest.ids));
     std::ranges::move(more, std::back_inserter(rows));
   }
@@ -48,17 +60,21 @@ Task<Result<SearchVideoResp>> VideoRules::search_video(const Ctx& ctx, const Sea
 }
 
 // The index follows within a second; what the viewer may see of it is decided here.
-Task<Result<std::vector<VideoPtr>>> VideoRules::found(const Ctx& ctx, UserId viewer, const std::vector<std::int64_t>& hits) {
+Task<Result<std::vector<VideoPtr>>> VideoRules::found(const Ctx& ctx, UserId viewer,
+                                                      const std::vector<std::int64_t>& hits) {
   SV_CO_TRY(auto rows, co_await listed(std::vector<VideoId>(hits.begin(), hits.end())));
   std::erase(rows, nullptr);
   std::vector<UserId> authors;
   for (const auto& row : rows) authors.push_back(row->author);
   const People people = co_await people_.look_up(ctx, viewer, std::move(authors));
-  std::erase_if(rows, [&](const VideoPtr& row) { return people.at(row->author).hidden() || people.at(row->author).muted; });
+  std::erase_if(rows, [&](const VideoPtr& row) {
+    return people.at(row->author).hidden() || people.at(row->author).muted;
+  });
   co_return rows;
 }
 
-// Consumer of video.changed: brings the index to the state of the rows. Repeats and old events do no harm.
+// Consumer of video.changed: brings the index to the state of the rows. Repeats and old events do
+// no harm.
 Task<Result<>> VideoRules::index_events(std::vector<Event> events) {
   std::map<std::int64_t, std::int64_t> revisions;
   for (const auto& event : events) {
@@ -78,20 +94,23 @@ Task<Result<>> VideoRules::index_rows(std::map<std::int64_t, std::int64_t> revis
     const auto& row = rows[i];
     if (row && row->listed) {
       auto views = static_cast<double>(row->views->counted.load());
-      documents.push_back({.id = row->id.value,
-                           .revision = row->revision,
-                           .title = row->title,
-                           .body = fmt::format("{} {}", fmt::join(row->tags, " "), row->description),
-                           .boost = 1 + std::log10(1 + views)});
+      documents.push_back(
+          {.id = row->id.value,
+           .revision = row->revision,
+           .title = row->title,
+           .body = fmt::format("{} {}", fmt::join(row->tags, " "), row->description),
+           .boost = 1 + std::log10(1 + views)});
     } else {
-      SV_CO_CHECK(co_await state_.deps.search.remove({ids[i].value}, row ? row->revision : revisions[ids[i].value]));
+      SV_CO_CHECK(co_await state_.deps.search.remove(
+          {ids[i].value}, row ? row->revision : revisions[ids[i].value]));
     }
   }
   if (!documents.empty()) SV_CO_CHECK(co_await state_.deps.search.upsert(std::move(documents)));
   co_return Result<>{};
 }
 
-// An index that is new, or was lost, gets every listed video; what changes meanwhile comes as events with higher revisions.
+// An index that is new, or was lost, gets every listed video; what changes meanwhile comes as
+// events with higher revisions.
 Task<> VideoRules::fill_index() {
   auto filled = co_await state_.deps.search.filled();
   Result<> done = filled ? Result<>() : std::unexpected(filled.error());
@@ -105,7 +124,9 @@ Task<> VideoRules::fill_index() {
     for (std::size_t i = 0; i < rows->size(); ++i) revisions[after = rows->i64(i, 0)] = 0;
     done = co_await index_rows(std::move(revisions));
   }
-  if (!done) log::error("video", "the search index is not complete, the next start goes on", {{"error", done.error().detail}});
+  if (!done)
+    log::error("video", "the search index is not complete, the next start goes on",
+               {{"error", done.error().detail}});
 }
 
 Task<Result<std::shared_ptr<const VideoRules::Ranking>>> VideoRules::current_ranking() {
@@ -113,7 +134,8 @@ Task<Result<std::shared_ptr<const VideoRules::Ranking>>> VideoRules::current_ran
   auto now = state_.now();
   {
     std::lock_guard lock(ranking_mutex_);
-    if (ranking_ && ranking_->revision == revision && now - ranking_->made < kRankingMs) co_return ranking_;
+    if (ranking_ && ranking_->revision == revision && now - ranking_->made < kRankingMs)
+      co_return ranking_;
   }
   SV_CO_TRY(auto rows, co_await state_.deps.db.query(kHot, {kRanked}));
   auto ranking = std::make_shared<Ranking>();
@@ -126,9 +148,11 @@ Task<Result<std::shared_ptr<const VideoRules::Ranking>>> VideoRules::current_ran
   co_return ranking;
 }
 
-Task<Result<std::shared_ptr<const VideoRules::Ranking>>> VideoRules::stored_ranking(std::int64_t id) {
+Task<Result<std::shared_ptr<const VideoRules::Ranking>>> VideoRules::stored_ranking(
+    std::int64_t id) {
   SV_CO_TRY(auto rows, co_await state_.deps.db.query(kRanking, {id}));
-  if (rows.empty() || state_.now() - rows.i64(0, 0) > kRankingKeptMs) co_return invalid("cursor", "invalid", "the ranking is gone");
+  if (rows.empty() || state_.now() - rows.i64(0, 0) > kRankingKeptMs)
+    co_return invalid("cursor", "invalid", "the ranking is gone");
   auto ranking = std::make_shared<Ranking>();
   ranking->id = id;
   ranking->stored = true;
@@ -142,7 +166,8 @@ Task<Result<std::shared_ptr<const VideoRules::Ranking>>> VideoRules::stored_rank
   co_return ranking;
 }
 
-// The first page takes today's ranking and stores it when there is a second one; later pages stay in it, so nothing repeats.
+// The first page takes today's ranking and stores it when there is a second one; later pages stay
+// in it, so nothing repeats.
 Task<Result<HotVideoResp>> VideoRules::get_hot_videos(const Ctx& ctx, const HotVideoReq& req) {
   auto size = page_size(req.page_size);
   SV_CO_TRY(auto cursor, decode_cursor("hot", req.cursor.value_or("")));
@@ -155,11 +180,13 @@ Task<Result<HotVideoResp>> VideoRules::get_hot_videos(const Ctx& ctx, const HotV
     SV_CO_TRY(ranking, co_await current_ranking());
   }
   HotVideoResp out;
-  while (out.videos.size() < size && at < ranking->videos.size()) {  // refilled when some are not for this viewer
+  while (out.videos.size() < size &&
+         at < ranking->videos.size()) {  // refilled when some are not for this viewer
     auto n = std::min(size - out.videos.size(), ranking->videos.size() - at);
     auto from = ranking->videos.begin() + static_cast<std::ptrdiff_t>(at);
     SV_CO_TRY(auto rows, co_await listed(std::vector(from, from + static_cast<std::ptrdiff_t>(n))));
-    std::ranges::move(co_await compose(ctx, req.user_id, std::move(rows), Kind::feed), std::back_inserter(out.videos));
+    std::ranges::move(co_await compose(ctx, req.user_id, std::move(rows), Kind::feed),
+                      std::back_inserter(out.videos));
     at += n;
   }
   out.next_cursor = "";
@@ -169,14 +196,17 @@ Task<Result<HotVideoResp>> VideoRules::get_hot_videos(const Ctx& ctx, const HotV
       SV_CO_CHECK(co_await state_.deps.db.write(ctx, [ranking, now](sql::Tx& tx) -> Result<> {
         std::vector<std::int64_t> ids;
         for (auto id : ranking->videos) ids.push_back(id.value);
-        SV_CHECK(tx.execute("INSERT INTO video_rankings (id, made, videos) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING",
-                            {ranking->id, now, fmt::format("{}", fmt::join(ids, ","))}));
+        SV_CHECK(
+            tx.execute("INSERT INTO video_rankings (id, made, videos) VALUES ($1, $2, $3) ON "
+                       "CONFLICT (id) DO NOTHING",
+                       {ranking->id, now, fmt::format("{}", fmt::join(ids, ","))}));
         SV_CHECK(tx.execute("DELETE FROM video_rankings WHERE made < $1", {now - kRankingKeptMs}));
         return {};
       }));
       ranking->stored = true;
     }
-    out.next_cursor = encode_cursor("hot", {.key = ranking->id, .id = static_cast<std::int64_t>(at)});
+    out.next_cursor =
+        encode_cursor("hot", {.key = ranking->id, .id = static_cast<std::int64_t>(at)});
   }
   co_return out;
 }

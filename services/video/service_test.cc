@@ -63,7 +63,8 @@ TEST_P(Reading, LatestTimeIsStrictAndSkipsNoTies) {
   EXPECT_LT(second.videos[0].publish_time, first.next_time);
   auto third = feed({.latest_time = second.next_time, .page_size = 2, .cursor = std::nullopt});
   EXPECT_EQ(third.videos.size(), 3u);
-  EXPECT_TRUE(feed({.latest_time = third.next_time, .page_size = 2, .cursor = std::nullopt}).videos.empty());
+  EXPECT_TRUE(feed({.latest_time = third.next_time, .page_size = 2, .cursor = std::nullopt})
+                  .videos.empty());
 }
 
 TEST_P(Reading, AWarmPageAsksTheDatabaseNothingAndAColdOneLittle) {
@@ -84,12 +85,19 @@ TEST_P(Reading, AChangeShowsAtTheNextRequest) {
   feed();
   auto revision = revision_.value();
   ASSERT_TRUE(testing::succeeded(
-      run(api().update_video_info(ctx_, {.video_id = v.id, .user_id = kAnn, .title = "new title", .tags = std::vector<std::string>{"x"}}))));
+      run(api().update_video_info(ctx_, {.video_id = v.id,
+                                         .user_id = kAnn,
+                                         .title = "new title",
+                                         .tags = std::vector<std::string>{"x"}}))));
   EXPECT_EQ(feed().videos.at(0).title, "new title");
   EXPECT_EQ(feed().videos.at(0).tags, (std::vector<std::string>{"x"}));
   EXPECT_GT(revision_.value(), revision);
-  EXPECT_EQ(run(api().update_video_info(ctx_, {.video_id = v.id, .user_id = kBob, .title = "mine"})).error().code, Errc::not_found);
-  ASSERT_TRUE(testing::succeeded(run(api().delete_video(ctx_, {.video_id = v.id, .user_id = kAnn}))));
+  EXPECT_EQ(run(api().update_video_info(ctx_, {.video_id = v.id, .user_id = kBob, .title = "mine"}))
+                .error()
+                .code,
+            Errc::not_found);
+  ASSERT_TRUE(
+      testing::succeeded(run(api().delete_video(ctx_, {.video_id = v.id, .user_id = kAnn}))));
   EXPECT_TRUE(feed().videos.empty());
 }
 
@@ -97,13 +105,18 @@ TEST_P(Reading, WhatIsNotPublicIsNowhereAndItsOldPathsAreGone) {
   auto v = quick(kAnn, "secret plan");
   auto unlisted = quick(kAnn, "unlisted plan", "unlisted");
   ASSERT_TRUE(run(api().authorize_media(ctx_, {.path = path_of(v.url)})));
-  ASSERT_TRUE(testing::succeeded(run(api().update_video_info(ctx_, {.video_id = v.id, .user_id = kAnn, .visibility = "private"}))));
+  ASSERT_TRUE(testing::succeeded(run(api().update_video_info(
+      ctx_, {.video_id = v.id, .user_id = kAnn, .visibility = "private"}))));
   EXPECT_FALSE(run(api().authorize_media(ctx_, {.path = path_of(v.url)})));
   EXPECT_TRUE(feed().videos.empty());
   EXPECT_TRUE(run(api().get_hot_videos(ctx_, {}))->videos.empty());
-  EXPECT_TRUE(run(api().get_user_video_list(ctx_, {.user_id = kAnn, .current_user_id = kBob}))->videos.empty());
-  EXPECT_TRUE(run(api().batch_get_video_info(ctx_, {.current_user_id = kBob, .video_ids = {v.id}}))->videos.empty());
-  EXPECT_EQ(run(api().get_video_detail(ctx_, {.video_id = v.id, .current_user_id = kBob})).error().token, "video_not_found");
+  EXPECT_TRUE(run(api().get_user_video_list(ctx_, {.user_id = kAnn, .current_user_id = kBob}))
+                  ->videos.empty());
+  EXPECT_TRUE(run(api().batch_get_video_info(ctx_, {.current_user_id = kBob, .video_ids = {v.id}}))
+                  ->videos.empty());
+  EXPECT_EQ(
+      run(api().get_video_detail(ctx_, {.video_id = v.id, .current_user_id = kBob})).error().token,
+      "video_not_found");
   EXPECT_FALSE(run(api().get_video_stats(ctx_, {.video_id = v.id})));
 
   auto own = run(api().get_video_detail(ctx_, {.video_id = v.id, .current_user_id = kAnn}));
@@ -114,10 +127,12 @@ TEST_P(Reading, WhatIsNotPublicIsNowhereAndItsOldPathsAreGone) {
   EXPECT_FALSE(grant->is_public);
   EXPECT_TRUE(path_of(own->video.url).starts_with(grant->signed_prefix));
   EXPECT_EQ(run(api().list_mine(ctx_, {.user_id = kAnn}))->total, 2);
-  EXPECT_TRUE(run(api().get_video_detail(ctx_, {.video_id = unlisted.id, .current_user_id = kBob})));  // by link
-  EXPECT_EQ(run(api().get_user_video_parts(ctx_, {.user_ids = {kAnn}}))->parts.at(kAnn).video_count, 0);
-  for (const char* path :
-       {"/media/1/2", "/media/x/1/a.mp4", "/media/1/1/../../sources/1", "/media/1/1/.tmp/x", "/media/1/1//a", "/etc/passwd", "/media/1/1/A.mp4"})
+  EXPECT_TRUE(run(api().get_video_detail(
+      ctx_, {.video_id = unlisted.id, .current_user_id = kBob})));  // by link
+  EXPECT_EQ(run(api().get_user_video_parts(ctx_, {.user_ids = {kAnn}}))->parts.at(kAnn).video_count,
+            0);
+  for (const char* path : {"/media/1/2", "/media/x/1/a.mp4", "/media/1/1/../../sources/1",
+                           "/media/1/1/.tmp/x", "/media/1/1//a", "/etc/passwd", "/media/1/1/A.mp4"})
     EXPECT_FALSE(run(api().authorize_media(ctx_, {.path = path}))) << path;
 }
 
@@ -127,42 +142,56 @@ TEST_P(Reading, ListsOfOnePersonPageByCursor) {
   auto one = run(api().get_user_video_list(ctx_, {.user_id = kAnn, .page_size = 3})).value();
   EXPECT_EQ(one.videos.size(), 3u);
   EXPECT_EQ(one.total_count, 5);
-  auto two = run(api().get_user_video_list(ctx_, {.user_id = kAnn, .page_size = 3, .cursor = one.next_cursor})).value();
+  auto two = run(api().get_user_video_list(
+                     ctx_, {.user_id = kAnn, .page_size = 3, .cursor = one.next_cursor}))
+                 .value();
   EXPECT_EQ(two.videos.size(), 2u);
   EXPECT_EQ(two.next_cursor, "");
-  auto by_number = run(api().get_user_video_list(ctx_, {.user_id = kAnn, .page = 2, .page_size = 3})).value();
+  auto by_number =
+      run(api().get_user_video_list(ctx_, {.user_id = kAnn, .page = 2, .page_size = 3})).value();
   EXPECT_EQ(ids(by_number.videos), ids(two.videos));
   auto mine = run(api().list_mine(ctx_, {.user_id = kAnn, .page_size = 3})).value();
-  auto rest = run(api().list_mine(ctx_, {.user_id = kAnn, .cursor = mine.next_cursor, .page_size = 3})).value();
+  auto rest =
+      run(api().list_mine(ctx_, {.user_id = kAnn, .cursor = mine.next_cursor, .page_size = 3}))
+          .value();
   EXPECT_EQ(rest.videos.size(), 2u);
-  EXPECT_FALSE(run(api().list_mine(ctx_, {.user_id = kAnn, .cursor = *one.next_cursor})));  // of another list
+  EXPECT_FALSE(run(
+      api().list_mine(ctx_, {.user_id = kAnn, .cursor = *one.next_cursor})));  // of another list
 }
 
 TEST_P(Reading, SearchFindsAnyTwoCharactersAndForgetsWhatIsDeleted) {
   auto v = quick(kAnn, "春天的花园里有猫");
-  auto found = [&](const std::string& keyword) { return ids(run(api().search_video(ctx_, {.keyword = keyword}))->videos); };
+  auto found = [&](const std::string& keyword) {
+    return ids(run(api().search_video(ctx_, {.keyword = keyword}))->videos);
+  };
   ASSERT_TRUE(eventually([&] { return !found("花园").empty(); }));
   EXPECT_EQ(found("有猫"), (std::vector{v.id.value}));
   EXPECT_EQ(run(api().search_video(ctx_, {.keyword = "天的"}))->total_count, 1);
   run(api().delete_video(ctx_, {.video_id = v.id, .user_id = kAnn}));
   EXPECT_TRUE(found("花园").empty());
-  EXPECT_TRUE(eventually([&] { return run(api().search_video(ctx_, {.keyword = "花园"}))->total_count == 0; }));
+  EXPECT_TRUE(eventually(
+      [&] { return run(api().search_video(ctx_, {.keyword = "花园"}))->total_count == 0; }));
 }
 
-// The index hears of a deletion while the cache still holds the row: many times, for the moment is short.
+// The index hears of a deletion while the cache still holds the row: many times, for the moment is
+// short.
 TEST_P(Reading, NoDeletedVideoStaysInTheIndex) {
   for (int i = 0; i < 20; ++i) {
     auto v = quick(kAnn, "昙花一现");
-    ASSERT_TRUE(eventually([&] { return run(api().search_video(ctx_, {.keyword = "昙花"}))->total_count == 1; }));
+    ASSERT_TRUE(eventually(
+        [&] { return run(api().search_video(ctx_, {.keyword = "昙花"}))->total_count == 1; }));
     run(api().delete_video(ctx_, {.video_id = v.id, .user_id = kAnn}));
-    ASSERT_TRUE(eventually([&] { return run(api().search_video(ctx_, {.keyword = "昙花"}))->total_count == 0; })) << i;
+    ASSERT_TRUE(eventually([&] {
+      return run(api().search_video(ctx_, {.keyword = "昙花"}))->total_count == 0;
+    })) << i;
   }
 }
 
 TEST_P(Reading, AViewCountsOncePerViewerAndDayAndNeverTheAuthors) {
   auto v = quick(kAnn, "v");
   auto watch = [&](UserId user, const char* guest, std::int64_t ms) {
-    ASSERT_TRUE(testing::succeeded(run(api().record_view(ctx_, {.video_id = v.id, .viewer_key = guest, .watched_ms = ms, .user_id = user}))));
+    ASSERT_TRUE(testing::succeeded(run(api().record_view(
+        ctx_, {.video_id = v.id, .viewer_key = guest, .watched_ms = ms, .user_id = user}))));
   };
   watch(kBob, "", 3000);
   watch(kBob, "", 9000);
@@ -193,7 +222,9 @@ TEST_P(Reading, HotRanksRecentViewsAndItsPagesNeverRepeat) {
   for (int i = 0; i < 5; ++i) videos.push_back(quick(kAnn, fmt::format("v{}", i)));
   auto watch = [&](const Video& v, int times) {
     for (int i = 0; i < times; ++i)
-      run(api().record_view(ctx_, {.video_id = v.id, .viewer_key = fmt::format("g{}-{}", clock_.now_ms(), i), .watched_ms = 5000}));
+      run(api().record_view(ctx_, {.video_id = v.id,
+                                   .viewer_key = fmt::format("g{}-{}", clock_.now_ms(), i),
+                                   .watched_ms = 5000}));
     run(service_->flush_views());
   };
   watch(videos[0], 8);
@@ -220,14 +251,16 @@ TEST_P(Reading, WithoutTheUserServiceAuthorsAreIdsOnly) {
   auto page = feed();
   EXPECT_EQ(page.videos.at(0).author->id, kAnn);
   EXPECT_EQ(page.videos.at(0).author->username, "");
-  EXPECT_NE(metrics_.text().find("shortvideo_parts_absent_total{part=\"user\"} 1"), std::string::npos);
+  EXPECT_NE(metrics_.text().find("shortvideo_parts_absent_total{part=\"user\"} 1"),
+            std::string::npos);
   services_.user = &users_;
 }
 
 TEST_P(Reading, ASearchCountsOnlyWhatTheSearcherMaySee) {
   for (int i = 0; i < 5; ++i) quick(i % 2 == 0 ? kAnn : kBob, fmt::format("zebra {}", i));
   const auto search = [this](UserId viewer, int page = 1, int size = 10) {
-    const auto found = run(api().search_video(ctx_, {.keyword = "zebra", .current_user_id = viewer, .page = page, .page_size = size}));
+    const auto found = run(api().search_video(
+        ctx_, {.keyword = "zebra", .current_user_id = viewer, .page = page, .page_size = size}));
     EXPECT_TRUE(testing::succeeded(found));
     return std::pair(found->videos.size(), found->total_count);
   };
@@ -239,8 +272,10 @@ TEST_P(Reading, ASearchCountsOnlyWhatTheSearcherMaySee) {
   EXPECT_EQ(search(guest, 1, 1), Found(1, 2));
   EXPECT_EQ(search(guest, 2, 1), Found(1, 2)) << "no gap where the hidden ones are";
   EXPECT_EQ(search(guest, 3, 1), Found(0, 2));
-  const auto one = run(api().search_video(ctx_, {.keyword = "zebra 1", .current_user_id = cy}))->videos.at(0).id;
-  ASSERT_TRUE(testing::succeeded(run(api().not_interested(ctx_, {.user_id = cy, .video_id = one}))));
+  const auto one =
+      run(api().search_video(ctx_, {.keyword = "zebra 1", .current_user_id = cy}))->videos.at(0).id;
+  ASSERT_TRUE(
+      testing::succeeded(run(api().not_interested(ctx_, {.user_id = cy, .video_id = one}))));
   EXPECT_EQ(search(cy), Found(2, 2)) << "who searches finds what no feed shows";
   EXPECT_EQ(search(kAnn), Found(5, 5));
   social_.set(social_.mutes, cy, kBob);

@@ -13,10 +13,16 @@
 namespace sv::video {
 namespace {
 
-constexpr std::string_view kUploadFolder = "/media/uploads/";  // of UploadVideo's answers; names an upload, serves nothing
-constexpr std::string_view kUpload =                           // primary key
+constexpr std::string_view kUploadFolder =
+    "/media/uploads/";                // of UploadVideo's answers; names an upload, serves nothing
+constexpr std::string_view kUpload =  // primary key
     "SELECT user_id, state FROM video_objects WHERE object_key = $1 AND (state = 0 OR state = 3)";
-constexpr std::string_view kDuplicate = "SELECT id FROM video_assets WHERE sha256 = $1 AND state = 1 ORDER BY id LIMIT 1";  // video_assets_duplicate
+constexpr std::string_view kDuplicate = R"(
+    SELECT id
+    FROM video_assets
+    WHERE sha256 = $1 AND state = 1
+    ORDER BY id
+    LIMIT 1)";  // video_assets_duplicate
 
 Task<Result<std::string>> object_sha256(ObjectStore& objects, std::string key) {
   SV_CO_TRY(auto reader, co_await objects.open(std::move(key)));
@@ -54,27 +60,35 @@ Task<Result<BeginUploadResp>> VideoRules::begin_upload(const Ctx& ctx, const Beg
   out.upload_id = state_.deps.ids.next();
   out.object_key = source_key(out.upload_id);
   out.cover_key = cover_source_key(out.upload_id);
-  SV_CO_CHECK(co_await state_.deps.db.write(ctx, [out, user = req.user_id, now = state_.now()](sql::Tx& tx) -> Result<> {
-    SV_CHECK(begin_object(tx, out.object_key, out.upload_id, user, now));
-    return begin_object(tx, out.cover_key, out.upload_id, user, now);
-  }));
+  SV_CO_CHECK(co_await state_.deps.db.write(
+      ctx, [out, user = req.user_id, now = state_.now()](sql::Tx& tx) -> Result<> {
+        SV_CHECK(begin_object(tx, out.object_key, out.upload_id, user, now));
+        return begin_object(tx, out.cover_key, out.upload_id, user, now);
+      }));
   co_return out;
 }
 
 Task<Result<>> VideoRules::discard(std::int64_t upload, UserId user) {
   SV_CO_TRY(auto rows, co_await state_.deps.db.query(
-                           "SELECT object_key FROM video_objects WHERE owner = $1 AND user_id = $2 AND (state = 0 OR state = 3)", {upload, user}));
+                           R"(
+                               SELECT object_key
+                               FROM video_objects
+                               WHERE owner = $1 AND user_id = $2 AND (state = 0 OR state = 3))",
+                           {upload, user}));
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::string key = rows.text(i, 0);
     if (!key.starts_with("sources/")) continue;
     SV_CO_CHECK(co_await state_.deps.objects.discard_append(key));
     SV_CO_CHECK(co_await state_.deps.objects.remove(key));
-    SV_CO_CHECK(co_await state_.deps.db.write(Ctx{}, [key](sql::Tx& tx) { return forget_object(tx, key); }));
+    SV_CO_CHECK(co_await state_.deps.db.write(
+        Ctx{}, [key](sql::Tx& tx) { return forget_object(tx, key); }));
   }
   co_return Result<>{};
 }
 
-Task<Result<>> VideoRules::abort_upload(const Ctx&, const AbortUploadReq& req) { co_return co_await discard(req.upload_id, req.user_id); }
+Task<Result<>> VideoRules::abort_upload(const Ctx&, const AbortUploadReq& req) {
+  co_return co_await discard(req.upload_id, req.user_id);
+}
 
 // The first bytes decide before any tool opens the file.
 Task<Result<>> VideoRules::check_head(std::string key, bool image) {
@@ -88,11 +102,13 @@ Task<Result<>> VideoRules::check_head(std::string key, bool image) {
   }
   if (image && media::sniff_picture(std::span(head).first(have)) == media::Picture::unknown)
     co_return fail(Errc::unsupported_media, "cover_unsupported");
-  if (!image && media::sniff(std::span(head).first(have)) == media::Container::unknown) co_return fail(Errc::unsupported_media, "media_unsupported");
+  if (!image && media::sniff(std::span(head).first(have)) == media::Container::unknown)
+    co_return fail(Errc::unsupported_media, "media_unsupported");
   co_return Result<>{};
 }
 
-Task<Result<FinishUploadResp>> VideoRules::finish_upload(const Ctx& ctx, const FinishUploadReq& req) {
+Task<Result<FinishUploadResp>> VideoRules::finish_upload(const Ctx& ctx,
+                                                         const FinishUploadReq& req) {
   Upload upload{.id = req.upload_id,
                 .user = req.user_id,
                 .title = {},
@@ -107,10 +123,12 @@ Task<Result<FinishUploadResp>> VideoRules::finish_upload(const Ctx& ctx, const F
   if (!visibility) co_return invalid("visibility", "invalid");
   upload.visibility = *visibility;
   upload.cover = req.cover_key && !req.cover_key->empty();
-  if (upload.cover && *req.cover_key != cover_source_key(upload.id)) co_return invalid("cover_key", "invalid");
+  if (upload.cover && *req.cover_key != cover_source_key(upload.id))
+    co_return invalid("cover_key", "invalid");
   SV_CO_TRY(auto row, co_await publish(ctx, std::move(upload)));
   auto videos = co_await compose(ctx, req.user_id, std::vector{row});
-  if (videos.empty()) co_return fail(Errc::not_found, "user_not_found");  // the account went while the upload came
+  if (videos.empty())
+    co_return fail(Errc::not_found, "user_not_found");  // the account went while the upload came
   co_return FinishUploadResp{.video = std::move(videos[0])};
 }
 
@@ -119,12 +137,14 @@ Task<Result<VideoPtr>> VideoRules::publish(const Ctx& ctx, Upload upload) {
   SV_CO_TRY(auto before, co_await state_.load_one(VideoId(upload.id)));
   if (before && before->owned_by(upload.user)) co_return before;  // said twice
   SV_CO_TRY(auto ledger, co_await state_.deps.db.query(kUpload, {source_key(upload.id)}));
-  if (ledger.empty() || ledger.i64(0, 0) != upload.user.value) co_return fail(Errc::not_found, "upload_not_found");
+  if (ledger.empty() || ledger.i64(0, 0) != upload.user.value)
+    co_return fail(Errc::not_found, "upload_not_found");
 
   auto head = co_await state_.deps.objects.head(source_key(upload.id));
   Result<> checked;
   if (!head) checked = std::unexpected(head.error());
-  else if (static_cast<std::int64_t>(head->size) != upload.size) checked = invalid("size", "invalid", "the object has another size");
+  else if (static_cast<std::int64_t>(head->size) != upload.size)
+    checked = invalid("size", "invalid", "the object has another size");
   else checked = co_await check_head(source_key(upload.id), false);
   std::int64_t cover_bytes = 0;
   if (checked && upload.cover) {
@@ -139,20 +159,26 @@ Task<Result<VideoPtr>> VideoRules::publish(const Ctx& ctx, Upload upload) {
   std::string body;
   if (!ctx.idempotency_key.empty()) {
     std::string cover;
-    if (upload.cover) { SV_CO_TRY(cover, co_await object_sha256(state_.deps.objects, cover_source_key(upload.id))); }
-    body = fmt::format("{} {} {}\n{}\n{}\n\n{}", upload.sha256, cover, static_cast<int>(upload.visibility), upload.title,
+    if (upload.cover) {
+      SV_CO_TRY(cover, co_await object_sha256(state_.deps.objects, cover_source_key(upload.id)));
+    }
+    body = fmt::format("{} {} {}\n{}\n{}\n\n{}", upload.sha256, cover,
+                       static_cast<int>(upload.visibility), upload.title,
                        fmt::join(upload.tags, "\n"), upload.description);
   }
-  auto id = co_await state_.deps.db.write(ctx, [this, ctx, upload, cover_bytes, body](sql::Tx& tx) -> Result<VideoId> {
-    SV_TRY(const auto before, keys_.find(tx, ctx, upload.user, "publish", body));
-    if (before) return VideoId(*before);
-    SV_CHECK(state_.gone.check(tx, upload.user));
-    if (upload.cover) SV_CHECK(set_object_live(tx, cover_source_key(upload.id), cover_bytes, state_.now()));
-    SV_TRY(const VideoId made, publish_tx(tx, upload));
-    SV_CHECK(keys_.remember(tx, ctx, upload.user, "publish", body, made.value));
-    return made;
-  });
-  if (id ? id->value != upload.id : id.error().code == Errc::unprocessable) SV_CO_CHECK(co_await discard(upload.id, upload.user));
+  auto id = co_await state_.deps.db.write(
+      ctx, [this, ctx, upload, cover_bytes, body](sql::Tx& tx) -> Result<VideoId> {
+        SV_TRY(const auto before, keys_.find(tx, ctx, upload.user, "publish", body));
+        if (before) return VideoId(*before);
+        SV_CHECK(state_.gone.check(tx, upload.user));
+        if (upload.cover)
+          SV_CHECK(set_object_live(tx, cover_source_key(upload.id), cover_bytes, state_.now()));
+        SV_TRY(const VideoId made, publish_tx(tx, upload));
+        SV_CHECK(keys_.remember(tx, ctx, upload.user, "publish", body, made.value));
+        return made;
+      });
+  if (id ? id->value != upload.id : id.error().code == Errc::unprocessable)
+    SV_CO_CHECK(co_await discard(upload.id, upload.user));
   if (!id) co_return std::unexpected(std::move(id.error()));
   SV_CO_TRY(auto row, co_await state_.load_one(*id));
   if (!row) co_return fail(Errc::not_found, "video_not_found");
@@ -179,9 +205,11 @@ Result<VideoId> VideoRules::publish_tx(sql::Tx& tx, const Upload& upload) {
     SV_CHECK(state_.queue(tx, upload.id, JobKind::purge, Lane::quick));
   } else {
     SV_CHECK(tx.execute(
-        "INSERT INTO video_assets (id, state, sha256, source_key, bytes, progress, error, retryable, duration_ms, width, height, milli_fps, "
-        "bit_rate, format, video_codec, pixel_format, audio_codec, poster, sprite, hls, play_file, play_bytes) "
-        "VALUES ($1, 0, $2, $3, $4, 0, '', 0, 0, 0, 0, 0, 0, '', '', '', '', 0, 0, 0, '', 0)",
+        R"(
+            INSERT INTO video_assets (id, state, sha256, source_key, bytes, progress, error,
+                retryable, duration_ms, width, height, milli_fps, bit_rate, format, video_codec,
+                pixel_format, audio_codec, poster, sprite, hls, play_file, play_bytes)
+            VALUES ($1, 0, $2, $3, $4, 0, '', 0, 0, 0, 0, 0, 0, '', '', '', '', 0, 0, 0, '', 0))",
         {upload.id, upload.sha256, source_key(upload.id), upload.size}));
     SV_CHECK(set_object_live(tx, source_key(upload.id), upload.size, now));
     SV_CHECK(state_.queue(tx, upload.id, JobKind::probe, Lane::quick));
@@ -206,27 +234,37 @@ Task<Result<UploadVideoResp>> VideoRules::upload_video(const Ctx& ctx, const Upl
     SV_CO_CHECK(co_await discard(begun.upload_id, req.user_id));
     co_return std::unexpected(std::move(done.error()));
   }
-  SV_CO_CHECK(co_await state_.deps.db.write(ctx, [begun, cover = !req.cover_data.empty(), now = state_.now()](sql::Tx& tx) -> Result<> {
-    SV_CHECK(tx.execute("UPDATE video_objects SET state = 3, changed = $2 WHERE owner = $1", {begun.upload_id, now}));
-    if (!cover) return forget_object(tx, begun.cover_key);
-    return {};
-  }));
+  SV_CO_CHECK(co_await state_.deps.db.write(
+      ctx, [begun, cover = !req.cover_data.empty(), now = state_.now()](sql::Tx& tx) -> Result<> {
+        SV_CHECK(tx.execute("UPDATE video_objects SET state = 3, changed = $2 WHERE owner = $1",
+                            {begun.upload_id, now}));
+        if (!cover) return forget_object(tx, begun.cover_key);
+        return {};
+      }));
   UploadVideoResp out;
   out.video_url = fmt::format("{}{}{}", state_.options.public_url, kUploadFolder, begun.upload_id);
   if (!req.cover_data.empty()) out.cover_url = out.video_url + "/cover";
   co_return out;
 }
 
-Task<Result<PublishVideoResp>> VideoRules::publish_video(const Ctx& ctx, const PublishVideoReq& req) {
-  Upload upload{.id = upload_of_url(req.video_url), .user = req.user_id, .title = {}, .description = req.description, .tags = {}, .sha256 = {}};
-  if (upload.id == 0) co_return invalid("video_url", "invalid");  // nothing is fetched from elsewhere
+Task<Result<PublishVideoResp>> VideoRules::publish_video(const Ctx& ctx,
+                                                         const PublishVideoReq& req) {
+  Upload upload{.id = upload_of_url(req.video_url),
+                .user = req.user_id,
+                .title = {},
+                .description = req.description,
+                .tags = {},
+                .sha256 = {}};
+  if (upload.id == 0)
+    co_return invalid("video_url", "invalid");  // nothing is fetched from elsewhere
   SV_CO_TRY(upload.title, clean_title(req.title));
   SV_CO_CHECK(check_description(req.description));
   upload.cover = req.cover_url.ends_with(fmt::format("{}{}/cover", kUploadFolder, upload.id));
   auto head = co_await state_.deps.objects.head(source_key(upload.id));
   SV_CO_TRY(auto known, co_await state_.load_one(VideoId(upload.id)));
   SV_CO_TRY(auto ledger, co_await state_.deps.db.query(kUpload, {source_key(upload.id)}));
-  bool mine = (known && known->owned_by(req.user_id)) || (!ledger.empty() && ledger.i64(0, 0) == req.user_id.value);
+  bool mine = (known && known->owned_by(req.user_id)) ||
+              (!ledger.empty() && ledger.i64(0, 0) == req.user_id.value);
   if (!head || !mine) co_return invalid("video_url", "invalid");
   upload.size = static_cast<std::int64_t>(head->size);
   SV_CO_TRY(upload.sha256, co_await object_sha256(state_.deps.objects, source_key(upload.id)));

@@ -11,22 +11,29 @@ namespace {
 constexpr std::int64_t kHalfLifeMs = 24LL * 3600 * 1000;
 constexpr double kUnit = 1e6;
 
-constexpr std::string_view kSeen =
-    "SELECT viewer, video_id FROM video_views WHERE viewer = any($1) AND video_id = any($2) AND day = $3";           // primary key
-constexpr std::string_view kStats = "SELECT video_id, raw, counted, hot FROM video_stats WHERE video_id = any($1)";  // primary key
-constexpr std::string_view kSetStats =
-    "INSERT INTO video_stats (video_id, raw, counted, hot) VALUES ($1, $2, $3, $4) ON CONFLICT (video_id) DO UPDATE SET raw = excluded.raw, "
-    "counted = excluded.counted, hot = excluded.hot";
+constexpr std::string_view kSeen = R"(
+    SELECT viewer, video_id
+    FROM video_views
+    WHERE viewer = any($1) AND video_id = any($2) AND day = $3)";  // primary key
+constexpr std::string_view kStats =
+    "SELECT video_id, raw, counted, hot FROM video_stats WHERE video_id = any($1)";  // primary key
+constexpr std::string_view kSetStats = R"(
+    INSERT INTO video_stats (video_id, raw, counted, hot)
+    VALUES ($1, $2, $3, $4)
+    ON CONFLICT (video_id) DO UPDATE SET raw = excluded.raw, counted = excluded.counted,
+        hot = excluded.hot)";
 
 }  // namespace
 
 std::int64_t heat(std::int64_t now_ms, std::int64_t views) {
-  return std::llround((static_cast<double>(now_ms) / kHalfLifeMs + std::log2(static_cast<double>(views))) * kUnit);
+  return std::llround(
+      (static_cast<double>(now_ms) / kHalfLifeMs + std::log2(static_cast<double>(views))) * kUnit);
 }
 
 std::int64_t add_heat(std::int64_t a, std::int64_t b) {
   auto [low, high] = std::minmax(a, b);
-  return high + std::llround(std::log2(1 + std::exp2(static_cast<double>(low - high) / kUnit)) * kUnit);
+  return high +
+         std::llround(std::log2(1 + std::exp2(static_cast<double>(low - high) / kUnit)) * kUnit);
 }
 
 bool ViewBuffer::add(VideoId video, const std::string& viewer) {
@@ -46,7 +53,8 @@ Task<Result<>> ViewBuffer::flush() {
   }
   if (batch.raw.empty()) co_return Result<>{};
   auto shared = std::make_shared<Batch>(std::move(batch));
-  auto done = co_await state_.deps.db.write(Ctx{}, [this, shared](sql::Tx& tx) { return write(tx, *shared); });
+  auto done = co_await state_.deps.db.write(
+      Ctx{}, [this, shared](sql::Tx& tx) { return write(tx, *shared); });
   if (!done) {  // kept for the next second
     std::lock_guard lock(mutex_);
     if (waiting_.raw.size() < kLimit) {
@@ -67,7 +75,8 @@ Result<> ViewBuffer::write(sql::Tx& tx, const Batch& batch) {
 
   std::set<std::pair<std::string, VideoId>> seen;
   SV_TRY(auto seen_rows, tx.query(kSeen, {std::move(viewers), videos, day}));
-  for (std::size_t i = 0; i < seen_rows.size(); ++i) seen.emplace(seen_rows.text(i, 0), VideoId(seen_rows.i64(i, 1)));
+  for (std::size_t i = 0; i < seen_rows.size(); ++i)
+    seen.emplace(seen_rows.text(i, 0), VideoId(seen_rows.i64(i, 1)));
   std::map<VideoId, std::int64_t> counted;
   std::vector<sql::Params> fresh;
   for (const auto& view : batch.viewers) {
@@ -75,14 +84,19 @@ Result<> ViewBuffer::write(sql::Tx& tx, const Batch& batch) {
     fresh.push_back(sql::Params{view.first, view.second, day});
     ++counted[view.second];
   }
-  SV_CHECK(tx.execute_many("INSERT INTO video_views (viewer, video_id, day) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", fresh));
+  SV_CHECK(tx.execute_many(R"(
+      INSERT INTO video_views (viewer, video_id, day)
+      VALUES ($1, $2, $3)
+      ON CONFLICT DO NOTHING)",
+                           fresh));
 
   struct Totals {
     std::int64_t raw = 0, counted = 0, hot = 0;
   };
   std::map<VideoId, Totals> totals;
   SV_TRY(auto old, tx.query(kStats, {std::move(videos)}));
-  for (std::size_t i = 0; i < old.size(); ++i) totals[VideoId(old.i64(i, 0))] = {old.i64(i, 1), old.i64(i, 2), old.i64(i, 3)};
+  for (std::size_t i = 0; i < old.size(); ++i)
+    totals[VideoId(old.i64(i, 0))] = {old.i64(i, 1), old.i64(i, 2), old.i64(i, 3)};
   std::vector<sql::Params> updates;
   for (const auto& [video, n] : batch.raw) {
     Totals& t = totals[video];
@@ -112,24 +126,31 @@ Task<Result<>> VideoRules::flush_views() { co_return co_await views_.flush(); }
 
 Task<Result<>> VideoRules::record_view(const Ctx& ctx, const RecordViewReq& req) {
   SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
-  if (!row || row->status != Status::ready || !row->visible_to(req.user_id)) co_return fail(Errc::not_found, "video_not_found");
-  if ((co_await people_.look_up_one(ctx, req.user_id, row->author)).hidden()) co_return fail(Errc::not_found, "video_not_found");
+  if (!row || row->status != Status::ready || !row->visible_to(req.user_id))
+    co_return fail(Errc::not_found, "video_not_found");
+  if ((co_await people_.look_up_one(ctx, req.user_id, row->author)).hidden())
+    co_return fail(Errc::not_found, "video_not_found");
   if (req.watched_ms < 0) co_return invalid("watched_ms", "out_of_range");
-  bool qualified = req.watched_ms >= 3000 || (row->duration_ms > 0 && req.watched_ms * 2 >= row->duration_ms);
+  bool qualified =
+      req.watched_ms >= 3000 || (row->duration_ms > 0 && req.watched_ms * 2 >= row->duration_ms);
   std::string viewer;
-  if (qualified && !row->owned_by(req.user_id)) viewer = req.user_id ? fmt::format("u{}", req.user_id) : req.viewer_key.substr(0, 128);
-  if (!views_.add(req.video_id, viewer)) co_return fail(Errc::unavailable, "busy", "the view buffer is full");
+  if (qualified && !row->owned_by(req.user_id))
+    viewer = req.user_id ? fmt::format("u{}", req.user_id) : req.viewer_key.substr(0, 128);
+  if (!views_.add(req.video_id, viewer))
+    co_return fail(Errc::unavailable, "busy", "the view buffer is full");
   co_return Result<>{};
 }
 
 Task<Result<VideoStatsResp>> VideoRules::get_video_stats(const Ctx& ctx, const VideoStatsReq& req) {
   SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
   if (!row || !row->visible_to(ctx.caller)) co_return fail(Errc::not_found, "video_not_found");
-  if ((co_await people_.look_up_one(ctx, ctx.caller, row->author)).hidden()) co_return fail(Errc::not_found, "video_not_found");
+  if ((co_await people_.look_up_one(ctx, ctx.caller, row->author)).hidden())
+    co_return fail(Errc::not_found, "video_not_found");
   VideoStatsResp out;
   out.stats.video_id = row->id;
   out.stats.view_count = row->views->counted;
-  auto counts = co_await state_.deps.services.interaction->get_video_interaction_parts(ctx, {.user_id = {}, .video_ids = {row->id}});
+  auto counts = co_await state_.deps.services.interaction->get_video_interaction_parts(
+      ctx, {.user_id = {}, .video_ids = {row->id}});
   if (counts) {
     const auto& parts = counts->parts[row->id];
     out.stats.like_count = parts.like_count;

@@ -12,21 +12,28 @@
 namespace sv::video {
 namespace {
 
-constexpr std::string_view kVideosByIds = SV_VIDEO_SELECT "WHERE v.id = any($1) AND v.status <> 9";  // primary keys
-constexpr std::string_view kInsert =
-    "INSERT INTO video_videos (id, author_id, title, description, tags, visibility, status, listed, publish_time, create_time, revision, "
-    "media_rev, asset_id, cover) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
-constexpr std::string_view kUpdate =
-    "UPDATE video_videos SET title = $2, description = $3, tags = $4, visibility = $5, status = $6, listed = $7, publish_time = $8, "
-    "revision = $9, media_rev = $10, asset_id = $11, cover = $12 WHERE id = $1 AND revision = $9 - 1";
+constexpr std::string_view kVideosByIds =
+    SV_VIDEO_SELECT "WHERE v.id = any($1) AND v.status <> 9";  // primary keys
+constexpr std::string_view kInsert = R"(
+    INSERT INTO video_videos (id, author_id, title, description, tags, visibility, status,
+        listed, publish_time, create_time, revision, media_rev, asset_id, cover)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14))";
+constexpr std::string_view kUpdate = R"(
+    UPDATE video_videos
+    SET title = $2, description = $3, tags = $4, visibility = $5, status = $6, listed = $7,
+        publish_time = $8, revision = $9, media_rev = $10, asset_id = $11, cover = $12
+    WHERE id = $1 AND revision = $9 - 1)";
 
-constexpr std::string_view kCounts = "SELECT author_id, owned, listed FROM video_authors WHERE author_id = any($1)";  // primary key
+constexpr std::string_view kCounts =
+    "SELECT author_id, owned, listed FROM video_authors WHERE author_id = any($1)";  // primary key
 
-Task<Result<std::vector<FeedHead::Entry>>> read_entries(sql::Database& db, std::string_view sql, sql::Value key, FeedHead::Entry from,
+Task<Result<std::vector<FeedHead::Entry>>> read_entries(sql::Database& db, std::string_view sql,
+                                                        sql::Value key, FeedHead::Entry from,
                                                         std::size_t limit) {
   SV_CO_TRY(const auto found, co_await db.query(sql, {key, from.publish_time, from.id, limit}));
   std::vector<FeedHead::Entry> out;
-  for (std::size_t i = 0; i < found.size(); ++i) out.push_back({.publish_time = found.i64(i, 1), .id = VideoId(found.i64(i, 0))});
+  for (std::size_t i = 0; i < found.size(); ++i)
+    out.push_back({.publish_time = found.i64(i, 1), .id = VideoId(found.i64(i, 0))});
   co_return out;
 }
 
@@ -41,8 +48,10 @@ void derive(VideoRow& row, std::int64_t now) {
 Result<> VideoState::create(sql::Tx& tx, VideoRow row) {
   derive(row, now());
   row.revision = 1;
-  SV_CHECK(tx.execute(kInsert, {row.id, row.author, row.title, row.description, join_tags(row.tags), num(row.visibility), num(row.status), row.listed,
-                                row.publish_time, row.create_time, row.revision, row.media_rev, row.asset, row.cover}));
+  SV_CHECK(
+      tx.execute(kInsert, {row.id, row.author, row.title, row.description, join_tags(row.tags),
+                           num(row.visibility), num(row.status), row.listed, row.publish_time,
+                           row.create_time, row.revision, row.media_rev, row.asset, row.cover}));
   SV_CHECK(count_videos(tx, row.author, 1, row.listed ? 1 : 0));
   SV_CHECK(retag(tx, nullptr, row.listed ? &row : nullptr));
   return announce(tx, row, row.listed);
@@ -51,9 +60,13 @@ Result<> VideoState::create(sql::Tx& tx, VideoRow row) {
 Result<> VideoState::save(sql::Tx& tx, const VideoRow& before, VideoRow after) {
   derive(after, now());
   after.revision = before.revision + 1;
-  SV_TRY(auto changed, tx.execute(kUpdate, {after.id, after.title, after.description, join_tags(after.tags), num(after.visibility), num(after.status),
-                                            after.listed, after.publish_time, after.revision, after.media_rev, after.asset, after.cover}));
-  if (changed != 1) return fail(Errc::conflict, "conflict", fmt::format("video {} changed meanwhile", after.id));
+  SV_TRY(auto changed,
+         tx.execute(kUpdate,
+                    {after.id, after.title, after.description, join_tags(after.tags),
+                     num(after.visibility), num(after.status), after.listed, after.publish_time,
+                     after.revision, after.media_rev, after.asset, after.cover}));
+  if (changed != 1)
+    return fail(Errc::conflict, "conflict", fmt::format("video {} changed meanwhile", after.id));
   int owned = after.status == Status::deleted ? -1 : 0;
   int listed = (after.listed ? 1 : 0) - (before.listed ? 1 : 0);
   SV_CHECK(count_videos(tx, after.author, owned, listed));
@@ -70,31 +83,41 @@ Result<> VideoState::retag(sql::Tx& tx, const VideoRow* before, const VideoRow* 
   if (old_tags == new_tags) return {};
   for (const auto& [key, label] : old_tags) {
     if (new_tags.contains(key)) continue;
-    SV_CHECK(tx.execute("DELETE FROM video_tags WHERE video_id = $1 AND tag = $2", {before->id, key}));
+    SV_CHECK(
+        tx.execute("DELETE FROM video_tags WHERE video_id = $1 AND tag = $2", {before->id, key}));
     SV_CHECK(tx.execute("UPDATE video_tag_counts SET videos = videos - 1 WHERE tag = $1", {key}));
   }
   for (const auto& [key, label] : new_tags) {
     if (old_tags.contains(key)) continue;
-    SV_CHECK(tx.execute("INSERT INTO video_tags (tag, video_id, publish_time) VALUES ($1, $2, $3)", {key, after->id, after->publish_time}));
-    SV_CHECK(
-        tx.execute("INSERT INTO video_tag_counts (tag, label, videos) VALUES ($1, $2, 1) "
-                   "ON CONFLICT (tag) DO UPDATE SET label = excluded.label, videos = video_tag_counts.videos + 1",
-                   {key, label}));
+    SV_CHECK(tx.execute(R"(
+        INSERT INTO video_tags (tag, video_id, publish_time)
+        VALUES ($1, $2, $3))",
+                        {key, after->id, after->publish_time}));
+    SV_CHECK(tx.execute(R"(
+            INSERT INTO video_tag_counts (tag, label, videos)
+            VALUES ($1, $2, 1)
+            ON CONFLICT (tag) DO UPDATE SET label = excluded.label,
+                videos = video_tag_counts.videos + 1)",
+                        {key, label}));
   }
   return {};
 }
 
 Result<> VideoState::announce(sql::Tx& tx, const VideoRow& row, bool listing) {
   if (row.listed)  // a new video starts in the hot list as if it had just been seen once
-    SV_CHECK(tx.execute("INSERT INTO video_stats (video_id, raw, counted, hot) VALUES ($1, 0, 0, $2) ON CONFLICT (video_id) DO NOTHING",
+    SV_CHECK(tx.execute(R"(
+        INSERT INTO video_stats (video_id, raw, counted, hot)
+        VALUES ($1, 0, 0, $2)
+        ON CONFLICT (video_id) DO NOTHING)",
                         {row.id, heat(row.publish_time, 1)}));
-  SV_CHECK(
-      deps.events.publish(tx, Event{.id = 0,
-                                    .topic = "video.changed",
-                                    .key = fmt::format("{}", row.id),
-                                    .revision = row.revision,
-                                    .payload = fmt::format(R"({{"id":{},"authorId":{},"status":"{}"}})", row.id, row.author, status_name(row.status)),
-                                    .time_ms = now()}));
+  SV_CHECK(deps.events.publish(
+      tx, Event{.id = 0,
+                .topic = "video.changed",
+                .key = fmt::format("{}", row.id),
+                .revision = row.revision,
+                .payload = fmt::format(R"({{"id":{},"authorId":{},"status":"{}"}})", row.id,
+                                       row.author, status_name(row.status)),
+                .time_ms = now()}));
   tx.on_commit([this, id = row.id, author = row.author, listing] {
     rows.erase(id);
     authors.erase(author);
@@ -145,7 +168,8 @@ Task<Result<std::vector<VideoPtr>>> VideoState::load_committed(std::vector<Video
   co_return out;
 }
 
-Task<Result<std::map<UserId, VideoState::AuthorCounts>>> VideoState::counts_of(const std::vector<UserId>& ids) {
+Task<Result<std::map<UserId, VideoState::AuthorCounts>>> VideoState::counts_of(
+    const std::vector<UserId>& ids) {
   std::map<UserId, AuthorCounts> out;
   std::vector<std::int64_t> missing;
   for (UserId id : ids) {
@@ -156,12 +180,16 @@ Task<Result<std::map<UserId, VideoState::AuthorCounts>>> VideoState::counts_of(c
   if (missing.empty()) co_return out;
   const auto stamp = authors.stamp();
   SV_CO_TRY(const auto found, co_await deps.db.query(kCounts, {missing}));
-  for (std::size_t i = 0; i < found.size(); ++i) out[UserId(found.i64(i, 0))] = {.owned = found.i64(i, 1), .listed = found.i64(i, 2)};
+  for (std::size_t i = 0; i < found.size(); ++i)
+    out[UserId(found.i64(i, 0))] = {.owned = found.i64(i, 1), .listed = found.i64(i, 2)};
   for (std::int64_t id : missing) authors.put(stamp, UserId(id), out[UserId(id)]);
   co_return out;
 }
 
-Task<Result<std::vector<FeedHead::Entry>>> VideoState::entries_in(std::string name, std::string_view sql, sql::Value key, FeedHead::Entry after,
+Task<Result<std::vector<FeedHead::Entry>>> VideoState::entries_in(std::string name,
+                                                                  std::string_view sql,
+                                                                  sql::Value key,
+                                                                  FeedHead::Entry after,
                                                                   std::size_t count) {
   constexpr std::size_t kListHead = 200;
   auto known = lists.find(name);
@@ -170,14 +198,17 @@ Task<Result<std::vector<FeedHead::Entry>>> VideoState::entries_in(std::string na
     known = ListHead{.stamp = head.stamp(), .page = nullptr};
     SV_CO_TRY(auto newest, co_await read_entries(deps.db, sql, key, kStartOfList, kListHead));
     const bool complete = newest.size() < kListHead;
-    known->page = std::make_shared<const FeedHead::Page>(FeedHead::Page{.entries = std::move(newest), .complete = complete});
+    known->page = std::make_shared<const FeedHead::Page>(
+        FeedHead::Page{.entries = std::move(newest), .complete = complete});
     lists.put(stamp, name, *known);
   }
   const auto& kept = known->page->entries;
-  const auto from = std::ranges::partition_point(
-      kept, [&](const FeedHead::Entry& e) { return std::pair(e.publish_time, e.id) >= std::pair(after.publish_time, after.id); });
+  const auto from = std::ranges::partition_point(kept, [&](const FeedHead::Entry& e) {
+    return std::pair(e.publish_time, e.id) >= std::pair(after.publish_time, after.id);
+  });
   const auto left = static_cast<std::size_t>(kept.end() - from);
-  if (left < count && !known->page->complete) co_return co_await read_entries(deps.db, sql, key, after, count);
+  if (left < count && !known->page->complete)
+    co_return co_await read_entries(deps.db, sql, key, after, count);
   co_return std::vector(from, from + static_cast<std::ptrdiff_t>(std::min(left, count)));
 }
 

@@ -24,24 +24,27 @@ struct VideoState {
 
   std::int64_t now() const { return deps.clock.now_ms(); }
 
-  // The only way in which a video's row changes: writes `after` (its revision rises), and keeps `listed`, publish_time, the counts,
-  // the event, the caches and the content revision true to it.
+  // The only way in which a video's row changes: writes `after` (its revision rises), and keeps
+  // `listed`, publish_time, the counts, the event, the caches and the content revision true to it.
   Result<> save(sql::Tx& tx, const VideoRow& before, VideoRow after);
   Result<> create(sql::Tx& tx, VideoRow row);
   // Queues the job and wakes a slot once it is committed.
   Result<> queue(sql::Tx& tx, std::int64_t subject, JobKind kind, Lane lane);
 
-  // In the order of `ids`, null where there is none (or a deleted one). One statement for those that are not cached.
+  // In the order of `ids`, null where there is none (or a deleted one). One statement for those
+  // that are not cached.
   Task<Result<std::vector<VideoPtr>>> load(std::vector<VideoId> ids);
-  // The same past the cache: an event may be seen between its COMMIT and the moment when the cached row goes, and who reads the old row
-  // then never hears of the change again.
+  // The same past the cache: an event may be seen between its COMMIT and the moment when the cached
+  // row goes, and who reads the old row then never hears of the change again.
   Task<Result<std::vector<VideoPtr>>> load_committed(std::vector<VideoId> ids);
   Task<Result<VideoPtr>> load_one(VideoId id);
   // An entry for each of `ids`, which are distinct; UserId 0 counts everyone's.
   Task<Result<std::map<UserId, AuthorCounts>>> counts_of(const std::vector<UserId>& ids);
-  // At most `count` entries of a list after `after`, newest first: from memory as far as its newest kListHead reach, else from `sql`, which takes
-  // ($1 key, $2 publish time, $3 id, $4 limit). `name` is unique among lists and keys.
-  Task<Result<std::vector<FeedHead::Entry>>> entries_in(std::string name, std::string_view sql, sql::Value key, FeedHead::Entry after,
+  // At most `count` entries of a list after `after`, newest first: from memory as far as its newest
+  // kListHead reach, else from `sql`, which takes ($1 key, $2 publish time, $3 id, $4 limit).
+  // `name` is unique among lists and keys.
+  Task<Result<std::vector<FeedHead::Entry>>> entries_in(std::string name, std::string_view sql,
+                                                        sql::Value key, FeedHead::Entry after,
                                                         std::size_t count);
 
   VideoDeps deps;
@@ -51,12 +54,13 @@ struct VideoState {
   FeedHead head;
   ObjectCache<std::string, ListHead> lists{16'384};  // by name: see entries_in
   ObjectCache<UserId, AuthorCounts> authors;         // 0: everyone
-  std::atomic<std::uint64_t> ranked{0};              // commits that may change the order of the hot list
-  std::function<void()> wake = [] {};                // set before anything is queued
+  std::atomic<std::uint64_t> ranked{0};  // commits that may change the order of the hot list
+  std::function<void()> wake = [] {};    // set before anything is queued
 
  private:
   Result<> announce(sql::Tx& tx, const VideoRow& row, bool listing);
-  // Brings video_tags and its counts from what `before` said to what `after` says; null: not listed.
+  // Brings video_tags and its counts from what `before` said to what `after` says; null: not
+  // listed.
   Result<> retag(sql::Tx& tx, const VideoRow* before, const VideoRow* after);
 };
 

@@ -8,11 +8,14 @@ namespace {
 using namespace std::string_view_literals;
 
 constexpr std::string_view kVideoById = SV_VIDEO_SELECT "WHERE v.id = $1 AND v.status <> 9";
-constexpr std::string_view kVideosOfAsset = SV_VIDEO_SELECT "WHERE v.asset_id = $1 AND v.status <> 9 ORDER BY v.id";  // video_videos_asset
-constexpr std::string_view kAsset =
-    "SELECT a.id, a.state, a.source_key, a.bytes, a.duration_ms, a.width, a.height, a.milli_fps, a.bit_rate, a.format, a.video_codec, "
-    "a.pixel_format, a.audio_codec, (SELECT MIN(v.author_id) FROM video_videos v WHERE v.asset_id = a.id AND v.status <> 9) "
-    "FROM video_assets a WHERE a.id = $1";
+constexpr std::string_view kVideosOfAsset =
+    SV_VIDEO_SELECT "WHERE v.asset_id = $1 AND v.status <> 9 ORDER BY v.id";  // video_videos_asset
+constexpr std::string_view kAsset = R"(
+    SELECT a.id, a.state, a.source_key, a.bytes, a.duration_ms, a.width, a.height, a.milli_fps,
+        a.bit_rate, a.format, a.video_codec, a.pixel_format, a.audio_codec,
+        (SELECT MIN(v.author_id) FROM video_videos v WHERE v.asset_id = a.id AND v.status <> 9)
+    FROM video_assets a
+    WHERE a.id = $1)";
 
 std::optional<AssetRow> read_asset(const sql::Rows& rows) {
   if (rows.empty()) return std::nullopt;
@@ -56,7 +59,9 @@ std::string_view status_name(Status s) {
 
 constexpr std::array kVisibilities{"public"sv, "unlisted"sv, "private"sv};
 
-std::string_view visibility_name(Visibility v) { return kVisibilities.at(static_cast<std::size_t>(v)); }
+std::string_view visibility_name(Visibility v) {
+  return kVisibilities.at(static_cast<std::size_t>(v));
+}
 
 std::optional<Visibility> parse_visibility(std::string_view name) {
   for (std::size_t i = 0; i < kVisibilities.size(); ++i)
@@ -65,7 +70,8 @@ std::optional<Visibility> parse_visibility(std::string_view name) {
 }
 
 std::string_view job_name(JobKind k) {
-  constexpr std::array kNames{""sv, "probe"sv, "cover"sv, "image"sv, "first"sv, "sprite"sv, "purge"sv, "ladder"sv};
+  constexpr std::array kNames{""sv,      "probe"sv,  "cover"sv, "image"sv,
+                              "first"sv, "sprite"sv, "purge"sv, "ladder"sv};
   return kNames.at(static_cast<std::size_t>(k));
 }
 
@@ -145,26 +151,34 @@ Task<Result<std::optional<AssetRow>>> find_asset(sql::Database& db, std::int64_t
   co_return read_asset(rows);
 }
 
-Result<> begin_object(sql::Tx& tx, std::string_view key, std::int64_t owner, UserId user, std::int64_t now) {
-  SV_CHECK(
-      tx.execute("INSERT INTO video_objects (object_key, owner, user_id, bytes, state, changed) VALUES ($1, $2, $3, 0, 0, $4) "
-                 "ON CONFLICT (object_key) DO UPDATE SET state = 0, changed = excluded.changed",
-                 {key, owner, user, now}));
+Result<> begin_object(sql::Tx& tx, std::string_view key, std::int64_t owner, UserId user,
+                      std::int64_t now) {
+  SV_CHECK(tx.execute(R"(
+          INSERT INTO video_objects (object_key, owner, user_id, bytes, state, changed)
+          VALUES ($1, $2, $3, 0, 0, $4)
+          ON CONFLICT (object_key) DO UPDATE SET state = 0, changed = excluded.changed)",
+                      {key, owner, user, now}));
   return {};
 }
 
 Result<> set_object_live(sql::Tx& tx, std::string_view key, std::int64_t bytes, std::int64_t now) {
-  SV_CHECK(tx.execute("UPDATE video_objects SET state = 1, bytes = $2, changed = $3 WHERE object_key = $1", {key, bytes, now}));
+  SV_CHECK(tx.execute(R"(
+      UPDATE video_objects
+      SET state = 1, bytes = $2, changed = $3
+      WHERE object_key = $1)",
+                      {key, bytes, now}));
   return {};
 }
 
 Result<> kill_objects(sql::Tx& tx, std::int64_t owner, std::int64_t now) {  // video_objects_owner
-  SV_CHECK(tx.execute("UPDATE video_objects SET state = 2, changed = $2 WHERE owner = $1", {owner, now}));
+  SV_CHECK(tx.execute("UPDATE video_objects SET state = 2, changed = $2 WHERE owner = $1",
+                      {owner, now}));
   return {};
 }
 
 Result<> kill_object(sql::Tx& tx, std::string_view key, std::int64_t now) {
-  SV_CHECK(tx.execute("UPDATE video_objects SET state = 2, changed = $2 WHERE object_key = $1", {key, now}));
+  SV_CHECK(tx.execute("UPDATE video_objects SET state = 2, changed = $2 WHERE object_key = $1",
+                      {key, now}));
   return {};
 }
 
@@ -173,22 +187,27 @@ Result<> forget_object(sql::Tx& tx, std::string_view key) {
   return {};
 }
 
-Result<> queue_job(sql::Tx& tx, std::int64_t id, std::int64_t subject, JobKind kind, Lane lane, std::int64_t not_before) {
-  SV_CHECK(
-      tx.execute("INSERT INTO video_jobs (id, subject, kind, profile, lane, state, attempts, not_before, lease_until, worker, error) "
-                 "VALUES ($1, $2, $3, $4, $5, 0, 0, $6, 0, 0, '') "
-                 "ON CONFLICT (subject, kind, profile) DO UPDATE SET state = 0, attempts = 0, lane = excluded.lane, "
-                 "not_before = excluded.not_before, error = ''",
-                 {id, subject, num(kind), kProfile, num(lane), not_before}));
+Result<> queue_job(sql::Tx& tx, std::int64_t id, std::int64_t subject, JobKind kind, Lane lane,
+                   std::int64_t not_before) {
+  SV_CHECK(tx.execute(R"(
+          INSERT INTO video_jobs (id, subject, kind, profile, lane, state, attempts, not_before,
+              lease_until, worker, error)
+          VALUES ($1, $2, $3, $4, $5, 0, 0, $6, 0, 0, '')
+          ON CONFLICT (subject, kind, profile)
+              DO UPDATE SET state = 0, attempts = 0, lane = excluded.lane,
+              not_before = excluded.not_before, error = '')",
+                      {id, subject, num(kind), kProfile, num(lane), not_before}));
   return {};
 }
 
 Result<> count_videos(sql::Tx& tx, UserId author, std::int64_t owned, std::int64_t listed) {
   if (owned == 0 && listed == 0) return {};
-  SV_CHECK(
-      tx.execute_many("INSERT INTO video_authors (author_id, owned, listed) VALUES ($1, $2, $3) ON CONFLICT (author_id) DO UPDATE "
-                      "SET owned = video_authors.owned + excluded.owned, listed = video_authors.listed + excluded.listed",
-                      {sql::Params{author, owned, listed}, sql::Params{0, owned, listed}}));
+  SV_CHECK(tx.execute_many(R"(
+          INSERT INTO video_authors (author_id, owned, listed)
+          VALUES ($1, $2, $3)
+          ON CONFLICT (author_id) DO UPDATE SET owned = video_authors.owned + excluded.owned,
+              listed = video_authors.listed + excluded.listed)",
+                           {sql::Params{author, owned, listed}, sql::Params{0, owned, listed}}));
   return {};
 }
 

@@ -12,10 +12,18 @@
 #include "platform/media/media_tools.h"
 #include "platform/ports/sql.h"
 
-// The rows of the tables of migrations/ and the statements that more than one topic uses; the rest stand beside their use.
+// The rows of the tables of migrations/ and the statements that more than one topic uses; the rest
+// stand beside their use.
 namespace sv::video {
 
-enum class Status : std::int64_t { uploaded = 2, probing = 3, transcoding = 4, ready = 5, failed = 6, deleted = 9 };
+enum class Status : std::int64_t {
+  uploaded = 2,
+  probing = 3,
+  transcoding = 4,
+  ready = 5,
+  failed = 6,
+  deleted = 9
+};
 enum class Visibility : std::int64_t { everyone = 0, unlisted = 1, owner = 2 };
 enum class AssetState : std::int64_t { processing = 0, ready = 1, failed = 2, dead = 3 };
 enum class ObjectState : std::int64_t {
@@ -24,8 +32,17 @@ enum class ObjectState : std::int64_t {
   dead = 2,     // to be purged
   staged = 3    // complete, waits for PublishVideo
 };
-// In the order in which a free slot takes them. image and purge belong to a video, the others to an asset.
-enum class JobKind : std::int64_t { probe = 1, cover = 2, image = 3, first = 4, sprite = 5, purge = 6, ladder = 7 };
+// In the order in which a free slot takes them. image and purge belong to a video, the others to an
+// asset.
+enum class JobKind : std::int64_t {
+  probe = 1,
+  cover = 2,
+  image = 3,
+  first = 4,
+  sprite = 5,
+  purge = 6,
+  ladder = 7
+};
 enum class JobState : std::int64_t { queued = 0, running = 1, done = 2, dead = 3 };
 enum class Lane : std::int64_t { quick = 0, encoding = 1 };
 enum class RenditionState : std::int64_t { queued = 0, ready = 1, failed = 2 };
@@ -107,11 +124,15 @@ std::string join_tags(const std::vector<std::string>& tags);
 std::vector<std::string> split_tags(std::string_view joined);
 
 // The columns that read_video expects, from video_videos v, video_assets a and video_stats s.
-#define SV_VIDEO_SELECT                                                                                          \
-  "SELECT v.id, v.author_id, v.title, v.description, v.tags, v.visibility, v.status, v.listed, v.publish_time, " \
-  "v.create_time, v.revision, v.media_rev, v.asset_id, v.cover, a.duration_ms, a.width, a.height, a.bit_rate, "  \
-  "a.poster, a.sprite, a.hls, a.play_file, a.play_bytes, a.progress, a.error, a.retryable, s.raw, s.counted "    \
-  "FROM video_videos v LEFT JOIN video_assets a ON a.id = v.asset_id LEFT JOIN video_stats s ON s.video_id = v.id "
+#define SV_VIDEO_SELECT                                                                           \
+  "SELECT v.id, v.author_id, v.title, v.description, v.tags, v.visibility, v.status, v.listed, "  \
+  "v.publish_time, "                                                                              \
+  "v.create_time, v.revision, v.media_rev, v.asset_id, v.cover, a.duration_ms, a.width, "         \
+  "a.height, a.bit_rate, "                                                                        \
+  "a.poster, a.sprite, a.hls, a.play_file, a.play_bytes, a.progress, a.error, a.retryable, "      \
+  "s.raw, s.counted "                                                                             \
+  "FROM video_videos v LEFT JOIN video_assets a ON a.id = v.asset_id LEFT JOIN video_stats s ON " \
+  "s.video_id = v.id "
 VideoPtr read_video(const sql::Rows& rows, std::size_t row);
 
 // By primary key. find_video leaves out deleted ones.
@@ -121,14 +142,16 @@ Result<std::optional<AssetRow>> find_asset(sql::Tx& tx, std::int64_t id);
 Task<Result<std::optional<AssetRow>>> find_asset(sql::Database& db, std::int64_t id);
 
 // The ledger. begin_object also takes over the row that an interrupted attempt left.
-Result<> begin_object(sql::Tx& tx, std::string_view key, std::int64_t owner, UserId user, std::int64_t now);
+Result<> begin_object(sql::Tx& tx, std::string_view key, std::int64_t owner, UserId user,
+                      std::int64_t now);
 Result<> set_object_live(sql::Tx& tx, std::string_view key, std::int64_t bytes, std::int64_t now);
 Result<> kill_objects(sql::Tx& tx, std::int64_t owner, std::int64_t now);
 Result<> kill_object(sql::Tx& tx, std::string_view key, std::int64_t now);
 Result<> forget_object(sql::Tx& tx, std::string_view key);
 
 // Adds the job, or queues it again from its first attempt. `id` is used when it is new.
-Result<> queue_job(sql::Tx& tx, std::int64_t id, std::int64_t subject, JobKind kind, Lane lane, std::int64_t not_before);
+Result<> queue_job(sql::Tx& tx, std::int64_t id, std::int64_t subject, JobKind kind, Lane lane,
+                   std::int64_t not_before);
 
 // Counts of an author and of everyone.
 Result<> count_videos(sql::Tx& tx, UserId author, std::int64_t owned, std::int64_t listed);

@@ -25,7 +25,8 @@
 namespace sv::video {
 using testing::Way;
 
-// Reads its instructions from the content: "broken" cannot be probed, "hevc" needs an encode; `trouble` fails the next calls as ours.
+// Reads its instructions from the content: "broken" cannot be probed, "hevc" needs an encode;
+// `trouble` fails the next calls as ours.
 class FakeMedia final : public media::MediaTools {
  public:
   int trouble = 0;
@@ -38,7 +39,8 @@ class FakeMedia final : public media::MediaTools {
       co_return fail(Errc::unavailable, "no_memory");
     }
     auto text = slurp(source);
-    if (text.find("broken") != std::string::npos) co_return fail(Errc::unprocessable, "media_unreadable");
+    if (text.find("broken") != std::string::npos)
+      co_return fail(Errc::unprocessable, "media_unreadable");
     media::MediaInfo info{.duration_ms = 10'000,
                           .width = 1280,
                           .height = 720,
@@ -51,27 +53,40 @@ class FakeMedia final : public media::MediaTools {
     if (text.find("hevc") != std::string::npos) info.video_codec = "hevc";
     co_return info;
   }
-  Task<Result<>> poster(std::filesystem::path, std::chrono::milliseconds, std::filesystem::path out) override { co_return put(out, "poster"); }
-  Task<Result<>> sprite(std::filesystem::path, const media::MediaInfo&, std::filesystem::path sprite, std::filesystem::path vtt,
+  Task<Result<>> poster(std::filesystem::path, std::chrono::milliseconds,
+                        std::filesystem::path out) override {
+    co_return put(out, "poster");
+  }
+  Task<Result<>> sprite(std::filesystem::path, const media::MediaInfo&,
+                        std::filesystem::path sprite, std::filesystem::path vtt,
                         std::string url) override {
     put(sprite, "sprite");
     co_return put(vtt, "WEBVTT " + url);
   }
-  Task<Result<>> image(std::filesystem::path, int, std::filesystem::path out) override { co_return put(out, "cover"); }
-  Task<Result<>> avatar(std::filesystem::path, int, std::filesystem::path) override { co_return fail(Errc::internal); }
-  Task<Result<>> remux(std::filesystem::path source, const media::MediaInfo&, std::filesystem::path out) override {
+  Task<Result<>> image(std::filesystem::path, int, std::filesystem::path out) override {
+    co_return put(out, "cover");
+  }
+  Task<Result<>> avatar(std::filesystem::path, int, std::filesystem::path) override {
+    co_return fail(Errc::internal);
+  }
+  Task<Result<>> remux(std::filesystem::path source, const media::MediaInfo&,
+                       std::filesystem::path out) override {
     co_return put(out, slurp(source));
   }
-  Task<Result<std::vector<media::RenditionFile>>> transcode(std::filesystem::path, const media::MediaInfo&, std::vector<media::Rung> rungs,
-                                                            std::filesystem::path folder, Progress progress) override {
+  Task<Result<std::vector<media::RenditionFile>>> transcode(std::filesystem::path,
+                                                            const media::MediaInfo&,
+                                                            std::vector<media::Rung> rungs,
+                                                            std::filesystem::path folder,
+                                                            Progress progress) override {
     ++encodes;
     std::vector<media::RenditionFile> out;
     for (const auto& rung : rungs) {
       std::filesystem::create_directories(folder / rung.name);
-      media::RenditionFile f{.rung = rung,
-                             .mp4 = folder / (rung.name + ".mp4"),
-                             .playlist = folder / rung.name / "index.m3u8",
-                             .segments = {folder / rung.name / "init.mp4", folder / rung.name / "0.m4s"}};
+      media::RenditionFile f{
+          .rung = rung,
+          .mp4 = folder / (rung.name + ".mp4"),
+          .playlist = folder / rung.name / "index.m3u8",
+          .segments = {folder / rung.name / "init.mp4", folder / rung.name / "0.m4s"}};
       put(f.mp4, "mp4 " + rung.name);
       put(f.playlist, "#EXTM3U8");
       for (const auto& s : f.segments) put(s, "segment");
@@ -96,11 +111,14 @@ class FakeUsers final : public user::UserAbsent {
  public:
   std::set<UserId> gone, closed;
 
-  Task<Result<user::UserBriefsResp>> get_user_briefs(const Ctx&, const user::UserBriefsReq& req) override {
+  Task<Result<user::UserBriefsResp>> get_user_briefs(const Ctx&,
+                                                     const user::UserBriefsReq& req) override {
     user::UserBriefsResp out;
     out.private_ids.emplace(closed.begin(), closed.end());
     for (auto id : req.user_ids)
-      if (!gone.contains(id)) out.briefs[id] = UserBrief{.id = id, .username = fmt::format("user{}", id), .avatar = {}, .is_follow = false};
+      if (!gone.contains(id))
+        out.briefs[id] = UserBrief{
+            .id = id, .username = fmt::format("user{}", id), .avatar = {}, .is_follow = false};
     co_return out;
   }
 };
@@ -111,7 +129,8 @@ class FakeSocial final : public social::SocialAbsent {
   std::set<std::pair<UserId, UserId>> follows, blocks, mutes;
   std::int64_t more_followers = 0;  // of everyone
 
-  Task<Result<social::SocialPartsResp>> get_social_parts(const Ctx&, const social::SocialPartsReq& req) override {
+  Task<Result<social::SocialPartsResp>> get_social_parts(
+      const Ctx&, const social::SocialPartsReq& req) override {
     std::lock_guard lock(mutex);
     social::SocialPartsResp out;
     for (auto id : req.user_ids) {
@@ -120,18 +139,21 @@ class FakeSocial final : public social::SocialAbsent {
       part.is_blocked = blocks.contains({req.user_id, id});
       part.has_blocked = blocks.contains({id, req.user_id});
       part.is_muted = mutes.contains({req.user_id, id});
-      part.follower_count = more_followers + std::ranges::count(follows, id, &std::pair<UserId, UserId>::second);
+      part.follower_count =
+          more_followers + std::ranges::count(follows, id, &std::pair<UserId, UserId>::second);
     }
     co_return out;
   }
-  Task<Result<social::FollowIdsResp>> get_following_ids(const Ctx&, const social::FollowIdsReq& req) override {
+  Task<Result<social::FollowIdsResp>> get_following_ids(const Ctx&,
+                                                        const social::FollowIdsReq& req) override {
     std::lock_guard lock(mutex);
     social::FollowIdsResp out;
     for (auto [from, to] : follows)
       if (from == req.user_id && to > req.after) out.user_ids.push_back(to);
     co_return out;
   }
-  Task<Result<social::FollowIdsResp>> get_follower_ids(const Ctx&, const social::FollowIdsReq& req) override {
+  Task<Result<social::FollowIdsResp>> get_follower_ids(const Ctx&,
+                                                       const social::FollowIdsReq& req) override {
     std::lock_guard lock(mutex);
     social::FollowIdsResp out;
     for (auto [from, to] : follows)
@@ -158,7 +180,8 @@ struct UploadOptions {
   std::string idempotency_key;
 };
 
-// The service on the embedded engines, with a clock that stands still and tools that do what the content says.
+// The service on the embedded engines, with a clock that stands still and tools that do what the
+// content says.
 class VideoWorld : public ::testing::TestWithParam<Way> {
  protected:
   VideoWorld() { open(); }
@@ -175,19 +198,20 @@ class VideoWorld : public ::testing::TestWithParam<Way> {
     events_ = make_local_events({db_.get()}, clock_, io_.get_executor(), {});
     services_.user = &users_;
     services_.social = &social_;
-    service_ = make_video_service({.db = *db_,
-                                   .clock = clock_,
-                                   .ids = *ids_,
-                                   .objects = *objects_,
-                                   .events = *events_,
-                                   .search = *search_,
-                                   .services = services_,
-                                   .revision = revision_,
-                                   .metrics = metrics_,
-                                   .executor = io_.get_executor(),
-                                   .media = tools ? tools : &media_,
-                                   .sign = [](std::string_view prefix) { return fmt::format("sig={}", prefix.size()); }},
-                                  {.public_url = "https://v.example", .scratch = folder_ / "scratch"});
+    service_ = make_video_service(
+        {.db = *db_,
+         .clock = clock_,
+         .ids = *ids_,
+         .objects = *objects_,
+         .events = *events_,
+         .search = *search_,
+         .services = services_,
+         .revision = revision_,
+         .metrics = metrics_,
+         .executor = io_.get_executor(),
+         .media = tools ? tools : &media_,
+         .sign = [](std::string_view prefix) { return fmt::format("sig={}", prefix.size()); }},
+        {.public_url = "https://v.example", .scratch = folder_ / "scratch"});
     codec_.emplace(*service_);
     thread_ = std::thread([this] {
       auto guard = asio::make_work_guard(io_);
@@ -204,7 +228,8 @@ class VideoWorld : public ::testing::TestWithParam<Way> {
     thread_.join();
     const auto drift = run(find_drift(*db_));
     EXPECT_TRUE(testing::succeeded(drift));
-    for (const Drift& d : drift.value()) ADD_FAILURE() << d.counter << ": stored " << d.stored << ", counted " << d.counted;
+    for (const Drift& d : drift.value())
+      ADD_FAILURE() << d.counter << ": stored " << d.stored << ", counted " << d.counted;
     service_.reset();
     events_.reset();
     search_.reset();
@@ -214,7 +239,9 @@ class VideoWorld : public ::testing::TestWithParam<Way> {
     io_.restart();
   }
 
-  VideoApi& api() { return GetParam() == Way::direct ? static_cast<VideoApi&>(*service_) : codec_->client(); }
+  VideoApi& api() {
+    return GetParam() == Way::direct ? static_cast<VideoApi&>(*service_) : codec_->client();
+  }
 
   template <class T>
   T run(Task<T> task) {
@@ -238,7 +265,8 @@ class VideoWorld : public ::testing::TestWithParam<Way> {
     ASSERT_TRUE(testing::succeeded(run((*writer)->commit())));
   }
 
-  Result<Video> upload(UserId user, const std::string& title, const std::string& content, UploadOptions o = {}) {
+  Result<Video> upload(UserId user, const std::string& title, const std::string& content,
+                       UploadOptions o = {}) {
     auto begun = run(api().begin_upload(ctx_, {.user_id = user}));
     if (!begun) return std::unexpected(begun.error());
     put(begun->object_key, content);
@@ -249,7 +277,9 @@ class VideoWorld : public ::testing::TestWithParam<Way> {
                         .tags = o.tags,
                         .visibility = o.visibility,
                         .size = static_cast<std::int64_t>(content.size()),
-                        .sha256 = o.sha256.empty() ? fmt::format("{:064x}", std::hash<std::string>{}(content)) : o.sha256};
+                        .sha256 = o.sha256.empty()
+                                      ? fmt::format("{:064x}", std::hash<std::string>{}(content))
+                                      : o.sha256};
     if (!o.cover.empty()) {
       put(begun->cover_key, o.cover);
       req.cover_key = begun->cover_key;
@@ -298,7 +328,8 @@ class VideoWorld : public ::testing::TestWithParam<Way> {
   // For what another thread does soon.
   template <class F>
   bool eventually(F f) {
-    for (auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20); std::chrono::steady_clock::now() < until;) {
+    for (auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+         std::chrono::steady_clock::now() < until;) {
       if (f()) return true;
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }

@@ -56,7 +56,8 @@ TEST_P(VideoWorld, WhatIsNoVideoIsRefusedAndLeavesNothing) {
   EXPECT_EQ(text.error().token, "media_unsupported");
   EXPECT_FALSE(upload(kAnn, "playlist", "#EXTM3U8\nhttp://x/\n"));
   EXPECT_FALSE(upload(kAnn, "nothing", ""));
-  EXPECT_EQ(upload(kAnn, "cover", mp4("c"), {.cover = "<svg/>"}).error().token, "cover_unsupported");
+  EXPECT_EQ(upload(kAnn, "cover", mp4("c"), {.cover = "<svg/>"}).error().token,
+            "cover_unsupported");
   EXPECT_TRUE(stored().empty());
   clock_.advance(std::chrono::hours(2));
   EXPECT_TRUE(findings().empty());
@@ -71,17 +72,20 @@ TEST_P(VideoWorld, BoundsNameTheField) {
   EXPECT_TRUE(testing::succeeded(upload(kAnn, hundred, content)));
   EXPECT_EQ(upload(kAnn, "bad \xC3", content).error().token, "title_invalid");
   EXPECT_EQ(upload(kAnn, "a", content, {.tags = {std::string(33, 't')}}).error().field, "tags");
-  EXPECT_EQ(upload(kAnn, "a", content, {.visibility = "friends"}).error().token, "visibility_invalid");
+  EXPECT_EQ(upload(kAnn, "a", content, {.visibility = "friends"}).error().token,
+            "visibility_invalid");
 }
 
 TEST_P(VideoWorld, BrokenMediaFailForGoodAndOursAreTriedAgain) {
   auto broken = published(kAnn, "broken");
   EXPECT_EQ(broken.status, "failed");
-  auto status = run(api().get_video_status(ctx_, {.video_id = broken.id, .current_user_id = kAnn})).value();
+  auto status =
+      run(api().get_video_status(ctx_, {.video_id = broken.id, .current_user_id = kAnn})).value();
   EXPECT_EQ(status.error, "media_unreadable");
   EXPECT_NE(status.message, "") << "a reason that a person can read";
   EXPECT_EQ(status.retryable, false);
-  EXPECT_EQ(run(api().retry_video(ctx_, {.video_id = broken.id, .user_id = kAnn})).error().token, "not_retryable");
+  EXPECT_EQ(run(api().retry_video(ctx_, {.video_id = broken.id, .user_id = kAnn})).error().token,
+            "not_retryable");
   EXPECT_FALSE(run(api().get_video_detail(ctx_, {.video_id = broken.id, .current_user_id = kBob})));
 
   media_.trouble = 2;
@@ -91,7 +95,9 @@ TEST_P(VideoWorld, BrokenMediaFailForGoodAndOursAreTriedAgain) {
     clock_.advance(std::chrono::minutes(1));
     run(service_->run_due_jobs());
   }
-  EXPECT_EQ(run(api().get_video_detail(ctx_, {.video_id = flaky.id, .current_user_id = kBob}))->video.status, "ready");
+  EXPECT_EQ(run(api().get_video_detail(ctx_, {.video_id = flaky.id, .current_user_id = kBob}))
+                ->video.status,
+            "ready");
 
   media_.trouble = 100;
   auto dead = published(kAnn, "dead letter");
@@ -100,13 +106,17 @@ TEST_P(VideoWorld, BrokenMediaFailForGoodAndOursAreTriedAgain) {
     run(service_->run_due_jobs());
   }
   EXPECT_EQ(media_.trouble, 95);  // bounded
-  status = run(api().get_video_status(ctx_, {.video_id = dead.id, .current_user_id = kAnn})).value();
+  status =
+      run(api().get_video_status(ctx_, {.video_id = dead.id, .current_user_id = kAnn})).value();
   EXPECT_EQ(status.status, "failed");
   EXPECT_EQ(status.retryable, true);
   media_.trouble = 0;
-  ASSERT_TRUE(testing::succeeded(run(api().retry_video(ctx_, {.video_id = dead.id, .user_id = kAnn}))));
+  ASSERT_TRUE(
+      testing::succeeded(run(api().retry_video(ctx_, {.video_id = dead.id, .user_id = kAnn}))));
   run(service_->run_due_jobs());
-  EXPECT_EQ(run(api().get_video_detail(ctx_, {.video_id = dead.id, .current_user_id = kBob}))->video.status, "ready");
+  EXPECT_EQ(run(api().get_video_detail(ctx_, {.video_id = dead.id, .current_user_id = kBob}))
+                ->video.status,
+            "ready");
 }
 
 TEST_P(VideoWorld, DuplicatesShareBytesAndEachPlaysUntilItIsDeleted) {
@@ -119,7 +129,8 @@ TEST_P(VideoWorld, DuplicatesShareBytesAndEachPlaysUntilItIsDeleted) {
   EXPECT_EQ(stored(), keys);
   EXPECT_TRUE(two.cover_url.ends_with("/cover.jpg"));
 
-  ASSERT_TRUE(testing::succeeded(run(api().delete_video(ctx_, {.video_id = one.id, .user_id = kAnn}))));
+  ASSERT_TRUE(
+      testing::succeeded(run(api().delete_video(ctx_, {.video_id = one.id, .user_id = kAnn}))));
   EXPECT_FALSE(run(api().authorize_media(ctx_, {.path = path_of(one.url)})));
   run(service_->run_due_jobs());
   auto grant = run(api().authorize_media(ctx_, {.path = path_of(two.url)}));
@@ -127,7 +138,8 @@ TEST_P(VideoWorld, DuplicatesShareBytesAndEachPlaysUntilItIsDeleted) {
   EXPECT_TRUE(testing::succeeded(run(objects_->head(grant->object_key))));
   EXPECT_TRUE(findings().empty());
 
-  ASSERT_TRUE(testing::succeeded(run(api().delete_video(ctx_, {.video_id = two.id, .user_id = kBob}))));
+  ASSERT_TRUE(
+      testing::succeeded(run(api().delete_video(ctx_, {.video_id = two.id, .user_id = kBob}))));
   run(service_->run_due_jobs());
   EXPECT_TRUE(stored().empty());
   EXPECT_TRUE(findings().empty());
@@ -146,7 +158,8 @@ TEST_P(VideoWorld, TheSameKeyGivesTheSameVideoAndOtherBytesAreRefused) {
                                  {.cover = kJpeg, .idempotency_key = "k"},
                                  {.tags = {"x"}, .idempotency_key = "k"}})
     EXPECT_EQ(testing::token_of(upload(kAnn, "one", mp4("one"), o)), "idempotency_mismatch");
-  EXPECT_EQ(testing::token_of(upload(kAnn, "two", mp4("one"), {.idempotency_key = "k"})), "idempotency_mismatch");
+  EXPECT_EQ(testing::token_of(upload(kAnn, "two", mp4("one"), {.idempotency_key = "k"})),
+            "idempotency_mismatch");
   auto other = upload(kAnn, "one", mp4("other"), {.idempotency_key = "k"});
   ASSERT_FALSE(other);
   EXPECT_EQ(other.error().code, Errc::unprocessable);
@@ -155,9 +168,17 @@ TEST_P(VideoWorld, TheSameKeyGivesTheSameVideoAndOtherBytesAreRefused) {
 
 TEST_P(VideoWorld, PublishTakesOnlyWhatTheSameUserUploaded) {
   auto bytes = mp4("old client");
-  auto up = run(api().upload_video(ctx_, {.user_id = kAnn, .video_data = bytes, .cover_data = kJpeg, .title = "t", .description = ""}));
+  auto up = run(api().upload_video(ctx_, {.user_id = kAnn,
+                                          .video_data = bytes,
+                                          .cover_data = kJpeg,
+                                          .title = "t",
+                                          .description = ""}));
   ASSERT_TRUE(testing::succeeded(up));
-  PublishVideoReq req{.user_id = kBob, .title = "t", .video_url = up->video_url, .cover_url = up->cover_url, .description = "d"};
+  PublishVideoReq req{.user_id = kBob,
+                      .title = "t",
+                      .video_url = up->video_url,
+                      .cover_url = up->cover_url,
+                      .description = "d"};
   EXPECT_EQ(run(api().publish_video(ctx_, req)).error().token, "video_url_invalid");
   req.user_id = kAnn;
   req.video_url = "http://169.254.169.254/latest";
@@ -177,7 +198,9 @@ TEST_P(VideoWorld, ARestartTakesOverWhatADeadProcessLeft) {
   auto made = upload(kAnn, "queued", mp4("queued"));
   ASSERT_TRUE(made);
   run(db_->run_write([](sql::Tx& tx) -> Result<> {  // as a killed process leaves its job
-    SV_CHECK(tx.execute("UPDATE video_jobs SET state = 1, attempts = 1, lease_until = 9000000000000000, worker = 7"));
+    SV_CHECK(
+        tx.execute("UPDATE video_jobs SET state = 1, attempts = 1, lease_until = 9000000000000000, "
+                   "worker = 7"));
     return {};
   }));
   std::filesystem::create_directories(folder_ / "scratch" / "left");
@@ -198,7 +221,10 @@ TEST_P(VideoWorld, TheBackgroundSlotsDoTheSameWithoutBeingAsked) {
   service_->start();
   auto made = upload(kAnn, "alone", mp4("alone"));
   ASSERT_TRUE(made);
-  EXPECT_TRUE(eventually([&] { return run(api().get_video_status(ctx_, {.video_id = made->id, .current_user_id = kAnn}))->progress == 100; }));
+  EXPECT_TRUE(eventually([&] {
+    return run(api().get_video_status(ctx_, {.video_id = made->id, .current_user_id = kAnn}))
+               ->progress == 100;
+  }));
   EXPECT_EQ(feed().videos.size(), 1u);
 }
 
@@ -224,7 +250,8 @@ TEST_P(VideoWorld, FsckFindsAndRepairs) {
 TEST_P(VideoWorld, ARealClipIsWatchableThenHasALadder) {
   auto clip = folder_ / "clip.mp4";
   auto command = fmt::format(
-      "ffmpeg -v error -f lavfi -i testsrc=size=640x360:rate=25:duration=4 -f lavfi -i sine=duration=4 -c:v libx264 -preset ultrafast "
+      "ffmpeg -v error -f lavfi -i testsrc=size=640x360:rate=25:duration=4 -f lavfi -i "
+      "sine=duration=4 -c:v libx264 -preset ultrafast "
       "-pix_fmt yuv420p -b:v 400k -c:a aac -b:a 64k -shortest {} </dev/null",
       clip.string());
   ASSERT_EQ(std::system(command.c_str()), 0);
@@ -238,7 +265,10 @@ TEST_P(VideoWorld, ARealClipIsWatchableThenHasALadder) {
   ASSERT_TRUE(testing::succeeded(made));
   service_->start();
   EXPECT_TRUE(eventually([&] { return !feed().videos.empty(); }));
-  EXPECT_TRUE(eventually([&] { return run(api().get_video_status(ctx_, {.video_id = made->id, .current_user_id = kAnn}))->progress == 100; }));
+  EXPECT_TRUE(eventually([&] {
+    return run(api().get_video_status(ctx_, {.video_id = made->id, .current_user_id = kAnn}))
+               ->progress == 100;
+  }));
   auto page = feed();
   ASSERT_EQ(page.videos.size(), 1u);
   EXPECT_EQ(page.videos[0].width, 640);

@@ -8,7 +8,8 @@ namespace sv::video {
 namespace {
 
 bool has_control(std::string_view s) {
-  return std::ranges::any_of(s, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
+  return std::ranges::any_of(
+      s, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
 }
 
 }  // namespace
@@ -20,7 +21,9 @@ Result<std::string> clean_title(std::string_view title) {
   return std::string(title);
 }
 
-Result<> check_description(std::string_view description) { return auth::check_text("description", description, 2000); }
+Result<> check_description(std::string_view description) {
+  return auth::check_text("description", description, 2000);
+}
 
 Result<std::vector<std::string>> clean_tags(const std::vector<std::string>& tags) {
   std::vector<std::string> out;
@@ -28,7 +31,8 @@ Result<std::vector<std::string>> clean_tags(const std::vector<std::string>& tags
     tag = auth::trim_text(tag);
     if (tag.starts_with('#')) tag.remove_prefix(1);
     SV_CHECK(auth::check_text("tags", tag, 32));
-    if (!auth::check_visible_text("tags", tag, 32) || has_control(tag)) return invalid("tags", "invalid");
+    if (!auth::check_visible_text("tags", tag, 32) || has_control(tag))
+      return invalid("tags", "invalid");
     if (std::ranges::find(out, tag) == out.end()) out.emplace_back(tag);
   }
   if (out.size() > 20) return invalid("tags", "too_long");

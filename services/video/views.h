@@ -11,7 +11,8 @@
 
 namespace sv::video {
 
-// Views that wait for the next write: one transaction a second, so a crash loses at most the views of a second. Thread-safe.
+// Views that wait for the next write: one transaction a second, so a crash loses at most the views
+// of a second. Thread-safe.
 class ViewBuffer {
  public:
   explicit ViewBuffer(VideoState& state) : state_(state) {}
@@ -33,8 +34,9 @@ class ViewBuffer {
   Batch waiting_;
 };
 
-// The heat of `views` views now: log2 of the sum of 2^(time / half-life) in millionths. Old views weigh half as much each half-life, yet
-// a stored value never has to be touched again, and an index on it is the ranking.
+// The heat of `views` views now: log2 of the sum of 2^(time / half-life) in millionths. Old views
+// weigh half as much each half-life, yet a stored value never has to be touched again, and an index
+// on it is the ranking.
 std::int64_t heat(std::int64_t now_ms, std::int64_t views);
 std::int64_t add_heat(std::int64_t a, std::int64_t b);
 
