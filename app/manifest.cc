@@ -12,7 +12,8 @@
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
-#include "platform/auth/sha256.h"
+#include "platform/core/fd.h"
+#include "platform/crypto/sha256.h"
 
 namespace sv {
 namespace {
@@ -30,13 +31,6 @@ std::unexpected<Error> io_failed(const char* what, const fs::path& path) {
   return fail(code, {}, fmt::format("cannot {} {}: {}", what, path.string(), std::strerror(errno)));
 }
 
-struct Fd {
-  int fd;
-  ~Fd() {
-    if (fd >= 0) ::close(fd);
-  }
-};
-
 Result<> write_all(int fd, std::span<const std::byte> bytes, const fs::path& path) {
   while (!bytes.empty()) {
     const ssize_t n = ::write(fd, bytes.data(), bytes.size());
@@ -50,12 +44,12 @@ Result<> write_all(int fd, std::span<const std::byte> bytes, const fs::path& pat
 // Reads `from` to its end; what was read also goes to `to` when there is one.
 Result<BackupFile> read_through(const fs::path& from, int to, const fs::path& to_path) {
   const Fd in{::open(from.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (in.fd < 0) return io_failed("read", from);
+  if (in.get() < 0) return io_failed("read", from);
   std::vector<std::byte> buffer(kPiece);
-  auth::Sha256 hash;
+  Sha256 hash;
   BackupFile out;
   for (;;) {
-    const ssize_t n = ::read(in.fd, buffer.data(), buffer.size());
+    const ssize_t n = ::read(in.get(), buffer.data(), buffer.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return io_failed("read", from);
     if (n == 0) break;
@@ -157,15 +151,15 @@ Result<BackupFile> copy_hashed(const fs::path& from, const fs::path& to, unsigne
   std::error_code ec;
   fs::create_directories(to.parent_path(), ec);
   const Fd out{::open(to.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode)};
-  if (out.fd < 0) return io_failed("make", to);
-  return read_through(from, out.fd, to);
+  if (out.get() < 0) return io_failed("make", to);
+  return read_through(from, out.get(), to);
 }
 
 Result<BackupFile> hash_file(const fs::path& file) { return read_through(file, -1, {}); }
 
 Result<> sync_all(const fs::path& folder) {
   const Fd fd{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (fd.fd < 0 || ::syncfs(fd.fd) != 0) return io_failed("sync", folder);
+  if (fd.get() < 0 || ::syncfs(fd.get()) != 0) return io_failed("sync", folder);
   return {};
 }
 

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "platform/core/ascii.h"
+
 namespace sv::gateway {
 namespace {
 
@@ -15,12 +17,6 @@ ip::address plain(const ip::address& address) {
   if (address.is_v6() && address.to_v6().is_v4_mapped())
     return ip::make_address_v4(ip::v4_mapped, address.to_v6());
   return address;
-}
-
-std::string_view trim(std::string_view s) {
-  while (!s.empty() && s.front() == ' ') s.remove_prefix(1);
-  while (!s.empty() && s.back() == ' ') s.remove_suffix(1);
-  return s;
 }
 
 Result<std::variant<ip::network_v4, ip::network_v6>> network_of(std::string_view text) {
@@ -74,7 +70,8 @@ std::string TrustedProxies::client_of(std::string_view peer, std::string_view fo
   while (contains(client) && !forwarded.empty()) {
     const auto comma = forwarded.rfind(',');
     const ip::address hop = ip::make_address(
-        trim(comma == std::string_view::npos ? forwarded : forwarded.substr(comma + 1)), error);
+        trim_blanks(comma == std::string_view::npos ? forwarded : forwarded.substr(comma + 1)),
+        error);
     if (error) break;
     client = plain(hop);
     forwarded = comma == std::string_view::npos ? std::string_view{} : forwarded.substr(0, comma);

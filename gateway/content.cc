@@ -6,6 +6,7 @@
 
 #include <zlib.h>
 
+#include "platform/core/ascii.h"
 #include "platform/net/range.h"
 
 namespace sv::gateway {
@@ -42,25 +43,12 @@ class Deflater {
   z_stream stream_{};
 };
 
-std::string_view trimmed(std::string_view s) {
-  while (!s.empty() && (s.front() == ' ' || s.front() == '\t')) s.remove_prefix(1);
-  while (!s.empty() && (s.back() == ' ' || s.back() == '\t')) s.remove_suffix(1);
-  return s;
-}
-
-bool same(std::string_view a, std::string_view lower) {
-  return a.size() == lower.size() &&
-         std::equal(a.begin(), a.end(), lower.begin(), [](char x, char y) {
-           return (x >= 'A' && x <= 'Z' ? static_cast<char>(x | 0x20) : x) == y;
-         });
-}
-
 // "gzip;q=0.5" → whether the weight is more than 0; a weight that is none counts as 1.
 bool wanted(std::string_view parameters) {
   const std::size_t at = parameters.find_first_of("qQ");
   if (at == std::string_view::npos) return true;
   const std::string_view value =
-      trimmed(parameters.substr(std::min(parameters.size(), parameters.find('=', at) + 1)));
+      trim_blanks(parameters.substr(std::min(parameters.size(), parameters.find('=', at) + 1)));
   double weight = 1;
   std::from_chars(value.data(), value.data() + value.size(), weight);
   return weight > 0;
@@ -79,8 +67,9 @@ bool takes_gzip(std::string_view header) {
     const std::string_view item = header.substr(0, header.find(','));
     header.remove_prefix(std::min(header.size(), item.size() + 1));
     const std::size_t semicolon = std::min(item.find(';'), item.size());
-    const std::string_view coding = trimmed(item.substr(0, semicolon));
-    if (same(coding, "gzip") || same(coding, "x-gzip")) return wanted(item.substr(semicolon));
+    const std::string_view coding = trim_blanks(item.substr(0, semicolon));
+    if (same_ignoring_case(coding, "gzip") || same_ignoring_case(coding, "x-gzip"))
+      return wanted(item.substr(semicolon));
     if (coding == "*") any = wanted(item.substr(semicolon));
   }
   return any;

@@ -3,7 +3,7 @@
 #include "gateway/edge.h"
 #include "gateway/envelope.h"
 #include "gateway/route.h"
-#include "platform/auth/sha256.h"
+#include "platform/crypto/sha256.h"
 #include "platform/net/multipart.h"
 
 namespace sv::gateway {
@@ -43,7 +43,7 @@ class Upload {
   std::string* field_ = nullptr;
   std::string ignored_;
   std::vector<std::pair<std::string, std::string>> fields_;
-  auth::Sha256 hash_;
+  Sha256 hash_;
 };
 
 Task<Result<>> Upload::receive() {

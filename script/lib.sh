@@ -8,6 +8,8 @@ die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 2; }
 # The precompiled header defeats ccache unless these are set; base_dir lets two checkouts share results.
 export CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
 export CCACHE_BASEDIR=$ROOT
+# The folder a checkout lies in is in no result: debug information has paths from its root.
+export CCACHE_NOHASHDIR=1
 
 # build PRESET [TARGET…]: configures once, builds with all cores.
 build() {

@@ -2,6 +2,7 @@
 """Runs every check of the project, step by step, and counts. script/test installs what is missing first.
 
 Counts: a GoogleTest case, a pytest case, and every lint, build or fuzz step are one each.
+The whole run has a budget (CONTRIBUTING.md): the table of step times at the end shows where it goes.
 """
 
 import concurrent.futures
@@ -20,6 +21,11 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build/test-logs"
 CORES = os.cpu_count() or 2
 FUZZ_SECONDS, FUZZ_BUDGET = 60, 300
+# Suites whose code runs on several threads; what else does is met by the API scenarios that the thread sanitizer's binary serves.
+THREADED = "core_test batch_writer_test adapters_test net_test interaction_test video_test".split()
+# What the API scenarios need, what compares with libthrift, and what else would be compiled by nothing.
+DEV_TARGETS = "shortvideo idl_libthrift_test media_ladder epoll_loop paced durable_writes".split()
+TSAN_OPTIONS = f"halt_on_error=1 second_deadlock_stack=1 suppressions={ROOT}/script/tsan.supp"
 IN_CI = os.environ.get("CI", "") not in ("", "0", "false")
 
 
@@ -76,11 +82,9 @@ def build(preset, targets=()):
     return False
 
 
-def build_step(preset):
+def build_step(preset, targets):
     def step():
-        # The sanitized presets build what is run: tests and fuzzers.
-        targets = () if preset == "dev" else (*targets_named(preset, "test"), *targets_named(preset, "fuzz"))
-        if build(preset, targets):
+        if build(preset, targets() if callable(targets) else targets):
             return Count(passed=1)
         return Count(failed=1, names=[f"build-{preset}"])
     return step
@@ -99,18 +103,18 @@ def targets_named(preset, suffix):
     return sorted(set(re.findall(rf"^((?!cmake_)\w+_{suffix}): phony", names, re.M)))
 
 
-def unit_step(preset):
-    """All test binaries of a preset through ctest; the cases are counted from the files that GoogleTest writes."""
+def unit_step(preset, only=None):
+    """Test binaries of a preset through ctest; the cases are counted from the files that GoogleTest writes."""
     def step():
-        tests = ctest_list(preset)
+        tests = [t for t in ctest_list(preset) if not only or t["name"] in only]
         results = ROOT / f"build/{preset}/results"
         shutil.rmtree(results, ignore_errors=True)
         results.mkdir(parents=True)
         env = {"GTEST_OUTPUT": f"xml:{results}/", "ASAN_OPTIONS": "detect_stack_use_after_return=1", "UBSAN_OPTIONS": "print_stacktrace=1",
-               "TSAN_OPTIONS": f"halt_on_error=1 second_deadlock_stack=1 suppressions={ROOT}/script/tsan.supp"}
+               "TSAN_OPTIONS": TSAN_OPTIONS}
         log = f"unit-{preset}"
         run(log, ["ctest", "--test-dir", f"build/{preset}", "-j", str(CORES), "--output-on-failure", "--timeout", "600",
-                  "--output-junit", str(results / "ctest.xml")], env=env)
+                  "--output-junit", str(results / "ctest.xml"), "-R", "^(" + "|".join(t["name"] for t in tests) + ")$"], env=env)
         count = Count()
         if not tests or not (results / "ctest.xml").exists():
             tail(log)
@@ -141,10 +145,12 @@ def unit_step(preset):
     return step
 
 
-def api_step(log="api", tests=("tests/api",), env=None):
+def api_step(log="api", tests=("tests/api",), env=None, options=()):
+    """Two scenarios at a time: files that share a server stay in one worker."""
     report = LOGS / f"{log}.xml"
     report.unlink(missing_ok=True)
-    run(log, ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=10", *tests, f"--junitxml={report}"],
+    run(log, ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=10",
+              "-n", str(CORES), "--dist", "loadfile", *options, *tests, f"--junitxml={report}"],
         env={"PYTHONDONTWRITEBYTECODE": "1", **(env or {})})
     if not report.exists():
         tail(log)
@@ -170,6 +176,12 @@ def api_apart_step():
     tests = "people accounts social interaction message lists playback statements access_matrix history crash".split()
     return api_step("api-apart", [f"tests/api/test_{name}.py" for name in tests],
                     {f"SHORTVIDEO_DATABASES__{service.upper()}": f"sqlite:{{data}}/{service}.db" for service in services})
+
+
+def api_tsan_step():
+    """The scenarios that do several things at once, served by the thread sanitizer's binary: a report ends it, and so the scenario."""
+    return api_step("api-tsan", env={"SV_BINARY": str(ROOT / "build/tsan/app/shortvideo"), "TSAN_OPTIONS": TSAN_OPTIONS},
+                    options=("-m", "concurrent"))
 
 
 def layers_step():
@@ -259,34 +271,46 @@ def fuzz_step():
 STEPS = [
     ("layers", "the include graph", layers_step),
     ("format", "clang-format", lambda: one("format", "script/format", "--check")),
-    ("build", "build (dev)", build_step("dev")),
-    ("unit", "unit and contract tests", unit_step("dev")),
+    ("build", "build (dev)", build_step("dev", DEV_TARGETS)),
+    ("thrift", "our bytes against libthrift's", unit_step("dev", ["idl_libthrift_test"])),
     ("api", "API scenarios with the real binary", api_step),
     ("api-apart", "API scenarios with a database file for each service", api_apart_step),
     ("tidy", "clang-tidy: coroutines and lifetimes", tidy_step),
-    ("build-asan", "build (address and undefined-behaviour sanitizers)", build_step("asan")),
-    ("asan", "unit tests under asan and ubsan", unit_step("asan")),
+    # The sanitized presets build what is run: tests and fuzzers.
+    ("build-asan", "build (address and undefined-behaviour sanitizers)",
+     build_step("asan", lambda: (*targets_named("asan", "test"), *targets_named("asan", "fuzz")))),
+    ("unit", "unit and contract tests under asan and ubsan", unit_step("asan")),
     ("fuzz", "fuzzers", fuzz_step),
-    ("build-tsan", "build (thread sanitizer)", build_step("tsan")),
-    ("tsan", "unit tests under tsan", unit_step("tsan")),
+    ("build-tsan", "build (thread sanitizer)", build_step("tsan", ["shortvideo", *THREADED])),
+    ("tsan", "threaded suites under tsan", unit_step("tsan", THREADED)),
+    ("api-tsan", "API scenarios that are concurrent, under tsan", api_tsan_step),
 ]
-NEEDS = {"unit": "build", "api": "build", "api-apart": "build", "tidy": "build", "asan": "build-asan", "fuzz": "build-asan", "tsan": "build-tsan"}
+NEEDS = {"thrift": "build", "api": "build", "api-apart": "build", "tidy": "build", "unit": "build-asan", "fuzz": "build-asan", "tsan": "build-tsan",
+         "api-tsan": "build-tsan"}
+
+
+def quick_step():
+    """The loop while writing: every suite without a sanitizer. `script/test quick`; not part of the whole run."""
+    count = build_step("dev", lambda: targets_named("dev", "test"))()
+    count += unit_step("dev")() if not count.failed else Count()
+    return count
 
 
 def main(wanted):
+    steps = [*STEPS, ("quick", "unit and contract tests without a sanitizer (only when named)", quick_step)]
     if wanted == ["--list"]:
-        print("\n".join(f"{name:12}{text}" for name, text, _ in STEPS))
+        print("\n".join(f"{name:12}{text}" for name, text, _ in steps))
         return 0
-    unknown = set(wanted) - {name for name, _, _ in STEPS}
+    unknown = set(wanted) - {name for name, _, _ in steps}
     if unknown:
         print(f"script/test: there is no step {' '.join(sorted(unknown))} (script/test --list)", file=sys.stderr)
         return 2
     wanted = set(wanted) | {NEEDS[name] for name in wanted if name in NEEDS}
     shutil.rmtree(LOGS, ignore_errors=True)
     LOGS.mkdir(parents=True)
-    total, broken = Count(), set()
-    for name, text, step in STEPS:
-        if wanted and name not in wanted:
+    total, broken, times = Count(), set(), []
+    for name, text, step in steps:
+        if name not in (wanted or {name for name, _, _ in STEPS}):
             continue
         if NEEDS.get(name) in broken:
             print(f"==> {text}: not run, the build failed", flush=True)
@@ -298,9 +322,11 @@ def main(wanted):
         total += count
         if count.failed:
             broken.add(name)
-        print(f"    {count.passed} passed, {count.failed} failed, {count.skipped} skipped in {time.monotonic() - start:.0f} s", flush=True)
+        times.append((name, time.monotonic() - start))
+        print(f"    {count.passed} passed, {count.failed} failed, {count.skipped} skipped in {times[-1][1]:.0f} s", flush=True)
     if total.names:
         print("\nfailed:\n" + "\n".join("  " + name for name in total.names) + f"\nlogs: {LOGS.relative_to(ROOT)}/")
+    print("\n" + "\n".join(f"{name:12}{seconds:6.0f} s" for name, seconds in [*times, ("all", sum(t for _, t in times))]))
     print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped", flush=True)
     return 1 if total.failed else 0
 

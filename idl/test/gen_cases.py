@@ -15,18 +15,25 @@ def cases(args):
     sys.path.insert(0, args.idlgen)
     from idlgen import parse
     modules = [parse(args.thrift, f)[1] for f in args.files]
-    lines = [f'#include "idl/{m.name}.h"' for m in modules] + ["", '#include "idl/test/random_value.h"', ""]
+    on_wire = [m for m in modules if m.on_wire]
+    lines = [f'#include "idl/{m.name}.h"' for m in modules] + ["", '#include "idl/test/struct_of.h"', ""]
     for m in modules:
         lines += [f"namespace {m.namespace} {{"]
         for s in m.structs:
-            lines.append(f"inline void randomize(test::Random& r, {s.name}& v) {{")
+            lines.append(f"static void randomize(test::Random& r, {s.name}& v) {{")
             lines += [f"  r.fill(v.{f.cpp});" for f in s.fields] or ["  (void)r, (void)v;"]
             lines.append("}")
         lines.append(f"}}  // namespace {m.namespace}")
-    for macro, chosen in (("SV_EVERY_STRUCT", modules), ("SV_EVERY_WIRE_STRUCT", [m for m in modules if m.on_wire])):
-        lines.append(f"#define {macro}(X)" + "".join(f" \\\n  X({m.namespace}::{s.name}, {m.namespace.removeprefix('sv::') if m.name != 'common' else ''}"
-                                                      f"{'::' if m.name != 'common' else ''}{s.name})" for m in chosen for s in m.structs))
+    lines += ["namespace sv::test {"]
+    for function, chosen in (("all_structs", modules), ("wire_structs", on_wire)):
+        lines += [f"std::span<const StructCase> {function}() {{", "  static const StructCase kAll[] = {"]
+        lines += [f'      {{"{s.name}", &make_struct<{m.namespace}::{s.name}>}},' for m in chosen for s in m.structs]
+        lines += ["  };", "  return kAll;", "}"]
+    lines += ["}  // namespace sv::test"]
     save(args.out, "\n".join(lines) + "\n")
+    # The Apache compiler's name of each struct on the wire, in the order of wire_structs().
+    names = [(m.namespace.removeprefix("sv").removeprefix("::") + "::").removeprefix("::") + s.name for m in on_wire for s in m.structs]
+    save(args.names, "#define SV_EVERY_WIRE_STRUCT(X)" + "".join(f" \\\n  X({n})" for n in names) + "\n")
 
 
 def reference(args):
@@ -56,6 +63,7 @@ def main():
     p.add_argument("--namespace")
     p.add_argument("--original", action="store_true")
     p.add_argument("--out", required=True)
+    p.add_argument("--names")
     p.add_argument("files", nargs="+")
     args = p.parse_args()
     (cases if args.what == "cases" else reference)(args)

@@ -172,8 +172,6 @@ TEST(Json, TextsAreUtf8WithoutNul) {
   for (const char* v :
        {"\xff", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe8\xa7", "a\\u0000b"})
     EXPECT_EQ(login(v), "username_invalid") << v;
-  EXPECT_EQ(json::count_characters(std::string_view("a\0b", 3)), std::nullopt);
-  EXPECT_EQ(json::count_characters("é视🎬a"), 4u);
   EXPECT_EQ(query<LoginReq>("username", "\xff"), "username_invalid");
 }
 

@@ -1,51 +1,40 @@
 // The first two bytes choose a struct, the rest is its Thrift. What was read is written and must be
 // read back the same.
 #include <cstdlib>
-#include <iterator>
 
-#include "idl/cases.h"
-#include "platform/rpc/thrift.h"
+#include "idl/test/any_struct.h"
 #include "platform/rpc/ttheader.h"
 
-namespace sv {
 namespace {
 
-template <class T>
-void run(std::string_view input) {
-  rpc::Reader in(input);
-  T v{};
-  read_struct(in, v);
+void structs(const sv::test::StructCase& type, std::string_view input) {
+  sv::rpc::Reader in(input);
+  const auto v = type.make(), back = type.make();
+  v->read_thrift(in);
   if (!in.ok()) return;
   std::string wire, again;
-  write_struct(wire, v);
-  T back{};
-  rpc::Reader second(wire);
-  read_struct(second, back);
-  write_struct(again, back);
-  if (!second.ok() || wire != again)
-    std::abort();  // bytes, not values: a NaN is not equal to itself
+  v->write_thrift(wire);
+  sv::rpc::Reader second(wire);
+  back->read_thrift(second);
+  back->write_thrift(again);
+  // Bytes, not values: a NaN is not equal to itself.
+  if (!second.ok() || wire != again) std::abort();
 }
 
 void frames(std::string_view input) {
-  rpc::Frame frame;
+  sv::rpc::Frame frame;
   std::size_t need = 0;
-  if (rpc::parse_frame(input, frame, need) == rpc::FrameStatus::ready && frame.size > input.size())
-    std::abort();
+  const auto status = sv::rpc::parse_frame(input, frame, need);
+  if (status == sv::rpc::FrameStatus::ready && frame.size > input.size()) std::abort();
 }
 
-using Run = void (*)(std::string_view);
-constexpr Run kRuns[] = {
-#define X(type, name) &run<type>,
-    SV_EVERY_WIRE_STRUCT(X)
-#undef X
-    & frames};
-
 }  // namespace
-}  // namespace sv
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 2) return 0;
-  std::string_view input(reinterpret_cast<const char*>(data) + 2, size - 2);
-  sv::kRuns[(data[0] * 256u + data[1]) % std::size(sv::kRuns)](input);
+  const std::string_view input(reinterpret_cast<const char*>(data) + 2, size - 2);
+  const auto types = sv::test::wire_structs();
+  const std::size_t choice = (data[0] * 256u + data[1]) % (types.size() + 1);
+  choice == types.size() ? frames(input) : structs(types[choice], input);
   return 0;
 }

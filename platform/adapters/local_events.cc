@@ -9,11 +9,11 @@
 namespace sv {
 namespace {
 
-constexpr std::string_view kCreate = R"sql(
+constexpr std::string_view kOutbox = R"sql(
 CREATE TABLE event_outbox (id {id}, topic {text} NOT NULL, key {text} NOT NULL, revision {int} NOT NULL, payload {text} NOT NULL, time_ms {int} NOT NULL);
 CREATE TABLE event_positions (consumer {text} PRIMARY KEY, position {int} NOT NULL);
 )sql";
-constexpr std::array kMigrations{sql::Migration{"event/0001_outbox.sql", kCreate}};
+constexpr std::array kOutboxMigrations{sql::Migration{"event/0001_outbox.sql", kOutbox}};
 
 constexpr std::string_view kPublish =
     "INSERT INTO event_outbox (topic, key, revision, payload, time_ms) VALUES ($1, $2, $3, $4, $5)";
@@ -194,6 +194,6 @@ std::unique_ptr<EventBus> make_local_events(std::vector<sql::Database*> sources,
   return std::make_unique<LocalEvents>(std::move(sources), clock, std::move(executor), options);
 }
 
-std::span<const sql::Migration> local_events_migrations() { return kMigrations; }
+std::span<const sql::Migration> local_events_migrations() { return kOutboxMigrations; }
 
 }  // namespace sv

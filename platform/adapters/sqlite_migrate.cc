@@ -1,13 +1,13 @@
 #include <algorithm>
 #include <map>
 
-#include <openssl/evp.h>
 #include <sqlite3.h>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
 #include "platform/adapters/sqlite.h"
 #include "platform/core/time.h"
+#include "platform/crypto/sha256.h"
 
 namespace sv {
 namespace {
@@ -17,13 +17,6 @@ constexpr std::pair<std::string_view, std::string_view> kTypes[] = {{"{id}", "IN
                                                                     {"{bool}", "INTEGER"},
                                                                     {"{text}", "TEXT"},
                                                                     {"{bytes}", "BLOB"}};
-
-std::string sha256_hex(std::string_view text) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  EVP_Digest(text.data(), text.size(), digest, &size, EVP_sha256(), nullptr);
-  return fmt::format("{:02x}", fmt::join(digest, digest + size, ""));
-}
 
 std::string expand_types(std::string_view sql) {
   std::string out(sql);

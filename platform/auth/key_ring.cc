@@ -3,10 +3,6 @@
 #include <mutex>
 #include <stdexcept>
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
 namespace sv::auth {
 
 KeyRing::KeyRing(std::vector<Key> keys) { replace(std::move(keys)); }
@@ -53,20 +49,6 @@ std::optional<Key> KeyRing::find(std::string_view kid) const {
   for (const Key& key : *keys)
     if (key.kid == kid) return key;
   return std::nullopt;
-}
-
-std::string hmac_sha256(std::string_view secret, std::string_view message) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned size = 0;
-  const auto* done =
-      HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
-           reinterpret_cast<const unsigned char*>(message.data()), message.size(), digest, &size);
-  if (done == nullptr) throw std::runtime_error("HMAC-SHA256 is not available");
-  return {reinterpret_cast<const char*>(digest), size};
-}
-
-bool equal_constant_time(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 }  // namespace sv::auth

@@ -43,9 +43,4 @@ class KeyRing {
   std::shared_ptr<const std::vector<Key>> keys_;
 };
 
-// HMAC-SHA256, 32 bytes.
-std::string hmac_sha256(std::string_view secret, std::string_view message);
-// Takes as long for a difference in the first byte as in the last.
-bool equal_constant_time(std::string_view a, std::string_view b);
-
 }  // namespace sv::auth

@@ -9,27 +9,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "platform/auth/encoding.h"
-#include "platform/auth/random.h"
+#include "platform/core/encoding.h"
+#include "platform/core/fd.h"
+#include "platform/crypto/random.h"
 
 namespace sv::auth {
 namespace {
 
 constexpr std::size_t kMaxFile = 64 * 1024;
-
-class Fd {
- public:
-  explicit Fd(int fd) : fd_(fd) {}
-  ~Fd() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Fd(const Fd&) = delete;
-  Fd& operator=(const Fd&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 auto bad(const std::filesystem::path& file, std::string_view what) {
   return fail(Errc::internal, "keyfile_invalid",

@@ -7,8 +7,9 @@
 #include <crypt.h>
 
 #include "platform/auth/key_ring.h"
-#include "platform/auth/random.h"
-#include "platform/auth/text.h"
+#include "platform/crypto/random.h"
+#include "platform/crypto/sha256.h"
+#include "platform/text/text.h"
 
 namespace sv::auth {
 namespace {

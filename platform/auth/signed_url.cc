@@ -2,7 +2,8 @@
 
 #include <charconv>
 
-#include "platform/auth/encoding.h"
+#include "platform/core/encoding.h"
+#include "platform/crypto/sha256.h"
 
 namespace sv::auth {
 namespace {

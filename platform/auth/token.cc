@@ -2,9 +2,10 @@
 
 #include <limits>
 
-#include "platform/auth/encoding.h"
 #include "platform/auth/flat_json.h"
+#include "platform/core/encoding.h"
 #include "platform/core/json_writer.h"
+#include "platform/crypto/sha256.h"
 
 namespace sv::auth {
 namespace {

@@ -7,9 +7,10 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include "platform/auth/encoding.h"
 #include "platform/auth/flat_json.h"
-#include "platform/auth/random.h"
+#include "platform/core/encoding.h"
+#include "platform/crypto/random.h"
+#include "platform/crypto/sha256.h"
 #include "platform/testing/manual_clock.h"
 
 namespace sv::auth {

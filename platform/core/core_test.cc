@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "platform/core/ascii.h"
 #include "platform/core/error.h"
 #include "platform/core/ids.h"
 #include "platform/core/json_writer.h"
@@ -14,6 +15,7 @@
 #include "platform/core/offload.h"
 #include "platform/core/task_group.h"
 #include "platform/core/time.h"
+#include "platform/core/utf8.h"
 
 namespace sv {
 namespace {
@@ -181,6 +183,21 @@ TEST(StrongId, IsNotAnotherEntitysId) {
   static_assert(!std::is_convertible_v<std::int64_t, UserId>);
   EXPECT_EQ(fmt::format("{}", UserId(7)), "7");
   EXPECT_FALSE(UserId());
+}
+
+TEST(Utf8, LengthIsInCharactersAndStrict) {
+  EXPECT_EQ(utf8_length(""), 0U);
+  EXPECT_EQ(utf8_length("é视🎬a"), 4U);
+  for (const char* bad : {"\xff", "\xc0\xaf", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+                          "\xe8\xa7", "a\x80"})
+    EXPECT_EQ(utf8_length(bad), std::nullopt) << bad;
+}
+
+TEST(Ascii, BlanksAndLettersOfProtocols) {
+  EXPECT_EQ(trim_blanks(" \ta b\t "), "a b");
+  EXPECT_EQ(trim_blanks(" \t"), "");
+  EXPECT_TRUE(same_ignoring_case("GZip", "gzIP"));
+  EXPECT_FALSE(same_ignoring_case("gzip", "gzi"));
 }
 
 }  // namespace

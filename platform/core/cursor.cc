@@ -1,15 +1,15 @@
 #include "platform/core/cursor.h"
 
+#include <algorithm>
 #include <array>
+
+#include "platform/core/encoding.h"
 
 namespace sv {
 namespace {
 
 constexpr std::uint8_t kVersion = 1;
 constexpr std::size_t kBytes = 1 + 8 + 8 + 4;  // version, key, id, checksum
-constexpr std::size_t kText = (kBytes * 8 + 5) / 6;
-constexpr std::string_view kAlphabet =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 using Bytes = std::array<std::uint8_t, kBytes>;
 
@@ -40,31 +40,15 @@ std::string encode_cursor(std::string_view route, Cursor cursor) {
   store(bytes, 1, static_cast<std::uint64_t>(cursor.key), 8);
   store(bytes, 9, static_cast<std::uint64_t>(cursor.id), 8);
   store(bytes, 17, checksum(route, bytes), 4);
-  std::string text(kText, 'A');
-  for (std::size_t i = 0; i < kText; ++i) {
-    unsigned six = 0;
-    for (std::size_t bit = i * 6; bit < i * 6 + 6; ++bit)
-      six = six << 1 | (bit / 8 < kBytes ? (bytes[bit / 8] >> (7 - bit % 8)) & 1u : 0u);
-    text[i] = kAlphabet[six];
-  }
-  return text;
+  return base64url_encode({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
 Result<std::optional<Cursor>> decode_cursor(std::string_view route, std::string_view text) {
   if (text.empty()) return std::nullopt;
-  if (text.size() != kText) return invalid("cursor", "invalid");
+  const auto decoded = base64url_decode(text);
+  if (!decoded || decoded->size() != kBytes) return invalid("cursor", "invalid");
   Bytes bytes{};
-  for (std::size_t i = 0; i < kText; ++i) {
-    auto six = kAlphabet.find(text[i]);
-    if (six == std::string_view::npos) return invalid("cursor", "invalid");
-    for (std::size_t b = 0; b < 6; ++b) {
-      std::size_t bit = i * 6 + b;
-      if ((six >> (5 - b) & 1u) == 0) continue;
-      if (bit / 8 >= kBytes)
-        return invalid("cursor", "invalid");  // padding bits are zero: one text per cursor
-      bytes[bit / 8] = static_cast<std::uint8_t>(bytes[bit / 8] | 1u << (7 - bit % 8));
-    }
-  }
+  std::ranges::copy(*decoded, bytes.begin());
   if (bytes[0] != kVersion || load(bytes, 17, 4) != checksum(route, bytes))
     return invalid("cursor", "invalid");
   return Cursor{.key = static_cast<std::int64_t>(load(bytes, 1, 8)),

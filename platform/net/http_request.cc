@@ -5,6 +5,8 @@
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
 
+#include "platform/core/ascii.h"
+
 namespace sv::net {
 namespace {
 
@@ -14,15 +16,6 @@ using boost::beast::error_code;
 
 std::string_view plain(BeastView s) { return {s.data(), s.size()}; }
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
-
-bool same_ignoring_case(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (lower(a[i]) != lower(b[i])) return false;
-  return true;
-}
-
 bool only_digits(std::string_view s) {
   return !s.empty() && s.find_first_not_of("0123456789") == std::string_view::npos;
 }
@@ -30,7 +23,7 @@ bool only_digits(std::string_view s) {
 // host [":" port], RFC 9110 §7.2; what a name may hold, not whether it resolves. Empty is allowed.
 bool valid_host(std::string_view host) {
   for (char c : host) {
-    bool alnum = (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z');
+    bool alnum = (c >= '0' && c <= '9') || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z');
     if (!alnum && std::string_view("-._~%!$&'()*+;=:[]").find(c) == std::string_view::npos)
       return false;
   }
@@ -187,7 +180,7 @@ RequestParser::Outcome RequestParser::scan(std::string_view buffer) {
               : buffer.size();
     if (newline - begin_ >= header_bytes_) return Outcome::too_large;
     if (line_ < buffer.size() && lines_ == 0) {
-      char c = lower(buffer[line_]);
+      char c = ascii_lower(buffer[line_]);
       if (c != '\r' && (c < 'a' || c > 'z'))
         return Outcome::malformed;  // not a method: TLS, binary noise
     }

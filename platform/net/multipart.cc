@@ -2,28 +2,17 @@
 
 #include <cstring>
 
+#include "platform/core/ascii.h"
 #include "platform/net/uri.h"
 
 namespace sv::net {
 namespace {
 
 constexpr std::size_t kMaxBoundary = 70, kMaxHead = 8 * 1024, kMaxPadding = 256;
-constexpr int kMaxParts = 100;
+constexpr int kMaxFields = 100;
 
 std::unexpected<Error> broken(std::string detail) {
   return fail(Errc::rejected, "multipart_invalid", std::move(detail));
-}
-
-std::string_view trim(std::string_view s) {
-  while (!s.empty() && (s.front() == ' ' || s.front() == '\t')) s.remove_prefix(1);
-  while (!s.empty() && (s.back() == ' ' || s.back() == '\t')) s.remove_suffix(1);
-  return s;
-}
-
-bool same_ignoring_case(std::string_view a, std::string_view b) {
-  auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [&](char x, char y) { return lower(x) == lower(y); });
 }
 
 // One `; name=value` of a header value; the value may be a quoted-string. Browsers leave
@@ -34,21 +23,21 @@ struct Parameter {
   std::string value;
 };
 std::optional<bool> next_parameter(std::string_view& rest, Parameter& out) {
-  rest = trim(rest);
+  rest = trim_blanks(rest);
   if (rest.empty()) return false;
   if (rest.front() != ';') return std::nullopt;
-  rest = trim(rest.substr(1));
+  rest = trim_blanks(rest.substr(1));
   if (rest.empty()) return false;
   std::size_t equals = rest.find('=');
   if (equals == std::string_view::npos || equals == 0) return std::nullopt;
-  out.name = trim(rest.substr(0, equals));
+  out.name = trim_blanks(rest.substr(0, equals));
   if (out.name.find_first_of("\"; ") != std::string_view::npos) return std::nullopt;
   out.value.clear();
-  rest = trim(rest.substr(equals + 1));
+  rest = trim_blanks(rest.substr(equals + 1));
   if (rest.empty() || rest.front() != '"') {
     std::string_view token = rest.substr(0, rest.find(';'));
     rest.remove_prefix(token.size());
-    out.value = trim(token);
+    out.value = trim_blanks(token);
     if (out.value.find_first_of("\" ") != std::string::npos) return std::nullopt;
     return true;
   }
@@ -85,7 +74,7 @@ bool valid_boundary(std::string_view b) {
 
 Result<std::string> MultipartParser::boundary(std::string_view content_type) {
   std::size_t semicolon = std::min(content_type.find(';'), content_type.size());
-  if (!same_ignoring_case(trim(content_type.substr(0, semicolon)), "multipart/form-data"))
+  if (!same_ignoring_case(trim_blanks(content_type.substr(0, semicolon)), "multipart/form-data"))
     return fail(Errc::unsupported_media);
   std::string_view rest = content_type.substr(semicolon);
   std::optional<std::string> found;
@@ -188,9 +177,9 @@ Result<> MultipartParser::read_after_boundary() {
       return {};
     }
     if (held_.ends_with("\r\n")) {
-      if (!trim(std::string_view(held_).substr(0, held_.size() - 2)).empty())
+      if (!trim_blanks(std::string_view(held_).substr(0, held_.size() - 2)).empty())
         return broken("text after a boundary");
-      if (++parts_ > kMaxParts) return broken("too many parts");
+      if (++parts_ > kMaxFields) return broken("too many parts");
       state_ = State::head;
       held_.clear();
       return {};
@@ -230,11 +219,11 @@ Result<> MultipartParser::parse_head(std::string_view head) {
     if (colon == std::string_view::npos || colon == 0 || line.front() == ' ' ||
         line.front() == '\t')
       return broken("a part's head is malformed");
-    std::string_view name = line.substr(0, colon), value = trim(line.substr(colon + 1));
+    std::string_view name = line.substr(0, colon), value = trim_blanks(line.substr(colon + 1));
     if (same_ignoring_case(name, "content-type")) part_.content_type = value;
     if (!same_ignoring_case(name, "content-disposition")) continue;
     std::size_t semicolon = std::min(value.find(';'), value.size());
-    if (named || !same_ignoring_case(trim(value.substr(0, semicolon)), "form-data"))
+    if (named || !same_ignoring_case(trim_blanks(value.substr(0, semicolon)), "form-data"))
       return broken("a part is not form-data");
     value.remove_prefix(semicolon);
     std::optional<std::string> extended;

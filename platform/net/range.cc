@@ -6,16 +6,11 @@
 
 #include <fmt/format.h>
 
+#include "platform/core/ascii.h"
 #include "platform/core/time.h"
 
 namespace sv::net {
 namespace {
-
-std::string_view trim(std::string_view s) {
-  while (!s.empty() && (s.front() == ' ' || s.front() == '\t')) s.remove_prefix(1);
-  while (!s.empty() && (s.back() == ' ' || s.back() == '\t')) s.remove_suffix(1);
-  return s;
-}
 
 // Digits only; a number beyond 64 bits is as good as the largest.
 std::optional<std::uint64_t> number(std::string_view s) {
@@ -38,8 +33,9 @@ bool is_bytes(std::string_view unit) {
 ByteRange parse_range(std::string_view header, std::uint64_t size) {
   using Kind = ByteRange::Kind;
   std::size_t equals = header.find('=');
-  if (equals == std::string_view::npos || !is_bytes(trim(header.substr(0, equals)))) return {};
-  std::string_view spec = trim(header.substr(equals + 1));
+  if (equals == std::string_view::npos || !is_bytes(trim_blanks(header.substr(0, equals))))
+    return {};
+  std::string_view spec = trim_blanks(header.substr(equals + 1));
   std::size_t dash = spec.find('-');
   if (dash == std::string_view::npos) return {};
   std::string_view first_text = spec.substr(0, dash), last_text = spec.substr(dash + 1);
@@ -66,7 +62,7 @@ std::string content_range_line(const ByteRange& range, std::uint64_t size) {
 }
 
 bool if_range_matches(std::string_view if_range, std::string_view etag, std::int64_t modified_ms) {
-  if_range = trim(if_range);
+  if_range = trim_blanks(if_range);
   if (if_range.empty()) return true;
   if (if_range.starts_with("W/")) return false;
   if (if_range.starts_with('"')) return if_range == etag;
@@ -77,7 +73,7 @@ bool etag_matches(std::string_view if_none_match, std::string_view etag) {
   if (etag.starts_with("W/")) etag.remove_prefix(2);
   while (!if_none_match.empty()) {
     std::size_t comma = std::min(if_none_match.find(','), if_none_match.size());
-    std::string_view item = trim(if_none_match.substr(0, comma));
+    std::string_view item = trim_blanks(if_none_match.substr(0, comma));
     if_none_match.remove_prefix(std::min(comma + 1, if_none_match.size()));
     if (item == "*") return true;
     if (item.starts_with("W/")) item.remove_prefix(2);

@@ -1,5 +1,7 @@
 #include "platform/net/uri.h"
 
+#include "platform/core/utf8.h"
+
 namespace sv::net {
 namespace {
 
@@ -8,27 +10,6 @@ int hex(char c) {
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return -1;
-}
-
-// RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
-bool valid_utf8(std::string_view s) {
-  for (std::size_t i = 0; i < s.size();) {
-    auto b = static_cast<unsigned char>(s[i]);
-    if (b < 0x80) {
-      ++i;
-      continue;
-    }
-    std::size_t more = b >= 0xf0 ? 3 : b >= 0xe0 ? 2 : 1;
-    if (b < 0xc2 || b > 0xf4 || i + more >= s.size()) return false;
-    auto second = static_cast<unsigned char>(s[i + 1]);
-    unsigned char low = b == 0xe0 ? 0xa0 : b == 0xf0 ? 0x90 : 0x80;
-    unsigned char high = b == 0xed ? 0x9f : b == 0xf4 ? 0x8f : 0xbf;
-    if (second < low || second > high) return false;
-    for (std::size_t k = 2; k <= more; ++k)
-      if ((static_cast<unsigned char>(s[i + k]) & 0xc0) != 0x80) return false;
-    i += more + 1;
-  }
-  return true;
 }
 
 enum class Plus : bool { stays, is_space };
@@ -51,7 +32,7 @@ std::optional<std::string> decode(std::string_view s, Plus plus) {
     if (c == '\0') return std::nullopt;
     out.push_back(c);
   }
-  if (!valid_utf8(out)) return std::nullopt;
+  if (!utf8_length(out)) return std::nullopt;
   return out;
 }
 

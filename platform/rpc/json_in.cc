@@ -7,35 +7,10 @@
 #include <regex>
 #include <unordered_map>
 
+#include "platform/core/utf8.h"
+
 namespace sv::json {
 namespace bj = boost::json;
-
-std::optional<std::size_t> count_characters(std::string_view s) {
-  std::size_t n = 0;
-  for (std::size_t i = 0; i < s.size(); ++n) {
-    auto c = static_cast<unsigned char>(s[i]);
-    if (c == 0) return std::nullopt;
-    if (c < 0x80) {
-      ++i;
-      continue;
-    }
-    std::size_t more = c >= 0xc2 && c <= 0xdf   ? 1
-                       : (c & 0xf0) == 0xe0     ? 2
-                       : c >= 0xf0 && c <= 0xf4 ? 3
-                                                : 0;
-    if (more == 0 || s.size() - i <= more) return std::nullopt;
-    std::uint32_t code = c & (0x3fu >> more);
-    for (std::size_t k = 1; k <= more; ++k) {
-      auto d = static_cast<unsigned char>(s[i + k]);
-      if ((d & 0xc0) != 0x80) return std::nullopt;
-      code = (code << 6) | (d & 0x3fu);
-    }
-    bool overlong = (more == 2 && code < 0x800) || (more == 3 && code < 0x10000);
-    if (overlong || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return std::nullopt;
-    i += more + 1;
-  }
-  return n;
-}
 
 namespace {
 
@@ -124,7 +99,7 @@ void In::read(const Rule& rule, const Value& in, std::string& v) {
   const bj::string* s = in.if_string();
   if (s == nullptr) return problem(rule, "wrong_type");
   v.assign(s->data(), s->size());
-  if (!count_characters(v)) problem(rule, "invalid");
+  if (!utf8_length(v) || v.contains('\0')) problem(rule, "invalid");
 }
 
 void In::read(const Rule& rule, const Value& in, double& v) {
@@ -182,7 +157,7 @@ void In::check(const Rule& rule, const std::string& v) {
   auto bytes = static_cast<std::int64_t>(v.size());
   if (bytes < rule.bytes_min) return problem(rule, "too_short");
   if (bytes > rule.bytes_max) return problem(rule, "too_long");
-  if (rule.len_min > 0 || bytes > rule.len_max) check_items(rule, count_characters(v).value_or(0));
+  if (rule.len_min > 0 || bytes > rule.len_max) check_items(rule, utf8_length(v).value_or(0));
   if (x_error) return;
   if (rule.pattern != nullptr && !matches(rule.pattern, v)) return problem(rule, "invalid");
   if (!rule.one_of.empty() && !listed(rule.one_of, v)) problem(rule, "invalid");

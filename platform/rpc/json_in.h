@@ -183,7 +183,4 @@ class In {
   std::optional<Error>& x_error;
 };
 
-// Number of characters, or nullopt when it is not UTF-8 or contains a NUL.
-std::optional<std::size_t> count_characters(std::string_view s);
-
 }  // namespace sv::json

@@ -9,6 +9,9 @@
 
 namespace sv::message {
 
+// Of text in a page that is kept; beyond that, reading it again is cheap by comparison.
+constexpr std::size_t kKeptBytes = 32 << 10;
+
 // Counts the changes of what belongs to an owner (a user, or a conversation's pair). Read it before
 // the rows: a page that is kept under the count of then is found only while nothing has changed.
 // Owners share counters, which costs a read now and then. Thread-safe.

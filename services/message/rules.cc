@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "platform/auth/text.h"
+#include "platform/text/text.h"
 
 namespace sv::message {
 namespace {
@@ -18,7 +18,7 @@ constexpr std::array<std::string_view, 7> kKinds{"like",           "comment", "r
 }  // namespace
 
 Result<> check_content(std::string_view content) {
-  return auth::check_visible_text("content", content, kMaxContent);
+  return check_visible_text("content", content, kMaxContent);
 }
 
 std::string_view kind_name(Kind kind) { return kKinds[static_cast<std::size_t>(kind) - 1]; }

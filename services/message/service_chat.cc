@@ -9,9 +9,6 @@ namespace sv::message {
 namespace {
 
 constexpr std::int64_t kFarSeq = std::numeric_limits<std::int64_t>::max();
-constexpr std::size_t kKeptBytes =
-    32
-    << 10;  // of text in a page that is kept; beyond that, reading it again is cheap by comparison
 
 struct Place {
   Pair pair;

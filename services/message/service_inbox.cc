@@ -10,7 +10,6 @@ namespace {
 
 constexpr std::int64_t kFar = std::numeric_limits<std::int64_t>::max();
 constexpr std::size_t kBatch = 200;           // of people asked for at once
-constexpr std::size_t kKeptBytes = 32 << 10;  // of text in a page that is kept
 
 InboxPage read_inbox(const sql::Rows& rows, UserId user) {
   InboxPage page;

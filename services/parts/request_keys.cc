@@ -4,15 +4,16 @@
 
 #include <fmt/format.h>
 
-#include "platform/auth/encoding.h"
 #include "platform/auth/key_ring.h"
+#include "platform/core/encoding.h"
+#include "platform/crypto/sha256.h"
 
 namespace sv {
 namespace {
 constexpr std::int64_t kKept = std::chrono::milliseconds(std::chrono::hours(24)).count();
 
 std::string digest(std::string_view body) {
-  return auth::hex_encode(auth::hmac_sha256("shortvideo request", body));
+  return hex_encode(hmac_sha256("shortvideo request", body));
 }
 
 }  // namespace

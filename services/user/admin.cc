@@ -1,7 +1,7 @@
 #include "services/user/admin.h"
 
 #include "platform/auth/password.h"
-#include "platform/auth/username.h"
+#include "services/user/username.h"
 #include "services/user/writes.h"
 
 namespace sv::user {
@@ -19,7 +19,7 @@ struct Tools {
 };
 
 Task<Result<UserId>> find_user(sql::Database& db, std::string username) {
-  SV_CO_TRY(const std::string key, auth::username_key(username));
+  SV_CO_TRY(const std::string key, username_key(username));
   SV_CO_TRY(const sql::Rows rows, co_await db.query(store::kAccountByKey, {key}));
   if (rows.empty()) co_return fail(Errc::not_found, "user_not_found");
   co_return UserId(rows.i64(0, 0));
@@ -28,7 +28,7 @@ Task<Result<UserId>> find_user(sql::Database& db, std::string username) {
 }  // namespace
 
 Task<Result<UserId>> create_user(AdminDeps deps, std::string username, std::string password) {
-  SV_CO_TRY(std::string key, auth::username_key(username));
+  SV_CO_TRY(std::string key, username_key(username));
   SV_CO_CHECK(auth::check_new_password("password", password));
   const NewAccount account{.id = UserId(deps.ids.next()),
                            .username = std::move(username),

@@ -2,7 +2,7 @@
 
 #include <charconv>
 
-#include "platform/auth/text.h"
+#include "platform/text/text.h"
 
 namespace sv::user {
 namespace {
@@ -22,13 +22,13 @@ bool harmless_link(std::string_view link) {
 Result<> check_profile(const std::optional<std::string>& avatar,
                        const std::optional<std::string>& about) {
   if (avatar) {
-    SV_CHECK(auth::check_text("avatar", *avatar, kMaxAvatar));
+    SV_CHECK(check_text("avatar", *avatar, kMaxAvatar));
     for (char c : *avatar)
       if (static_cast<unsigned char>(c) <= 0x20)
         return invalid("avatar", "invalid", "blank or control character");
     if (!harmless_link(*avatar)) return invalid("avatar", "invalid", "not an http address");
   }
-  if (about) SV_CHECK(auth::check_text("about", *about, kMaxAbout));
+  if (about) SV_CHECK(check_text("about", *about, kMaxAbout));
   return {};
 }
 

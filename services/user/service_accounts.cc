@@ -1,6 +1,6 @@
 #include "platform/auth/password.h"
-#include "platform/auth/username.h"
 #include "services/user/rules.h"
+#include "services/user/username.h"
 #include "services/user/users.h"
 
 namespace sv::user {
@@ -52,7 +52,7 @@ Task<Result<bool>> Users::verify_password(const Ctx& ctx, std::string password, 
 }
 
 Task<Result<LoginRegisterResp>> Users::register_(const Ctx& ctx, const RegisterReq& req) {
-  SV_CO_TRY(const std::string key, auth::username_key(req.username));
+  SV_CO_TRY(const std::string key, username_key(req.username));
   SV_CO_CHECK(auth::check_new_password("password", req.password));
   SV_CO_CHECK(check_profile(req.avatar, req.about));
   // Before the costly hash; who comes first among those who pass here is decided by the unique
@@ -119,7 +119,7 @@ Task<Result<LoginRegisterResp>> Users::login(const Ctx& ctx, const LoginReq& req
   UserId user{};
   std::string hash = auth::dummy_hash(options_.bcrypt_cost);
   // An impossible name is looked up like any other: "" is no one's key.
-  const std::string key = auth::username_key(req.username).value_or("");
+  const std::string key = username_key(req.username).value_or("");
   SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kLoginByKey, {key}));
   if (!rows.empty()) {
     user = UserId(rows.i64(0, 0));
@@ -164,7 +164,7 @@ Task<Result<>> Users::update_user(const Ctx& ctx, const UpdateUserReq& req) {
 }
 
 Task<Result<CheckUsernameResp>> Users::check_username(const Ctx&, const CheckUsernameReq& req) {
-  SV_CO_TRY(const std::string key, auth::username_key(req.username));
+  SV_CO_TRY(const std::string key, username_key(req.username));
   SV_CO_TRY(const sql::Rows rows,
             co_await deps_.db.query(store::kTakenKeys, {std::vector<std::string>{key}}));
   co_return CheckUsernameResp{.available = rows.empty()};
@@ -175,13 +175,13 @@ Task<Result<BatchCheckUsernamesResp>> Users::batch_check_usernames(
   if (req.usernames.size() > kMaxBatch) co_return invalid("usernames", "too_long");
   std::vector<std::string> keys;
   for (const std::string& name : req.usernames)
-    if (auto key = auth::username_key(name)) keys.push_back(std::move(*key));
+    if (auto key = username_key(name)) keys.push_back(std::move(*key));
   SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kTakenKeys, {keys}));
   std::vector<std::string_view> taken;
   for (std::size_t i = 0; i < rows.size(); ++i) taken.push_back(rows.text(i, 0));
   BatchCheckUsernamesResp out;
   for (const std::string& name : req.usernames) {
-    const auto key = auth::username_key(name);
+    const auto key = username_key(name);
     out.available_map[name] = key && std::ranges::find(taken, *key) == taken.end();
   }
   co_return out;

@@ -1,10 +1,10 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
-#include "platform/auth/text.h"
-#include "platform/auth/username.h"
 #include "platform/core/cursor.h"
 #include "platform/core/log.h"
+#include "platform/text/text.h"
 #include "services/user/rules.h"
+#include "services/user/username.h"
 #include "services/user/users.h"
 
 namespace sv::user {
@@ -97,7 +97,7 @@ Task<Result<UserInfoResp>> Users::get_user_info(const Ctx& ctx, const UserInfoRe
 
 Task<Result<UserInfoResp>> Users::get_user_info_by_username(const Ctx& ctx,
                                                             const UserInfoByUsernameReq& req) {
-  const auto key = auth::username_key(req.username);
+  const auto key = username_key(req.username);
   if (!key) co_return fail(Errc::not_found, "user_not_found");
   SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kAccountByKey, {*key}));
   if (rows.empty()) co_return fail(Errc::not_found, "user_not_found");
@@ -136,8 +136,8 @@ Task<Result<UserStatsResp>> Users::get_user_stats(const Ctx& ctx, const UserStat
 }
 
 Task<Result<SearchUsersResp>> Users::search_users(const Ctx& ctx, const SearchUsersReq& req) {
-  SV_CO_CHECK(auth::check_text("keyword", req.keyword, 100));
-  const std::string word = auth::like_literal(auth::fold_text(req.keyword));
+  SV_CO_CHECK(check_text("keyword", req.keyword, 100));
+  const std::string word = like_literal(fold_text(req.keyword));
   if (word.empty()) co_return invalid("keyword", "required");
   const std::size_t size = page_size(req.page_size);
   const std::string pattern = "%" + word + "%";

@@ -1,4 +1,4 @@
-#include "platform/auth/random.h"
+#include "platform/crypto/random.h"
 #include "services/user/rules.h"
 #include "services/user/users.h"
 
@@ -17,10 +17,10 @@ std::int64_t seconds(std::chrono::milliseconds ms) {
 
 Users::Opened Users::make_session(const Ctx& ctx, UserId user) {
   Opened out;
-  out.refresh_token = auth::random_token();
+  out.refresh_token = random_token();
   out.row = {.id = deps_.ids.next(),
              .user = user,
-             .refresh_hash = auth::token_hash(out.refresh_token),
+             .refresh_hash = token_hash(out.refresh_token),
              .address = tame(ctx.address),
              .user_agent = tame(ctx.user_agent),
              .expires_ms = deps_.clock.now_ms() + options_.refresh_ttl.count()};
@@ -44,36 +44,35 @@ Task<Result<RefreshResp>> Users::refresh(const Ctx& ctx, const RefreshReq& req) 
     std::int64_t session = 0;
     bool reused = false;
   };
-  const std::string old_hash = auth::token_hash(req.refresh_token);
-  std::string fresh = auth::random_token();
+  const std::string old_hash = token_hash(req.refresh_token);
+  std::string fresh = random_token();
   const std::int64_t now = deps_.clock.now_ms();
   const auto ttl = options_.refresh_ttl.count();
-  SV_CO_TRY(const Turned turned,
-            co_await deps_.db.write(
-                ctx,
-                [this, old_hash, new_hash = auth::token_hash(fresh), now, ttl,
-                 address = tame(ctx.address),
-                 agent = tame(ctx.user_agent)](sql::Tx& tx) -> Result<Turned> {
-                  SV_TRY(const sql::Rows rows, tx.query(store::kRefresh, {old_hash}));
-                  if (rows.empty()) return bad_token("refresh token is unknown");
-                  Turned out{.user = UserId(rows.i64(0, 1)), .session = rows.i64(0, 0)};
-                  if (rows.i64(0, 2) != 0 || rows.i64(0, 3) <= now)
-                    return bad_token("session has ended");
-                  SV_TRY(const std::int64_t used, tx.execute(store::kUseRefresh, {old_hash, now}));
-                  if (used == 0) {
-                    // Two parties hold this token and one
-                    // of them is not the owner: the family
-                    // ends, and that must be committed.
-                    out.reused = true;
-                    SV_CHECK(writes_.end_session(tx, out.user, out.session));
-                    return out;
-                  }
-                  SV_CHECK(tx.execute(store::kInsertRefresh, {new_hash, out.session}));
-                  SV_CHECK(tx.execute(store::kTouchSession,
-                                      {out.session, now, now + ttl, address, agent}));
-                  SV_CHECK(tx.execute(store::kForgetUsedRefresh, {out.session, now - ttl}));
-                  return out;
-                }));
+  SV_CO_TRY(
+      const Turned turned,
+      co_await deps_.db.write(
+          ctx,
+          [this, old_hash, new_hash = token_hash(fresh), now, ttl, address = tame(ctx.address),
+           agent = tame(ctx.user_agent)](sql::Tx& tx) -> Result<Turned> {
+            SV_TRY(const sql::Rows rows, tx.query(store::kRefresh, {old_hash}));
+            if (rows.empty()) return bad_token("refresh token is unknown");
+            Turned out{.user = UserId(rows.i64(0, 1)), .session = rows.i64(0, 0)};
+            if (rows.i64(0, 2) != 0 || rows.i64(0, 3) <= now) return bad_token("session has ended");
+            SV_TRY(const std::int64_t used, tx.execute(store::kUseRefresh, {old_hash, now}));
+            if (used == 0) {
+              // Two parties hold this token and one
+              // of them is not the owner: the family
+              // ends, and that must be committed.
+              out.reused = true;
+              SV_CHECK(writes_.end_session(tx, out.user, out.session));
+              return out;
+            }
+            SV_CHECK(tx.execute(store::kInsertRefresh, {new_hash, out.session}));
+            SV_CHECK(
+                tx.execute(store::kTouchSession, {out.session, now, now + ttl, address, agent}));
+            SV_CHECK(tx.execute(store::kForgetUsedRefresh, {out.session, now - ttl}));
+            return out;
+          }));
   if (turned.reused) co_return bad_token("refresh token was used before");
   co_return RefreshResp{
       .token = tokens_.sign(turned.user, std::to_string(turned.session), options_.access_ttl),

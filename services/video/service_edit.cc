@@ -10,7 +10,7 @@ namespace {
 constexpr std::string_view kJobs =
     "SELECT kind, state, error FROM video_jobs WHERE subject = $1 ORDER BY kind";  // its unique key
 // primary key
-constexpr std::string_view kRenditions = R"(
+constexpr std::string_view kRenditionStates = R"(
     SELECT name, width, height, bit_rate, bytes, state, file
     FROM video_renditions
     WHERE asset_id = $1
@@ -125,7 +125,7 @@ Task<Result<VideoStatusResp>> VideoRules::get_video_status(const Ctx& ctx,
   if (!row || !row->owned_by(req.current_user_id))
     co_return fail(Errc::not_found, "video_not_found");
   SV_CO_TRY(auto jobs, co_await state_.deps.db.query(kJobs, {row->asset}));
-  SV_CO_TRY(auto renditions, co_await state_.deps.db.query(kRenditions, {row->asset}));
+  SV_CO_TRY(auto renditions, co_await state_.deps.db.query(kRenditionStates, {row->asset}));
   SV_CO_TRY(auto progress, co_await state_.deps.db.query(kProgress, {row->asset}));
   VideoStatusResp out;
   out.id = row->id;

@@ -1,8 +1,8 @@
 #include <algorithm>
 
-#include "platform/auth/text.h"
 #include "platform/core/cursor.h"
 #include "platform/core/log.h"
+#include "platform/text/text.h"
 #include "services/video/rules.h"
 
 namespace sv::video {
@@ -129,9 +129,9 @@ Task<Result<VideoPageResp>> VideoRules::get_following_feed(const Ctx& ctx,
 }
 
 Task<Result<VideoPageResp>> VideoRules::get_tag_videos(const Ctx& ctx, const TagVideoReq& req) {
-  SV_CO_CHECK(auth::check_text("tag", req.tag, 50));
-  const std::string tag = auth::fold_text(
-      req.tag.starts_with('#') ? std::string_view(req.tag).substr(1) : std::string_view(req.tag));
+  SV_CO_CHECK(check_text("tag", req.tag, 50));
+  const std::string tag = fold_text(req.tag.starts_with('#') ? std::string_view(req.tag).substr(1)
+                                                             : std::string_view(req.tag));
   if (tag.empty()) co_return invalid("tag", "required");
   SV_CO_TRY(auto cursor, decode_cursor("tag", req.cursor));
   VideoPageResp out;
@@ -153,7 +153,7 @@ Task<Result<std::vector<VideoId>>> VideoRules::related_to(const VideoRow& row) {
     co_return ids_of(known->page->entries);
   std::vector<VideoId> ids;
   std::vector<std::string> tags;
-  for (const auto& tag : row.tags) tags.push_back(auth::fold_text(tag));
+  for (const auto& tag : row.tags) tags.push_back(fold_text(tag));
   if (!tags.empty()) {
     SV_CO_TRY(const auto sharing,
               co_await state_.deps.db.query(kSharing, {tags, row.id, kRelated}));
@@ -206,11 +206,11 @@ Task<Result<HotTagResp>> VideoRules::get_hot_tags(const Ctx&, const HotTagReq& r
 }
 
 Task<Result<SearchTagsResp>> VideoRules::search_tags(const Ctx&, const SearchTagsReq& req) {
-  SV_CO_CHECK(auth::check_text("keyword", req.keyword, 100));
+  SV_CO_CHECK(check_text("keyword", req.keyword, 100));
   const std::string_view word = req.keyword.starts_with('#')
                                     ? std::string_view(req.keyword).substr(1)
                                     : std::string_view(req.keyword);
-  const std::string pattern = "%" + auth::like_literal(auth::fold_text(word)) + "%";
+  const std::string pattern = "%" + like_literal(fold_text(word)) + "%";
   if (pattern == "%%") co_return invalid("keyword", "required");
   const auto size = page_size(req.page_size);
   SV_CO_TRY(const auto count, co_await state_.deps.db.query(kCountTags, {pattern}));
@@ -225,7 +225,7 @@ Task<Result<SearchTagsResp>> VideoRules::search_tags(const Ctx&, const SearchTag
 Task<Result<>> VideoRules::not_interested(const Ctx& ctx, const NotInterestedReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   if (!req.video_id && !req.author_id) co_return invalid("video_id", "required");
-  SV_CO_CHECK(auth::check_text("reason", req.reason, 200));
+  SV_CO_CHECK(check_text("reason", req.reason, 200));
   if (req.video_id) {
     SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
     if (!row || !row->visible_to(req.user_id)) co_return fail(Errc::not_found, "video_not_found");

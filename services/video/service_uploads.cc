@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "platform/auth/sha256.h"
+#include "platform/crypto/sha256.h"
 #include "platform/media/sniff.h"
 #include "services/video/media_access.h"
 #include "services/video/rules.h"
@@ -26,7 +26,7 @@ constexpr std::string_view kDuplicate = R"(
 
 Task<Result<std::string>> object_sha256(ObjectStore& objects, std::string key) {
   SV_CO_TRY(auto reader, co_await objects.open(std::move(key)));
-  auth::Sha256 digest;
+  Sha256 digest;
   std::vector<std::byte> buffer(256 * 1024);
   for (std::uint64_t at = 0;;) {
     SV_CO_TRY(auto n, co_await reader->read(at, buffer));

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "platform/auth/text.h"
+#include "platform/text/text.h"
 #include "services/video/views.h"
 
 namespace sv::video {
@@ -77,9 +77,9 @@ Result<> VideoState::save(sql::Tx& tx, const VideoRow& before, VideoRow after) {
 Result<> VideoState::retag(sql::Tx& tx, const VideoRow* before, const VideoRow* after) {
   std::map<std::string, std::string> old_tags, new_tags;  // key → as written
   if (before)
-    for (const auto& tag : before->tags) old_tags.emplace(auth::fold_text(tag), tag);
+    for (const auto& tag : before->tags) old_tags.emplace(fold_text(tag), tag);
   if (after)
-    for (const auto& tag : after->tags) new_tags.emplace(auth::fold_text(tag), tag);
+    for (const auto& tag : after->tags) new_tags.emplace(fold_text(tag), tag);
   if (old_tags == new_tags) return {};
   for (const auto& [key, label] : old_tags) {
     if (new_tags.contains(key)) continue;

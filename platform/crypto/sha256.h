@@ -4,8 +4,9 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
-namespace sv::auth {
+namespace sv {
 
 // SHA-256 of bytes that come in pieces. One user at a time.
 class Sha256 {
@@ -20,4 +21,12 @@ class Sha256 {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace sv::auth
+std::string sha256_hex(std::string_view bytes);
+
+// RFC 2104, 32 bytes.
+std::string hmac_sha256(std::string_view secret, std::string_view message);
+
+// Takes as long for a difference in the first byte as in the last.
+bool equal_constant_time(std::string_view a, std::string_view b);
+
+}  // namespace sv

@@ -1,8 +1,8 @@
-#include "platform/auth/username.h"
+#include "services/user/username.h"
 
 #include <gtest/gtest.h>
 
-namespace sv::auth {
+namespace sv::user {
 namespace {
 
 TEST(Username, SpellingsOfOneNameShareAKey) {
@@ -69,4 +69,4 @@ TEST(Username, WhatCannotBeSeenIsRefused) {
 }
 
 }  // namespace
-}  // namespace sv::auth
+}  // namespace sv::user

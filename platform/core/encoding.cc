@@ -1,9 +1,9 @@
-#include "platform/auth/encoding.h"
+#include "platform/core/encoding.h"
 
 #include <array>
 #include <cstdint>
 
-namespace sv::auth {
+namespace sv {
 namespace {
 
 constexpr std::string_view kAlphabet =
@@ -64,4 +64,4 @@ std::string hex_encode(std::string_view bytes) {
   return out;
 }
 
-}  // namespace sv::auth
+}  // namespace sv

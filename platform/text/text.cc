@@ -1,4 +1,4 @@
-#include "platform/auth/text.h"
+#include "platform/text/text.h"
 
 #include <unicode/normalizer2.h>
 #include <unicode/stringpiece.h>
@@ -6,7 +6,9 @@
 #include <unicode/unistr.h>
 #include <unicode/utf8.h>
 
-namespace sv::auth {
+#include "platform/core/utf8.h"
+
+namespace sv {
 namespace {
 
 const icu::Normalizer2& folder() {
@@ -50,14 +52,10 @@ std::string fold_text(std::string_view text) {
 
 Result<> check_text(std::string_view field, std::string_view text, int max_characters) {
   if (text.size() > 4 * static_cast<std::size_t>(max_characters)) return invalid(field, "too_long");
-  const auto size = static_cast<int32_t>(text.size());
-  int characters = 0;
-  for (int32_t i = 0; i < size; ++characters) {
-    UChar32 c = 0;
-    U8_NEXT(text.data(), i, size, c);
-    if (c <= 0) return invalid(field, "invalid", c == 0 ? "NUL" : "not UTF-8");
-  }
-  if (characters > max_characters) return invalid(field, "too_long");
+  const auto characters = utf8_length(text);
+  if (!characters) return invalid(field, "invalid", "not UTF-8");
+  if (text.contains('\0')) return invalid(field, "invalid", "NUL");
+  if (*characters > static_cast<std::size_t>(max_characters)) return invalid(field, "too_long");
   return {};
 }
 
@@ -92,4 +90,4 @@ std::string like_literal(std::string_view text) {
   return out;
 }
 
-}  // namespace sv::auth
+}  // namespace sv

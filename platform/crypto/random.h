@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace sv::auth {
+namespace sv {
 
 // From the system's generator; a process without one cannot keep secrets, so failure throws
 // std::runtime_error. Thread-safe.
@@ -16,4 +16,4 @@ std::string random_token();
 // What is stored of an opaque token: a fast hash is enough for 256 random bits. 64 hex digits.
 std::string token_hash(std::string_view token);
 
-}  // namespace sv::auth
+}  // namespace sv

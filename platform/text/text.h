@@ -6,7 +6,7 @@
 #include "platform/core/error.h"
 
 // Rules for what people write. All text is UTF-8.
-namespace sv::auth {
+namespace sv {
 
 // NFKC case fold (UTS #46's mapping without its validity rules), for comparing and searching. Empty
 // when nothing visible is left.
@@ -26,4 +26,4 @@ std::string_view trim_text(std::string_view text);
 // What matches the text itself in SQL: … LIKE … ESCAPE '\'.
 std::string like_literal(std::string_view text);
 
-}  // namespace sv::auth
+}  // namespace sv

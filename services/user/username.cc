@@ -1,11 +1,11 @@
-#include "platform/auth/username.h"
+#include "services/user/username.h"
 
 #include <unicode/uchar.h>
 #include <unicode/utf8.h>
 
-#include "platform/auth/text.h"
+#include "platform/text/text.h"
 
-namespace sv::auth {
+namespace sv::user {
 namespace {
 
 bool visible(UChar32 c) {
@@ -49,4 +49,4 @@ Result<std::string> username_key(std::string_view username) {
   return fold_text(username);
 }
 
-}  // namespace sv::auth
+}  // namespace sv::user

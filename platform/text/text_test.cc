@@ -1,8 +1,8 @@
-#include "platform/auth/text.h"
+#include "platform/text/text.h"
 
 #include <gtest/gtest.h>
 
-namespace sv::auth {
+namespace sv {
 namespace {
 
 TEST(Text, IsUtf8WithoutNulAndNotTooLong) {
@@ -35,4 +35,4 @@ TEST(Text, LosesItsOuterBlanksOnly) {
 }
 
 }  // namespace
-}  // namespace sv::auth
+}  // namespace sv

@@ -5,7 +5,7 @@
 
 #include "platform/core/error.h"
 
-namespace sv::auth {
+namespace sv::user {
 
 constexpr int kMaxUsernameCharacters = 32;
 
@@ -15,4 +15,4 @@ constexpr int kMaxUsernameCharacters = 32;
 // invisible, private-use or unassigned characters.
 Result<std::string> username_key(std::string_view username);
 
-}  // namespace sv::auth
+}  // namespace sv::user

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace sv::auth {
+namespace sv {
 
 // base64url without padding (RFC 4648 §5). Decoding is strict: one text per value, so that a
 // signature cannot be respelled.
@@ -13,4 +13,4 @@ std::optional<std::string> base64url_decode(std::string_view text);
 
 std::string hex_encode(std::string_view bytes);
 
-}  // namespace sv::auth
+}  // namespace sv
