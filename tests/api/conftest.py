@@ -3,6 +3,10 @@ import pytest
 import harness
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "concurrent: does several things at once; runs under the thread sanitizer too")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def tools():
     for tool in ("ffmpeg", "ffprobe", "bwrap", "prlimit"):

@@ -29,6 +29,7 @@ def test_a_taken_name_is_refused_with_the_old_text(server, person):
         assert refused(answer, 400, "username_taken")["message"] == text
 
 
+@pytest.mark.concurrent
 def test_a_registration_sent_again_under_its_key_is_the_same_user(server, guest):
     key = {"Idempotency-Key": f"sign-up-{uuid.uuid4()}"}
     body = {"username": f"once-{uuid.uuid4().hex[:12]}", "password": PASSWORD, "about": "hi"}

@@ -95,6 +95,7 @@ class Traffic:
         assert not self.errors, self.errors
 
 
+@pytest.mark.concurrent
 @pytest.mark.parametrize("keys", [(), (VIDEO_APART,)], ids=["one database", "a database of its own"])
 def test_backup_under_load_crash_and_restore(make_server, tiny, clip, tmp_path, keys):
     server = make_server(*keys).start()

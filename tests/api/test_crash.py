@@ -120,6 +120,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_behind(make_server, film, tmp_pa
     assert server.stop() == 0
 
 
+@pytest.mark.concurrent
 def test_sigterm_lets_a_running_upload_finish(make_server, clip):
     server = make_server().start()
     person = register(server, "graceful")

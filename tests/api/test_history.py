@@ -336,6 +336,7 @@ def load(start, history, server, rng, kill_after):
     assert history.answers
 
 
+@pytest.mark.concurrent
 @pytest.mark.parametrize("run", range(RUNS))
 def test_what_was_acknowledged_survives_a_kill(start, make_server, tmp_path, seed, run):
     print(f"SV_SEED={seed} run {run}")

@@ -204,6 +204,7 @@ def test_an_idempotency_key_makes_one_comment(film, video, person, guest):
     assert counts(guest, video)[1] == 1
 
 
+@pytest.mark.concurrent
 def test_many_at_once_count_exactly(server, film, video, guest):
     people = [register(server) for _ in range(16)]
 
@@ -260,6 +261,7 @@ def test_a_deleted_video_takes_its_counts_along(server, tiny, guest):
     assert fan.get("/api/auth/interaction/liked")["videos"] == []
 
 
+@pytest.mark.concurrent
 def test_what_was_answered_survives_kill_9(make_server, tiny):
     server = make_server().start()
     author = register(server, "kept-author")

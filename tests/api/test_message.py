@@ -249,6 +249,7 @@ def test_a_deleted_account_leaves_the_others_side(server):
     assert notices(ann)["notifications"] == []
 
 
+@pytest.mark.concurrent
 @pytest.mark.parametrize("after", [40, 150])
 def test_killed_in_a_stream_of_messages(make_server, after):
     server = make_server().start()

@@ -221,6 +221,7 @@ def test_an_idempotency_key_replays_the_first_answer(author, tiny, clip):
         refused(author.upload_raw(tiny, headers=headers, **fields), 422, "idempotency_mismatch")
 
 
+@pytest.mark.concurrent
 def test_the_same_upload_at_once_is_one_video(author, tiny):
     def send(_):
         with requests.Session() as session:  # a connection of its own

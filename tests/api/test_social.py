@@ -1,5 +1,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from harness import Api, refused, register
 
 
@@ -161,6 +163,7 @@ def test_a_private_account_is_asked_first(server, guest):
     assert star.get("/api/auth/user/profile")["followerCount"] == 2
 
 
+@pytest.mark.concurrent
 def test_counts_are_exact_under_concurrency_and_outlive_a_kill(make_server):
     server = make_server().start()
     crowd = people(server, 8)
