@@ -40,6 +40,14 @@ def test_the_files_that_a_page_names_exist(page):
         assert folder.joinpath(link).exists(), link
 
 
+def test_the_path_of_a_request_is_at_most_eight_files():
+    """From the gateway to the answer; what follows by itself is counted apart."""
+    for life in re.split(r"^## ", (ROOT / "docs/life-of-a-request.md").read_text(), flags=re.M)[2:]:
+        for part in life.split("The answer is out."):
+            files = set(re.findall(rf"`((?:[\w-]+/)+{FILE})`", part))
+            assert 1 < len(files) <= 8, (life.splitlines()[0], sorted(files))
+
+
 def test_the_table_of_routes_is_what_the_program_serves(server):
     loader = importlib.machinery.SourceFileLoader("route_table", str(ROOT / "tools/route_table"))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
