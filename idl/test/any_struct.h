@@ -31,8 +31,10 @@ class AnyStruct {
 
 struct StructCase {
   std::string_view name;
-  std::unique_ptr<AnyStruct> (*make)();  // value-initialised
+  AnyStruct* (*create)();
 
+  // Value-initialised.
+  std::unique_ptr<AnyStruct> make() const { return std::unique_ptr<AnyStruct>(create()); }
   std::unique_ptr<AnyStruct> random(Random& from) const {
     auto v = make();
     v->fill(from);

@@ -27,7 +27,7 @@ def cases(args):
     lines += ["namespace sv::test {"]
     for function, chosen in (("all_structs", modules), ("wire_structs", on_wire)):
         lines += [f"std::span<const StructCase> {function}() {{", "  static const StructCase kAll[] = {"]
-        lines += [f'      {{"{s.name}", &make_struct<{m.namespace}::{s.name}>}},' for m in chosen for s in m.structs]
+        lines += [f'      {{"{s.name}", &new_struct<{m.namespace}::{s.name}>}},' for m in chosen for s in m.structs]
         lines += ["  };", "  return kAll;", "}"]
     lines += ["}  // namespace sv::test"]
     save(args.out, "\n".join(lines) + "\n")

@@ -20,12 +20,12 @@ class StructOf final : public AnyStruct {
   }
   void write_json(std::string& out) const override { write_json_of(out, value_); }
   Result<> read_json(std::string_view body) override {
-    SV_TRY(value_, sv::read_json<T>(body));
-    return {};
+    value_ = {};
+    return json::parse_body(body, &json::fill<T>, &value_);
   }
   Result<> read_params(const std::vector<std::pair<std::string, std::string>>& params) override {
-    SV_TRY(value_, sv::read_params<T>(params));
-    return {};
+    value_ = {};
+    return json::parse_params(params, &json::fill<T>, &value_);
   }
   void write_thrift(std::string& out) const override {
     if constexpr (kOnWire) write_struct(out, value_);
@@ -42,8 +42,8 @@ class StructOf final : public AnyStruct {
 };
 
 template <class T>
-std::unique_ptr<AnyStruct> make_struct() {
-  return std::make_unique<StructOf<T>>();
+AnyStruct* new_struct() {
+  return new StructOf<T>;
 }
 
 }  // namespace sv::test

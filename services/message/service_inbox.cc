@@ -9,7 +9,7 @@ namespace sv::message {
 namespace {
 
 constexpr std::int64_t kFar = std::numeric_limits<std::int64_t>::max();
-constexpr std::size_t kBatch = 200;           // of people asked for at once
+constexpr std::size_t kBatch = 200;  // of people asked for at once
 
 InboxPage read_inbox(const sql::Rows& rows, UserId user) {
   InboxPage page;
