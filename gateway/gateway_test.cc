@@ -226,6 +226,27 @@ TEST(Limits, ACacheThatIsDownLetsRequestsThrough) {
   EXPECT_EQ(w.serve(x).answered_status, 200);
 }
 
+TEST(Limits, ALongNameMakesNoLongKey) {
+  World w;
+  auto x = json_post("/api/user/login",
+                     R"({"username":")" + std::string(100'000, 'n') + R"(","password":"wrong"})");
+  w.serve(x);
+  ASSERT_FALSE(w.cache.taken.empty());
+  for (const auto& [key, count] : w.cache.taken) EXPECT_LT(key.size(), 256u);
+}
+
+TEST(Limits, AddressesOfOneIpv6NetworkShareABucket) {
+  World w;
+  const auto answered = [&w](std::string peer) {
+    auto x = json_post("/api/user/register", kRegister);
+    x.peer = std::move(peer);
+    return w.serve(x).answered_status;
+  };
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(answered("2001:db8:0:7::" + std::to_string(i + 1)), 200);
+  EXPECT_EQ(answered("2001:db8:0:7:ffff::1"), 429);
+  EXPECT_EQ(answered("2001:db8:0:8::1"), 200);
+}
+
 TEST(Limits, TheSwitchTurnsThemOff) {
   World w({.limits_enabled = false});
   auto x = json_post("/api/user/register", kRegister);

@@ -52,11 +52,14 @@ std::unexpected<Error> too_many(std::string_view token, std::chrono::millisecond
   return refused;
 }
 
+constexpr std::size_t kNameBytes = 128;  // no account's name is longer, so no key has to be
+
 // Case variants of a name are one account; the service folds more than ASCII, the address limit
 // bounds what that leaves.
 std::string failure_key(const Ctx& ctx, std::string_view username) {
   std::string key = "rate:failed_login:" + address_bucket(ctx.address) + ":";
-  for (char c : username) key += c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+  for (char c : username.substr(0, kNameBytes))
+    key += c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
   return key;
 }
 

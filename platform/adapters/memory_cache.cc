@@ -4,13 +4,15 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "platform/adapters/token_buckets.h"
+
 namespace sv {
 namespace {
 
 using Steady = std::chrono::steady_clock;
 constexpr std::size_t kShards = 16;
-constexpr std::size_t kEntryOverhead = 128;  // list node, map node, strings' heads
-constexpr std::size_t kBuckets = 65'536 / kShards;
+constexpr std::size_t kEntryOverhead = 128;         // list node, map node, strings' heads
+constexpr std::size_t kBuckets = 65'536 / kShards;  // some 15 MiB when every one is taken
 
 struct Hash {
   using is_transparent = void;
@@ -25,19 +27,11 @@ struct Entry {
   std::size_t cost() const { return key.size() + value.size() + kEntryOverhead; }
 };
 
-// Level and time of a token bucket; it refills by arithmetic when it is next looked at.
-struct Bucket {
-  double tokens = 0;
-  double rate = 1;
-  std::int64_t burst = 0;
-  Steady::time_point at;
-};
-
 struct alignas(64) Shard {
   std::mutex mutex;
   std::list<Entry> entries;  // most recently used first
   std::unordered_map<std::string, std::list<Entry>::iterator, Hash, std::equal_to<>> places;
-  std::unordered_map<std::string, Bucket, Hash, std::equal_to<>> buckets;
+  TokenBuckets buckets{kBuckets};
   std::size_t bytes = 0;
 
   std::list<Entry>::iterator find(std::string_view key) {
@@ -66,21 +60,7 @@ struct alignas(64) Shard {
     places.emplace(entries.front().key, entries.begin());
     while (bytes > limit) erase(std::prev(entries.end()));
   }
-
-  // Full buckets say nothing that a missing one does not.
-  void sweep_buckets(Steady::time_point now) {
-    std::erase_if(buckets, [now](const auto& item) {
-      const Bucket& b = item.second;
-      return b.tokens + std::chrono::duration<double>(now - b.at).count() * b.rate >=
-             static_cast<double>(b.burst);
-    });
-  }
 };
-
-std::chrono::milliseconds ms_of(double seconds) {
-  return std::chrono::milliseconds(
-      static_cast<std::int64_t>(std::min(seconds, 1e9) * 1000 + 0.999));
-}
 
 class MemoryCache final : public Cache {
  public:
@@ -127,28 +107,7 @@ class MemoryCache final : public Cache {
                            std::int64_t cost) override {
     Shard& s = shard(key);
     std::lock_guard lock(s.mutex);
-    const auto now = Steady::now();
-    auto it = s.buckets.find(key);
-    if (it == s.buckets.end()) {
-      if (s.buckets.size() >= kBuckets) s.sweep_buckets(now);
-      it = s.buckets.emplace(std::string(key), Bucket{static_cast<double>(burst), rate, burst, now})
-               .first;
-    }
-    Bucket& b = it->second;
-    b.tokens = std::min(static_cast<double>(burst),
-                        b.tokens + std::chrono::duration<double>(now - b.at).count() * rate);
-    b.rate = rate;
-    b.burst = burst;
-    b.at = now;
-    Taken out;
-    out.limit = burst;
-    const double wanted = static_cast<double>(std::max<std::int64_t>(cost, 1));
-    out.allowed = b.tokens >= wanted;
-    if (out.allowed) b.tokens -= static_cast<double>(cost);
-    else out.retry_after = ms_of((wanted - b.tokens) / rate);
-    out.remaining = static_cast<std::int64_t>(b.tokens);
-    out.reset = ms_of((static_cast<double>(burst) - b.tokens) / rate);
-    co_return out;
+    co_return s.buckets.take(key, rate, burst, cost, Steady::now());
   }
 
  private:
