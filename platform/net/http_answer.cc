@@ -83,6 +83,12 @@ void drop_sent(std::span<iovec>& parts, std::size_t sent) {
 
 }  // namespace
 
+Result<> HttpSession::may_answer() const {
+  if (answered()) return fail(Errc::internal, "answered_twice");
+  if (broken_) return fail(Errc::rejected, "connection_closed");
+  return {};
+}
+
 // `length` empty: the body is chunked, or ends with the connection for HTTP/1.0.
 void HttpSession::build_head(int status, std::string_view headers,
                              std::optional<std::uint64_t> length) {
@@ -185,8 +191,8 @@ Task<Result<>> HttpSession::wait_writable() {
   unyielded_ = 0;
   if (!ec) co_return Result<>{};
   broken_ = true;
-  co_return timed_out_ ? fail(Errc::deadline_exceeded, "client_too_slow")
-                       : fail(Errc::rejected, "connection_closed", ec.message());
+  if (timed_out_) co_return fail(Errc::deadline_exceeded, "client_too_slow");
+  co_return fail(Errc::rejected, "connection_closed", ec.message());
 }
 
 Task<> HttpSession::yield() {
@@ -209,9 +215,7 @@ Task<Result<>> HttpSession::send_parts(std::span<iovec> parts, int flags) {
 }
 
 Task<Result<>> HttpSession::send(int status, std::string_view headers, std::string_view body) {
-  if (answered() || broken_)
-    co_return fail(answered() ? Errc::internal : Errc::rejected,
-                   answered() ? "answered_twice" : "connection_closed");
+  SV_CO_CHECK(may_answer());
   build_head(status, headers, body.size());
   finished_ = true;
   std::array<iovec, 2> parts{part_of(head_), part_of(skips_body_ ? std::string_view() : body)};
@@ -223,9 +227,7 @@ Task<Result<>> HttpSession::send(int status, std::string_view headers, std::stri
 
 Task<Result<>> HttpSession::send(int status, std::string_view headers,
                                  std::span<const std::string_view> pieces) {
-  if (answered() || broken_)
-    co_return fail(answered() ? Errc::internal : Errc::rejected,
-                   answered() ? "answered_twice" : "connection_closed");
+  SV_CO_CHECK(may_answer());
   std::uint64_t length = 0;
   for (auto piece : pieces) length += piece.size();
   build_head(status, headers, length);
@@ -240,9 +242,7 @@ Task<Result<>> HttpSession::send(int status, std::string_view headers,
 
 Task<Result<>> HttpSession::send_head(int status, std::string_view headers,
                                       std::optional<std::uint64_t> length, int flags) {
-  if (answered() || broken_)
-    co_return fail(answered() ? Errc::internal : Errc::rejected,
-                   answered() ? "answered_twice" : "connection_closed");
+  SV_CO_CHECK(may_answer());
   build_head(status, headers, length);
   remaining_ = length;
   iovec part = part_of(head_);
@@ -287,8 +287,8 @@ Task<Result<>> HttpSession::finish() {
     co_return fail(Errc::internal, {}, "less was written than begin() announced");
   }
   finished_ = true;
-  if (!chunked_ || skips_body_)
-    co_return broken_ ? Result<>(fail(Errc::rejected, "connection_closed")) : Result<>{};
+  if (broken_) co_return fail(Errc::rejected, "connection_closed");
+  if (!chunked_ || skips_body_) co_return Result<>{};
   iovec part = part_of("0\r\n\r\n");
   co_return co_await send_parts({&part, 1});
 }
@@ -314,15 +314,21 @@ Task<Result<>> HttpSession::send_object(int status, std::string_view headers, Ob
       SV_CO_CHECK(co_await wait_writable());
     } else if (n < 0 && (errno == EINVAL || errno == ENOSYS)) {
       break;  // not every file system can
-    } else if (n == 0 || errno != EINTR) {
+    } else if (n == 0) {
+      co_return object_ended();
+    } else if (errno != EINTR) {
       broken_ = true;
-      co_return n == 0 ? fail(Errc::internal, {}, "the object is shorter than it was")
-                       : fail(Errc::rejected, "connection_closed");
+      co_return fail(Errc::rejected, "connection_closed");
     }
   }
   if (!skips_body_ && *remaining_ > 0)
     SV_CO_CHECK(co_await copy_object(object, offset, *remaining_));
   co_return co_await finish();
+}
+
+Result<> HttpSession::object_ended() {
+  broken_ = true;
+  return fail(Errc::internal, {}, "the object is shorter than it was");
 }
 
 Task<Result<>> HttpSession::copy_object(ObjectReader& object, std::uint64_t offset,
@@ -331,11 +337,11 @@ Task<Result<>> HttpSession::copy_object(ObjectReader& object, std::uint64_t offs
   while (length > 0) {
     auto got = co_await object.read(
         offset, std::span(buffer).first(std::min<std::uint64_t>(length, buffer.size())));
-    if (!got || *got == 0) {
+    if (!got) {
       broken_ = true;
-      co_return got ? fail(Errc::internal, {}, "the object is shorter than it was")
-                    : std::unexpected(std::move(got.error()));
+      co_return std::unexpected(std::move(got.error()));
     }
+    if (*got == 0) co_return object_ended();
     SV_CO_CHECK(co_await write(std::span(buffer).first(*got)));
     offset += *got;
     length -= *got;
@@ -347,7 +353,8 @@ Task<> HttpSession::answer_error(int status) {
   std::string body = worker_.error_body(status);
   keep_alive_ = false;
   lingers_ = true;
-  if (co_await send(status, "Content-Type: application/json\r\n", body)) co_return;
+  if (co_await send(status, "Content-Type: application/json\r\nCache-Control: no-store\r\n", body))
+    co_return;
   lingers_ = false;
 }
 

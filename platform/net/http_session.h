@@ -113,6 +113,7 @@ class HttpSession final : public Exchange {
   Task<> yield();
 
   void build_head(int status, std::string_view headers, std::optional<std::uint64_t> length);
+  Result<> may_answer() const;
   std::size_t send_now(std::span<iovec>& parts, int flags);  // drops what was sent from `parts`
   std::size_t send_now_tls(std::span<iovec>& parts);
   Task<Result<>> send_parts(std::span<iovec> parts, int flags = 0);
@@ -120,6 +121,7 @@ class HttpSession final : public Exchange {
   Task<Result<>> send_head(int status, std::string_view headers,
                            std::optional<std::uint64_t> length, int flags);
   Task<Result<>> copy_object(ObjectReader& object, std::uint64_t offset, std::uint64_t length);
+  Result<> object_ended();  // sooner than its size said
 
   HttpWorker& worker_;
   asio::ip::tcp::socket socket_;
