@@ -1,8 +1,5 @@
 #include "gateway/gateway.h"
 
-#include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/steady_timer.hpp>
-
 #include "gateway/auth.h"
 #include "gateway/content.h"
 #include "gateway/cors.h"
@@ -11,6 +8,7 @@
 #include "gateway/openapi.h"
 #include "gateway/request_id.h"
 #include "platform/core/log.h"
+#include "platform/core/within.h"
 
 namespace sv::gateway {
 
@@ -41,32 +39,10 @@ constexpr std::size_t kCachedQuery = 256;  // longer queries are not worth a pla
 constexpr std::uint64_t kDrainedBody =
     64 * 1024;  // a refused request with more body than this loses its connection
 
-struct Outcome {
-  std::optional<Result<>> result;
-  std::exception_ptr error;
-};
-
-Task<> run_handler(Call& call, Outcome& out) {
-  try {
-    out.result = co_await call.route->handle(call);
-  } catch (...) { out.error = std::current_exception(); }
-}
-
-Task<> wait_until(Deadline deadline) {
-  asio::steady_timer timer(co_await asio::this_coro::executor, deadline);
-  co_await timer.async_wait(asio::use_awaitable);
-}
-
 // The handler's outcome, or deadline_exceeded when its deadline came first and stopped it.
 Task<Result<>> run_in_time(Call& call) {
-  using namespace asio::experimental::awaitable_operators;
-  Outcome out;
-  const bool late =
-      (co_await (run_handler(call, out) || wait_until(call.ctx.deadline))).index() == 1;
-  if (out.result) co_return std::move(*out.result);
-  if (!late && out.error) std::rethrow_exception(out.error);
-  call.x.close_after();  // its body may be half read
-  co_return fail(Errc::deadline_exceeded);
+  const auto done = co_await within(call.ctx.deadline, call.route->handle(call));
+  co_return done.value_or(fail(Errc::deadline_exceeded));
 }
 
 bool is_cancellation(const std::exception& e) {

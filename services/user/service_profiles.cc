@@ -1,7 +1,6 @@
-#include <boost/asio/experimental/awaitable_operators.hpp>
-
 #include "platform/core/cursor.h"
 #include "platform/core/log.h"
+#include "platform/core/when_all.h"
 #include "platform/text/text.h"
 #include "services/user/rules.h"
 #include "services/user/username.h"
@@ -39,7 +38,6 @@ Task<Result<std::vector<AccountPtr>>> Users::accounts(std::vector<UserId> ids) {
 // give is 0 and false.
 Task<std::vector<User>> Users::compose(const Ctx& ctx, UserId viewer,
                                        std::vector<AccountPtr> accounts) {
-  using namespace asio::experimental::awaitable_operators;
   std::vector<User> out;
   if (accounts.empty()) co_return out;
   std::vector<UserId> ids;
@@ -56,9 +54,9 @@ Task<std::vector<User>> Users::compose(const Ctx& ctx, UserId viewer,
   const social::SocialPartsReq of_ties{
       .user_id = viewer, .user_ids = std::move(ids), .with_counts = true};
   auto [video_parts, like_parts, tie_parts] =
-      co_await (deps_.services.video->get_user_video_parts(ctx, of_videos) &&
-                deps_.services.interaction->get_user_interaction_parts(ctx, of_likes) &&
-                deps_.services.social->get_social_parts(ctx, of_ties));
+      co_await when_all(deps_.services.video->get_user_video_parts(ctx, of_videos),
+                        deps_.services.interaction->get_user_interaction_parts(ctx, of_likes),
+                        deps_.services.social->get_social_parts(ctx, of_ties));
   auto videos = given(std::move(video_parts), absent_videos_);
   auto likes = given(std::move(like_parts), absent_likes_);
   auto ties = given(std::move(tie_parts), absent_ties_);

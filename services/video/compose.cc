@@ -1,5 +1,4 @@
-#include <boost/asio/experimental/awaitable_operators.hpp>
-
+#include "platform/core/when_all.h"
 #include "services/video/media_access.h"
 #include "services/video/rules.h"
 
@@ -23,7 +22,6 @@ VideoRules::Links VideoRules::links(const VideoRow& row, bool open) const {
 
 Task<std::vector<Video>> VideoRules::compose(const Ctx& ctx, UserId viewer,
                                              std::vector<VideoPtr> rows, Kind kind) {
-  using namespace asio::experimental::awaitable_operators;
   std::vector<Video> out;
   std::erase(rows, nullptr);
   if (rows.empty()) co_return out;
@@ -34,8 +32,8 @@ Task<std::vector<Video>> VideoRules::compose(const Ctx& ctx, UserId viewer,
     ask.video_ids.push_back(row->id);
   }
   auto [people, counts] =
-      co_await (people_.look_up(ctx, viewer, std::move(authors)) &&
-                state_.deps.services.interaction->get_video_interaction_parts(ctx, ask));
+      co_await when_all(people_.look_up(ctx, viewer, std::move(authors)),
+                        state_.deps.services.interaction->get_video_interaction_parts(ctx, ask));
   if (!counts) absent_counts_.add();
   std::shared_ptr<const Unwanted> unwanted;
   if (kind == Kind::feed && viewer) unwanted = co_await unwanted_by(viewer);
