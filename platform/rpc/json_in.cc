@@ -37,6 +37,56 @@ bool listed(std::string_view list, std::string_view s) {
   }
 }
 
+// -- A value of each kind from a query's text and from JSON; nullopt: it is something else.
+
+std::optional<bool> bool_in_text(std::string_view s) {
+  if (s == "true" || s == "1") return true;
+  if (s == "false" || s == "0") return false;
+  return std::nullopt;
+}
+
+std::optional<bool> bool_in_json(const bj::value& in) {
+  const bool* b = in.if_bool();
+  return b != nullptr ? std::optional(*b) : std::nullopt;
+}
+
+// A number that no double holds is infinite.
+std::optional<double> double_in_text(std::string_view s) {
+  double v = 0;
+  const auto r = std::from_chars(s.data(), s.data() + s.size(), v);
+  if (r.ec == std::errc::result_out_of_range) return std::numeric_limits<double>::infinity();
+  if (r.ec != std::errc{} || r.ptr != s.data() + s.size()) return std::nullopt;
+  return v;
+}
+
+std::optional<double> double_in_json(const bj::value& in) {
+  return in.is_number() ? std::optional(in.to_number<double>()) : std::nullopt;
+}
+
+// Of a whole number that 64 bits do not hold only the side is known.
+struct Whole {
+  enum class Size : unsigned char { fits, below, above };
+  std::int64_t value = 0;
+  Size size = Size::fits;
+};
+
+std::optional<Whole> whole_in_text(std::string_view s) {
+  Whole n;
+  const auto r = std::from_chars(s.data(), s.data() + s.size(), n.value);
+  if (s.empty() || r.ptr != s.data() + s.size()) return std::nullopt;
+  if (r.ec != std::errc{}) n.size = s[0] == '-' ? Whole::Size::below : Whole::Size::above;
+  return n;
+}
+
+// The parser makes an unsigned number, or a double, of what an int64 does not hold.
+std::optional<Whole> whole_in_json(const bj::value& in) {
+  if (const std::int64_t* i = in.if_int64()) return Whole{.value = *i};
+  if (in.is_uint64()) return Whole{.size = Whole::Size::above};
+  const double* d = in.if_double();
+  if (d == nullptr || std::abs(*d) < 9.2e18) return std::nullopt;
+  return Whole{.size = *d > 0 ? Whole::Size::above : Whole::Size::below};
+}
+
 Result<> run(const bj::object& object, bool text, Fill fill, void* into) {
   std::optional<Error> error;
   In in(object, text, error);
@@ -69,30 +119,23 @@ Result<> parse_params(std::span<const std::pair<std::string, std::string>> param
 }
 
 const bj::value* In::find(const Rule& rule) const {
-  const bj::value* p = x_object.if_contains({rule.name.data(), rule.name.size()});
+  const bj::value* p = object_.if_contains({rule.name.data(), rule.name.size()});
   return p != nullptr && p->is_null() ? nullptr : p;
 }
 
 bool In::blank(const Value& v) const {
-  const bj::string* s = x_text ? v.if_string() : nullptr;
+  const bj::string* s = text_ ? v.if_string() : nullptr;
   return s != nullptr && s->empty();
 }
 
 void In::problem(const Rule& rule, std::string_view what) {
-  if (!x_error) x_error = invalid(rule.name, what).error();
+  if (!error_) error_ = invalid(rule.name, what).error();
 }
 
 void In::read(const Rule& rule, const Value& in, bool& v) {
-  if (x_text) {
-    std::string_view s = view(in.get_string());
-    bool yes = s == "true" || s == "1", no = s == "false" || s == "0";
-    if (!yes && !no) return problem(rule, "wrong_type");
-    v = yes;
-  } else if (const bool* b = in.if_bool()) {
-    v = *b;
-  } else {
-    problem(rule, "wrong_type");
-  }
+  const auto answer = text_ ? bool_in_text(view(in.get_string())) : bool_in_json(in);
+  if (!answer) return problem(rule, "wrong_type");
+  v = *answer;
 }
 
 void In::read(const Rule& rule, const Value& in, std::string& v) {
@@ -103,15 +146,9 @@ void In::read(const Rule& rule, const Value& in, std::string& v) {
 }
 
 void In::read(const Rule& rule, const Value& in, double& v) {
-  if (x_text) {
-    std::string_view s = view(in.get_string());
-    auto r = std::from_chars(s.data(), s.data() + s.size(), v);
-    if (r.ec == std::errc::result_out_of_range) return problem(rule, "out_of_range");
-    if (r.ec != std::errc{} || r.ptr != s.data() + s.size()) return problem(rule, "wrong_type");
-  } else {
-    if (!in.is_number()) return problem(rule, "wrong_type");
-    v = in.to_number<double>();
-  }
+  const auto number = text_ ? double_in_text(view(in.get_string())) : double_in_json(in);
+  if (!number) return problem(rule, "wrong_type");
+  v = *number;
   if (!std::isfinite(v)) problem(rule, "out_of_range");
 }
 
@@ -120,30 +157,15 @@ void In::read(const Rule& rule, const Value& in, std::int64_t& v) {
 }
 
 std::int64_t In::integer(const Rule& rule, const Value& in, std::int64_t low, std::int64_t high) {
-  std::int64_t v = 0;
-  bool fits = true;
-  if (x_text) {
-    std::string_view s = view(in.get_string());
-    auto r = std::from_chars(s.data(), s.data() + s.size(), v);
-    if (r.ptr != s.data() + s.size() || s.empty()) {
-      problem(rule, "wrong_type");
-      return 0;
-    }
-    fits = r.ec == std::errc{};
-    if (!fits && rule.cap != Rule::kHigh && s[0] != '-') return rule.cap;
-  } else if (const std::int64_t* i = in.if_int64()) {
-    v = *i;
-  } else if (in.is_uint64() || (in.is_double() && std::abs(in.get_double()) >= 9.2e18)) {
-    // The parser turns a whole number that no 64 bits hold into a double.
-    bool positive = in.is_uint64() || in.get_double() > 0;
-    if (positive && rule.cap != Rule::kHigh) return rule.cap;
-    fits = false;
-  } else {
+  const auto n = text_ ? whole_in_text(view(in.get_string())) : whole_in_json(in);
+  if (!n) {
     problem(rule, "wrong_type");
     return 0;
   }
-  if (!fits || v < low || v > high) problem(rule, "out_of_range");
-  return v;
+  if (n->size == Whole::Size::above && rule.cap != Rule::kHigh) return rule.cap;
+  if (n->size != Whole::Size::fits || n->value < low || n->value > high)
+    problem(rule, "out_of_range");
+  return n->value;
 }
 
 const bj::object* In::as_object(const Rule& rule, const Value& in) {
@@ -158,7 +180,7 @@ void In::check(const Rule& rule, const std::string& v) {
   if (bytes < rule.bytes_min) return problem(rule, "too_short");
   if (bytes > rule.bytes_max) return problem(rule, "too_long");
   if (rule.len_min > 0 || bytes > rule.len_max) check_items(rule, utf8_length(v).value_or(0));
-  if (x_error) return;
+  if (error_) return;
   if (rule.pattern != nullptr && !matches(rule.pattern, v)) return problem(rule, "invalid");
   if (!rule.one_of.empty() && !listed(rule.one_of, v)) problem(rule, "invalid");
 }
@@ -186,42 +208,42 @@ struct In::Items::Store {
   bj::value key;
 };
 
-In::Items::Items(In& in, const Rule& rule, const Value& from, bool object) : x_store(new Store) {
+In::Items::Items(In& in, const Rule& rule, const Value& from, bool object)
+    : store_(std::make_unique<Store>()) {
   if (object) {
-    x_store->object = in.as_object(rule, from);
-    if (x_store->object != nullptr) x_size = x_store->object->size();
+    store_->object = in.as_object(rule, from);
+    if (store_->object != nullptr) size_ = store_->object->size();
     return;
   }
-  if (in.x_text && from.is_string()) {
+  if (in.text_ && from.is_string()) {
     for (std::string_view rest = view(from.get_string()); !rest.empty();) {
       std::size_t comma = rest.find(',');
       std::string_view item = rest.substr(0, comma);
       while (!item.empty() && item.front() == ' ') item.remove_prefix(1);
       while (!item.empty() && item.back() == ' ') item.remove_suffix(1);
-      if (!item.empty()) x_store->split.emplace_back(bj::string_view(item.data(), item.size()));
+      if (!item.empty()) store_->split.emplace_back(bj::string_view(item.data(), item.size()));
       rest.remove_prefix(comma == rest.npos ? rest.size() : comma + 1);
     }
-    x_store->array = &x_store->split;
+    store_->array = &store_->split;
   } else {
-    x_store->array = from.if_array();
-    if (x_store->array == nullptr) {
+    store_->array = from.if_array();
+    if (store_->array == nullptr) {
       in.problem(rule, "wrong_type");
       return;
     }
   }
-  x_size = x_store->array->size();
+  size_ = store_->array->size();
 }
 
-In::Items::~Items() { delete x_store; }
+In::Items::~Items() = default;
 
 const bj::value& In::Items::operator[](std::size_t i) const {
-  return x_store->object != nullptr ? (x_store->object->begin() + i)->value()
-                                    : (*x_store->array)[i];
+  return store_->object != nullptr ? (store_->object->begin() + i)->value() : (*store_->array)[i];
 }
 
 const bj::value& In::Items::key(std::size_t i) {
-  x_store->key = (x_store->object->begin() + i)->key();
-  return x_store->key;
+  store_->key = (store_->object->begin() + i)->key();
+  return store_->key;
 }
 
 }  // namespace sv::json

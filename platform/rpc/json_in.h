@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -39,18 +40,18 @@ struct Rule {
 class In {
  public:
   In(const boost::json::object& object, bool text, std::optional<Error>& error)
-      : x_object(object), x_text(text), x_error(error) {}
+      : object_(object), text_(text), error_(error) {}
 
   template <class T>
   void field(const Rule& rule, T& v) {
-    if (x_error) return;
+    if (error_) return;
     const boost::json::value* p = find(rule);
     if (p == nullptr || (!kTextual<T> && blank(*p))) {
       if (rule.must) problem(rule, "required");
       return;
     }
     read(rule, *p, v);
-    if (!x_error) check(rule, v);
+    if (!error_) check(rule, v);
   }
 
  private:
@@ -89,7 +90,7 @@ class In {
   void read(const Rule& rule, const Value& in, std::vector<T>& v) {
     v.clear();
     Items items(*this, rule, in);
-    for (std::size_t i = 0; i < items.size() && !x_error; ++i) {
+    for (std::size_t i = 0; i < items.size() && !error_; ++i) {
       T x{};
       read(rule, items[i], x);
       v.push_back(std::move(x));
@@ -113,9 +114,9 @@ class In {
   void pairs(const Rule& rule, const Value& in, std::map<K, V>& v) {
     v.clear();
     Items items(*this, rule, in, true);
-    for (std::size_t i = 0; i < items.size() && !x_error; ++i) {
+    for (std::size_t i = 0; i < items.size() && !error_; ++i) {
       K key{};
-      In as_text(x_object, true, x_error);
+      In as_text(object_, true, error_);
       as_text.read(rule, items.key(i), key);
       read(rule, items[i], v[std::move(key)]);
     }
@@ -124,7 +125,7 @@ class In {
   void read(const Rule& rule, const Value& in, T& v) {
     const boost::json::object* object = as_object(rule, in);
     if (object == nullptr) return;
-    In inner(*object, false, x_error);
+    In inner(*object, false, error_);
     read_fields(inner, v);
   }
   const boost::json::object* as_object(const Rule& rule, const Value& in);
@@ -168,19 +169,19 @@ class In {
     ~Items();
     Items(const Items&) = delete;
     Items& operator=(const Items&) = delete;
-    std::size_t size() const { return x_size; }
+    std::size_t size() const { return size_; }
     const Value& operator[](std::size_t i) const;
     const Value& key(std::size_t i);
 
    private:
     struct Store;
-    std::size_t x_size = 0;
-    Store* x_store;
+    std::size_t size_ = 0;
+    std::unique_ptr<Store> store_;
   };
 
-  const boost::json::object& x_object;
-  bool x_text;
-  std::optional<Error>& x_error;
+  const boost::json::object& object_;
+  bool text_;
+  std::optional<Error>& error_;
 };
 
 }  // namespace sv::json
