@@ -19,6 +19,8 @@ struct BaseResp {
   101: optional string error
   102: optional string field
   103: optional i32 retryAfterMs
+  // Of a success: made without knowing whose it must not show, so nobody may keep it.
+  104: optional bool uncertain
 }
 
 // What a list shows of a person.

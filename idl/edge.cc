@@ -72,6 +72,12 @@ std::string reply_payload(const rpc::MessageHead& head) {
   return out;
 }
 
+BaseResp success(const Ctx& ctx) {
+  BaseResp base;
+  if (ctx.uncertain && *ctx.uncertain) base.uncertain = true;
+  return base;
+}
+
 BaseResp failure(const Ctx& ctx, const rpc::MessageHead& head, const Error& error) {
   if (error.code == Errc::internal || !error.detail.empty()) {
     log::error("rpc", "call failed",

@@ -56,16 +56,18 @@ Result<T> read_reply(std::string_view payload, std::string_view method) {
   return v;
 }
 template <class T>
-Result<T> read_reply_with_status(std::string_view payload, std::string_view method) {
+Result<T> read_reply_with_status(const Ctx& ctx, std::string_view payload,
+                                 std::string_view method) {
   T v{};
   BaseResp base;
   SV_CHECK(read_result<T>(payload, method, [&](rpc::Reader& in) { read_struct(in, v, base); }));
   SV_CHECK(from_base_resp(base));
+  if (base.uncertain.value_or(false)) note_uncertain(ctx);
   return v;
 }
 template <class T>
 Result<> read_status(std::string_view payload, std::string_view method) {
-  SV_CHECK(read_reply_with_status<T>(payload, method));
+  SV_CHECK(read_reply_with_status<T>(Ctx{}, payload, method));
   return {};
 }
 Result<> read_status(std::string_view payload, std::string_view method);
@@ -85,6 +87,8 @@ rpc::Served malformed(const rpc::MessageHead& head);
 std::string reply_payload(const rpc::MessageHead& head);
 // What a method without a BaseResp answers when it fails: Kitex calls it a business error.
 rpc::Served biz_error(const Ctx& ctx, const rpc::MessageHead& head, const Error& error);
+// The BaseResp of a success: says what ctx noted. A server's ctx has a note of its own.
+BaseResp success(const Ctx& ctx);
 // The BaseResp of a failure; logs those whose detail never reaches a client.
 BaseResp failure(const Ctx& ctx, const rpc::MessageHead& head, const Error& error);
 
@@ -109,7 +113,7 @@ rpc::Served write_success(const rpc::MessageHead& head, const T& v, const BaseRe
 template <class T>
 rpc::Served write_reply_with_status(const Ctx& ctx, const rpc::MessageHead& head,
                                     const Result<T>& result) {
-  return result ? write_success(head, *result, BaseResp{})
+  return result ? write_success(head, *result, success(ctx))
                 : write_success(head, T{}, failure(ctx, head, result.error()));
 }
 template <class T>

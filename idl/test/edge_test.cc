@@ -98,7 +98,7 @@ TEST(Edge, GoldenCallAndReplyToTheByte) {
 TEST(Edge, NilStructsOfGoBecomeDefaults) {
   std::string reply = bytes(
       "80010002 00000005 4c6f67696e 00000001 0c0000 0c0001 00 0c0002 00 0b0003 00000000 00 00");
-  auto r = edge::read_reply_with_status<user::LoginRegisterResp>(reply, "Login");
+  auto r = edge::read_reply_with_status<user::LoginRegisterResp>({}, reply, "Login");
   ASSERT_TRUE(r);
   EXPECT_EQ(*r, user::LoginRegisterResp{});
 }
@@ -221,10 +221,28 @@ TEST(Edge, MethodsWithoutArgumentsHaveAnEmptyStruct) {
   Ctx ctx;
   rpc::Served served =
       run(live::dispatch_live(absent, ctx, edge::call_payload("GetGiftList"), true));
-  auto r = edge::read_reply_with_status<live::GetGiftListResp>(served.payload, "GetGiftList");
+  auto r = edge::read_reply_with_status<live::GetGiftListResp>({}, served.payload, "GetGiftList");
   ASSERT_FALSE(r);
-  EXPECT_EQ(r.error().code, Errc::unavailable);
+  EXPECT_EQ(r.error().code, Errc::absent);
   EXPECT_EQ(r.error().token, "live_unavailable");
+}
+
+TEST(Replies, ThatNobodyMayKeepSaySoToTheCaller) {
+  const auto note = [] { return std::make_shared<std::atomic<bool>>(false); };
+  const rpc::MessageHead head{.method = "GetUserInfo", .seqid = edge::kSeqid};
+  Ctx served, calling;
+  served.uncertain = note();
+  calling.uncertain = note();
+  const auto call = [&] {
+    const auto reply =
+        edge::write_reply_with_status<user::UserInfoResp>(served, head, user::UserInfoResp{});
+    return edge::read_reply_with_status<user::UserInfoResp>(calling, reply.payload, "GetUserInfo");
+  };
+  EXPECT_TRUE(call());
+  EXPECT_FALSE(*calling.uncertain);
+  note_uncertain(served);
+  EXPECT_TRUE(call());
+  EXPECT_TRUE(*calling.uncertain);
 }
 
 }  // namespace

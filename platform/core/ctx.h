@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <memory>
 #include <string>
 
 #include "platform/core/error.h"
@@ -23,6 +25,13 @@ struct Ctx {
   std::string user_agent;
   Lang lang = Lang::zh;  // of error texts
   bool moderator = false;
+  // Null: nobody keeps the answer.
+  std::shared_ptr<std::atomic<bool>> uncertain;
 };
+
+// The answer was made without knowing whose it must not show: nobody may keep it.
+inline void note_uncertain(const Ctx& ctx) {
+  if (ctx.uncertain) ctx.uncertain->store(true);
+}
 
 }  // namespace sv

@@ -33,6 +33,7 @@ constexpr std::array kRows{
         "too many requests, try again later"},
     Row{Errc::internal, 500, "internal", "服务器内部错误", "internal server error"},
     Row{Errc::unavailable, 503, "unavailable", "服务不可用", "the service is unavailable"},
+    Row{Errc::absent, 503, "unavailable", "服务不可用", "the service is unavailable"},
     Row{Errc::deadline_exceeded, 504, "deadline_exceeded", "请求超时", "the request timed out"},
     Row{Errc::storage_full, 507, "storage_full", "存储空间不足",
         "the server is out of storage space"},

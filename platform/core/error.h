@@ -24,6 +24,8 @@ enum class Errc : unsigned char {
   rate_limited,        // 429: `retry_after` is set
   internal,            // 500: `detail` goes to the log, never to the client
   unavailable,         // 503: a dependency is down or the process is draining; worth a retry
+  absent,              // 503: this installation has no such service, or the peer no such method.
+                       // To another process it is `unavailable`: there only the caller fell silent
   deadline_exceeded,   // 504
   storage_full,        // 507
 };

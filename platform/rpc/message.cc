@@ -55,7 +55,7 @@ Result<Reader> open_reply(std::string_view payload, std::string_view method, std
     }
     auto kind = static_cast<ExceptionType>(type);
     bool unknown = kind == ExceptionType::unknown_method || kind == ExceptionType::unknown_service;
-    return fail(unknown ? Errc::unavailable : Errc::internal, {}, "peer: " + text);
+    return fail(unknown ? Errc::absent : Errc::internal, {}, "peer: " + text);
   }
   if (head.type != MessageType::reply || head.method != method || head.seqid != seqid)
     return fail(Errc::internal, {}, "reply to another call");

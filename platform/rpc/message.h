@@ -39,7 +39,7 @@ bool read_head(Reader& in, MessageHead& head);
 std::string exception_message(const MessageHead& call, ExceptionType type, std::string_view text);
 
 // The reply to `method`, up to its result struct. An exception message becomes an Error: a method
-// or service that the peer does not know is `unavailable`, everything else `internal`.
+// or service that the peer does not know is `absent`, everything else `internal`.
 Result<Reader> open_reply(std::string_view payload, std::string_view method, std::int32_t seqid);
 
 }  // namespace sv::rpc

@@ -131,8 +131,8 @@ TEST(Message, ExceptionsBecomeErrors) {
   auto of = [&](ExceptionType t) {
     return open_reply(exception_message(call, t, "why"), "Login", 1).error();
   };
-  EXPECT_EQ(of(ExceptionType::unknown_method).code, Errc::unavailable);
-  EXPECT_EQ(of(ExceptionType::unknown_service).code, Errc::unavailable);
+  EXPECT_EQ(of(ExceptionType::unknown_method).code, Errc::absent);
+  EXPECT_EQ(of(ExceptionType::unknown_service).code, Errc::absent);
   EXPECT_EQ(of(ExceptionType::internal).code, Errc::internal);
   EXPECT_EQ(of(ExceptionType::internal).detail, "peer: why");
 }

@@ -23,7 +23,7 @@ def api_classes(m):
     name = short(m)
     out = [f"class {name}Api {{", " public:", f"  virtual ~{name}Api() = default;"]
     out += [f"  virtual {result(x)} {signature(x)} = 0;" for x in m.methods]
-    out += ["};", "", f"// Stands in for a service that this installation does not have: every call is `unavailable`, token `{m.name}_unavailable`.",
+    out += ["};", "", f"// Stands in for a service that this installation does not have: every call is `absent`, token `{m.name}_unavailable`.",
             "// Fakes derive from it and override what they need.",
             f"class {name}Absent : public {name}Api {{", " public:"]
     out += [f"  {result(x)} {signature(x)} override;" for x in m.methods]
@@ -40,7 +40,7 @@ def api_classes(m):
 def absent_code(m, parser):
     out = [f'#include "idl/{m.name}.h"', "", f"namespace {m.namespace} {{", ""]
     for x in m.methods:
-        out.append(f'{result(x)} {short(m)}Absent::{signature(x, False)} {{ co_return fail(Errc::unavailable, "{m.name}_unavailable"); }}')
+        out.append(f'{result(x)} {short(m)}Absent::{signature(x, False)} {{ co_return fail(Errc::absent, "{m.name}_unavailable"); }}')
     return out + ["", f"}}  // namespace {m.namespace}"]
 
 
@@ -55,7 +55,8 @@ def client_code(m, parser):
         base = parser.has_base(x.returns)
         reader = "status" if x.plain else ("reply_with_status" if base else "reply")
         arg = "" if x.plain and x.returns.name == "BaseResp" else f"<{wire}>"
-        out += [f'  co_return edge::read_{reader}{arg}(reply, "{x.name}");', "}"]
+        ctx = "ctx, " if reader == "reply_with_status" else ""
+        out += [f'  co_return edge::read_{reader}{arg}({ctx}reply, "{x.name}");', "}"]
     return out + ["", f"}}  // namespace {m.namespace}"]
 
 
