@@ -210,7 +210,7 @@ class Server {
             .get();
     services_.social =
         (social_ = social::make_social_service(
-             {storage_->of("social"), storage_->clock, *events_, revision_, services_}))
+             {storage_->of("social"), storage_->clock, *events_, revision_, services_, metrics_}))
             .get();
     for (auto& [path, db] : storage_->files)
       metrics_.watch("shortvideo_sql_reads", "Read statements since the start",

@@ -67,6 +67,8 @@ class WebGateway final : public Gateway {
   Task<Result<>> dispatch(Call& call);
   Task<Result<>> send_page(Call& call);
   Task<Result<>> send_own(Call& call);
+  Task<Result<>> send_private(Call& call);
+  Task<Result<>> send_json(Call& call, std::string_view caching, std::string etag);
   Task<> refuse(Call& call, const Error& error);
 
   Edge edge_;
@@ -161,7 +163,9 @@ Task<Result<>> WebGateway::send_page(Call& call) {
     const std::uint64_t revision = edge_.pages.revision();
     call.ctx.traceparent = traceparent_from(call.x.header("traceparent"));
     const std::size_t before = call.headers.size();
+    call.ctx.uncertain = std::make_shared<std::atomic<bool>>(false);
     SV_CO_CHECK(co_await run_in_time(call));
+    if (*call.ctx.uncertain) co_return co_await send_private(call);
     Page made{.headers = call.headers.substr(before), .body = std::move(call.body), .etag = {}};
     call.headers.resize(before);
     made.etag = etag_of(made.body);
@@ -180,16 +184,26 @@ Task<Result<>> WebGateway::send_page(Call& call) {
              .etag = page->etag});
 }
 
+// What guests get of a public route may be kept, and asked for again by its tag; everything else is
+// its caller's alone.
 Task<Result<>> WebGateway::send_own(Call& call) {
-  SV_CO_CHECK(co_await run_in_time(call));
-  // What guests get of a public route may be kept, and asked for again by its tag; everything else
-  // is its caller's alone.
   const bool shared =
       !call.token_given && !needs_token(call.route->access) && call.route->method == "GET";
-  const std::string etag = shared ? etag_of(call.body) : std::string();
+  if (shared) call.ctx.uncertain = std::make_shared<std::atomic<bool>>(false);
+  SV_CO_CHECK(co_await run_in_time(call));
+  if (!shared || *call.ctx.uncertain) co_return co_await send_private(call);
+  co_return co_await send_json(call, "no-cache", etag_of(call.body));
+}
+
+// Nobody may keep it: it is its caller's, or was made without knowing what to hide.
+Task<Result<>> WebGateway::send_private(Call& call) {
+  co_return co_await send_json(call, "private, no-store", {});
+}
+
+Task<Result<>> WebGateway::send_json(Call& call, std::string_view caching, std::string etag) {
   const std::string zipped = wants_gzip(call, call.body.size()) ? gzip(call.body) : std::string();
   call.headers += "Content-Type: application/json; charset=utf-8\r\nVary: Authorization\r\n";
-  call.header("Cache-Control", shared ? "no-cache" : "private, no-store");
+  call.header("Cache-Control", caching);
   co_return co_await send_content(call, {.body = call.body, .gzip = zipped, .etag = etag});
 }
 

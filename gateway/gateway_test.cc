@@ -164,6 +164,25 @@ TEST(Pages, ACallerWithATokenNeverGetsAKeptPage) {
   EXPECT_EQ(w.videos.feed.user_id, UserId(3));
 }
 
+TEST(Pages, WhatWasMadeWithoutKnowingWhoIsPrivateIsKeptByNobody) {
+  World w;
+  w.videos.uncertain = true;
+  for (const char* path : {"/api/video/feed", "/api/video/detail?id=5", "/api/video/stats?id=5"}) {
+    const auto x = w.get(path);
+    EXPECT_EQ(x.answered_status, 200) << path;
+    EXPECT_EQ(x.answer_header("Cache-Control"), "private, no-store") << path;
+    EXPECT_EQ(x.answer_header("ETag"), "") << path;
+  }
+  w.get("/api/video/feed");
+  EXPECT_EQ(w.videos.feeds, 2) << "made anew";
+  w.videos.uncertain = false;
+  EXPECT_EQ(w.get("/api/video/feed").answer_header("Cache-Control"), "no-cache");
+  EXPECT_EQ(w.videos.feeds, 3) << "at once";
+  EXPECT_TRUE(w.get("/video/5").answer_body.contains("og:title"));
+  w.videos.uncertain = true;
+  EXPECT_FALSE(w.get("/video/5").answer_body.contains("og:title"));
+}
+
 TEST(Pages, TheEntityTagSavesTheBody) {
   World w;
   const auto first = w.get("/api/video/feed");

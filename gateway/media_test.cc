@@ -111,6 +111,18 @@ TEST_F(Media, ADecisionIsKeptUntilTheContentChanges) {
   EXPECT_EQ(get("/media/5/1/720.mp4").answered_status, 404);
 }
 
+TEST_F(Media, WhatRestsOnPrivacyHeardEarlierIsKeptByNobody) {
+  w.videos.uncertain = true;
+  for (int i = 1; i <= 2; ++i) {
+    const auto x = get("/media/5/1/720.mp4");
+    EXPECT_EQ(x.answered_status, 200);
+    EXPECT_EQ(x.answer_header("Cache-Control"), "private, no-store");
+    EXPECT_EQ(w.videos.authorized, i);
+  }
+  w.videos.uncertain = false;
+  EXPECT_TRUE(get("/media/5/1/720.mp4").answer_header("Cache-Control").starts_with("public"));
+}
+
 TEST(Playlist, TheFragmentOfASpriteCueStaysLast) {
   EXPECT_EQ(sign_sprite_track("WEBVTT\n\n00:00 --> 00:02\nsprite.jpg#xywh=0,0,160,90\n", "sig=1"),
             "WEBVTT\n\n00:00 --> 00:02\nsprite.jpg?sig=1#xywh=0,0,160,90\n");

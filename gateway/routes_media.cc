@@ -11,20 +11,24 @@ namespace {
 
 constexpr std::uint64_t kPlaylistBytes = 4 << 20;
 
+bool is_uncertain(const Call& call) { return call.ctx.uncertain && *call.ctx.uncertain; }
+
 // What the path stands for: the video service decides, the store knows the bytes. Asked at most
-// once a second a path.
+// once a second a path; always, while it decides by what it knew last.
 Task<Result<std::shared_ptr<const MediaFile>>> find_media(Call& call, const std::string& path) {
   auto& cache = call.edge.media;
   const auto now = std::chrono::steady_clock::now();
   if (auto known = cache.find("", path, now)) co_return known;
   const std::uint64_t revision = cache.revision();
   MediaFile file;
+  call.ctx.uncertain = std::make_shared<std::atomic<bool>>(false);
   SV_CO_TRY(file.grant,
             co_await call.edge.deps.services.video->authorize_media(call.ctx, {.path = path}));
   SV_CO_TRY(file.object, co_await call.edge.deps.objects.head(file.grant.object_key));
   // Objects never change under their key, but a key may be made again.
   file.etag = etag_of(file.grant.object_key + ":" + std::to_string(file.object.size) + ":" +
                       std::to_string(file.object.modified_ms));
+  if (is_uncertain(call)) co_return std::make_shared<const MediaFile>(std::move(file));
   const std::size_t bytes =
       sizeof(MediaFile) + file.grant.object_key.size() * 2 + file.grant.signed_prefix.size() + 64;
   co_return cache.put("", path, revision, now, std::move(file), bytes);
@@ -59,6 +63,13 @@ bool not_modified(Call& call, const MediaFile& file, const std::string& modified
   return call.x.header("If-Modified-Since") == modified;
 }
 
+std::string caching(const Call& call, const MediaFile& file) {
+  if (is_uncertain(call)) return "private, no-store";
+  if (!file.grant.is_public) return "private, no-cache";
+  return "public, max-age=" + std::to_string(call.edge.options.media_max_age.count()) +
+         ", immutable";
+}
+
 Task<Result<>> send_file(Call& call, const MediaFile& file, ObjectReader& object) {
   const std::uint64_t size = object.size();
   net::ByteRange range;
@@ -91,11 +102,7 @@ Task<Result<>> media(Call& call) {
 
   const std::string modified = format_http_date(file->object.modified_ms);
   call.header("Content-Type", file->grant.content_type);
-  if (file->grant.is_public)
-    call.header("Cache-Control",
-                "public, max-age=" + std::to_string(call.edge.options.media_max_age.count()) +
-                    ", immutable");
-  else call.header("Cache-Control", "private, no-cache");
+  call.header("Cache-Control", caching(call, *file));
 
   const bool playlist = path->ends_with(".m3u8"), track = path->ends_with(".vtt");
   if (!signed_query.empty() && (playlist || track)) {

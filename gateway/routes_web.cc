@@ -101,11 +101,13 @@ Task<Result<>> video_page(Call& call) {
   if (const auto [at, error] = std::from_chars(call.tail.data(), end, id);
       error != std::errc{} || at != end || id <= 0)
     co_return co_await send_index(call, {});
+  call.ctx.uncertain = std::make_shared<std::atomic<bool>>(false);
   const auto video =
       co_await call.edge.deps.services.video->get_video_detail(call.ctx, {.video_id = VideoId(id)});
-  const std::string meta = video && video->video.visibility == "public"
-                               ? open_graph(video->video, call.edge.options.public_url)
-                               : std::string();
+  // Caches keep the page: it tells of nothing that is not certainly for all.
+  const bool tells = video && !*call.ctx.uncertain && video->video.visibility == "public";
+  const std::string meta =
+      tells ? open_graph(video->video, call.edge.options.public_url) : std::string();
   co_return co_await send_index(call, meta);
 }
 

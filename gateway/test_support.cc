@@ -96,9 +96,10 @@ Task<Result<user::UserInfoResp>> FakeUsers::get_user_info(const Ctx&,
 
 Task<Result<>> FakeUsers::logout(const Ctx&, const user::LogoutReq&) { co_return Result<>{}; }
 
-Task<Result<video::FeedResp>> FakeVideos::get_feed(const Ctx&, const video::FeedReq& req) {
+Task<Result<video::FeedResp>> FakeVideos::get_feed(const Ctx& ctx, const video::FeedReq& req) {
   ++feeds;
   feed = req;
+  if (uncertain) note_uncertain(ctx);
   if (hang) {
     asio::steady_timer forever(co_await asio::this_coro::executor,
                                std::chrono::steady_clock::time_point::max());
@@ -110,7 +111,8 @@ Task<Result<video::FeedResp>> FakeVideos::get_feed(const Ctx&, const video::Feed
 }
 
 Task<Result<video::VideoDetailResp>> FakeVideos::get_video_detail(
-    const Ctx&, const video::VideoDetailReq& req) {
+    const Ctx& ctx, const video::VideoDetailReq& req) {
+  if (uncertain) note_uncertain(ctx);
   if (req.video_id != VideoId(5)) co_return fail(Errc::not_found, "video_not_found");
   video::VideoDetailResp reply;
   reply.video.id = req.video_id;
@@ -145,8 +147,9 @@ Task<Result<>> FakeVideos::abort_upload(const Ctx&, const video::AbortUploadReq&
 }
 
 Task<Result<video::AuthorizeMediaResp>> FakeVideos::authorize_media(
-    const Ctx&, const video::AuthorizeMediaReq& req) {
+    const Ctx& ctx, const video::AuthorizeMediaReq& req) {
   ++authorized;
+  if (uncertain) note_uncertain(ctx);
   const auto it = media.find(req.path);
   if (it == media.end()) co_return fail(Errc::not_found);
   co_return it->second;
@@ -155,6 +158,12 @@ Task<Result<video::AuthorizeMediaResp>> FakeVideos::authorize_media(
 Task<Result<>> FakeVideos::record_view(const Ctx&, const video::RecordViewReq& req) {
   viewed = req;
   co_return Result<>{};
+}
+
+Task<Result<video::VideoStatsResp>> FakeVideos::get_video_stats(const Ctx& ctx,
+                                                                const video::VideoStatsReq&) {
+  if (uncertain) note_uncertain(ctx);
+  co_return video::VideoStatsResp{};
 }
 
 Task<Result<social::FollowActionResp>> FakeSocial::follow_action(

@@ -69,15 +69,17 @@ class Interactions final : public InteractionService {
   };
 
   // service.cc: whose video it is. 404 video_not_found when `viewer` may not see it, or it does not
-  // exist.
-  Task<Result<UserId>> author_of_visible(const Ctx& ctx, UserId viewer, VideoId video);
+  // exist; 503 while those who know that are silent.
+  Task<Result<UserId>> author_of_visible(const Ctx& ctx, UserId viewer, VideoId video,
+                                         Purpose purpose = Purpose::read);
   // 404 comment_not_found unless `viewer` may see the comment and its video.
   Task<Result<bool>> owns(UserId user, VideoId video);  // of a video with counters
   // Whose comments are in no list for this viewer; of the viewer's own video, private accounts are.
   static bool hides(bool own_video, const Person& person) {
     return own_video ? person.gone || person.blocked : person.hidden();
   }
-  Task<Result<CommentPtr>> visible_comment(const Ctx& ctx, UserId viewer, CommentId id);
+  Task<Result<CommentPtr>> visible_comment(const Ctx& ctx, UserId viewer, CommentId id,
+                                           Purpose purpose = Purpose::read);
 
   // service_edges.cc
   Task<Result<>> change_edge(const Ctx& ctx, EdgeKey edge, bool on);
@@ -135,6 +137,7 @@ class Interactions final : public InteractionService {
 
   State state_;
   const PeopleParts people_;
+  const Peer videos_, privacy_;
   const RequestKeys request_keys_;
   BatchWriter<EdgeChange, void> edge_writer_;
   BatchWriter<NewComment, CommentPtr> comment_writer_;

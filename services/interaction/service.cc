@@ -7,6 +7,8 @@ namespace sv::interaction {
 Interactions::Interactions(const InteractionDeps& deps)
     : state_(deps),
       people_(deps.services, deps.metrics),
+      videos_(deps.metrics, "video", "who may see a video"),
+      privacy_(deps.metrics, "user", "whether likes are shown"),
       request_keys_("interaction_requests", deps.clock),
       edge_writer_("interaction.edges",
                    [this](std::vector<EdgeChange> rows) { return write_edges(std::move(rows)); }),
@@ -22,15 +24,18 @@ void Interactions::stop() {
   comment_writer_.stop();
 }
 
-Task<Result<UserId>> Interactions::author_of_visible(const Ctx& ctx, UserId viewer, VideoId video) {
+Task<Result<UserId>> Interactions::author_of_visible(const Ctx& ctx, UserId viewer, VideoId video,
+                                                     Purpose purpose) {
   if (!video) co_return invalid("video_id", "required");
   const video::VideoBriefsReq ask{.current_user_id = viewer, .video_ids = {video}};
-  SV_CO_TRY(const auto found, co_await state_.deps.services.video->get_video_briefs(ctx, ask));
-  const auto brief = found.briefs.find(video);
-  if (brief == found.briefs.end()) co_return fail(Errc::not_found, "video_not_found");
+  const auto found = co_await state_.deps.services.video->get_video_briefs(ctx, ask);
+  if (!found) co_return videos_.unavailable(found.error().detail);
+  const auto brief = found->briefs.find(video);
+  if (brief == found->briefs.end()) co_return fail(Errc::not_found, "video_not_found");
   const UserId author = brief->second.author_id;
-  if (author != viewer && (co_await people_.look_up_one(ctx, viewer, author)).hidden())
-    co_return fail(Errc::not_found, "video_not_found");
+  if (author == viewer) co_return author;
+  SV_CO_TRY(const Person person, co_await people_.look_up_one(ctx, viewer, author, purpose));
+  if (person.hidden()) co_return fail(Errc::not_found, "video_not_found");
   co_return author;
 }
 
@@ -40,18 +45,18 @@ Task<Result<bool>> Interactions::owns(UserId user, VideoId video) {
   co_return author&& author == user;
 }
 
-Task<Result<CommentPtr>> Interactions::visible_comment(const Ctx& ctx, UserId viewer,
-                                                       CommentId id) {
+Task<Result<CommentPtr>> Interactions::visible_comment(const Ctx& ctx, UserId viewer, CommentId id,
+                                                       Purpose purpose) {
   if (!id) co_return invalid("comment_id", "required");
   SV_CO_TRY(CommentPtr row, co_await state_.living_comment(id));
   if (!row) co_return fail(Errc::not_found, "comment_not_found");
-  const auto author = co_await author_of_visible(ctx, viewer, row->video);
+  const auto author = co_await author_of_visible(ctx, viewer, row->video, purpose);
   if (!author && author.error().code == Errc::not_found)
     co_return fail(Errc::not_found, "comment_not_found");
   if (!author) co_return std::unexpected(author.error());
-  if (row->user != viewer &&
-      hides(*author == viewer, co_await people_.look_up_one(ctx, viewer, row->user)))
-    co_return fail(Errc::not_found, "comment_not_found");
+  if (row->user == viewer) co_return row;
+  SV_CO_TRY(const Person writer, co_await people_.look_up_one(ctx, viewer, row->user, purpose));
+  if (hides(*author == viewer, writer)) co_return fail(Errc::not_found, "comment_not_found");
   co_return row;
 }
 

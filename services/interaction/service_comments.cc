@@ -30,10 +30,12 @@ Task<Result<CommentActionResp>> Interactions::comment_action(const Ctx& ctx,
                                                              const CommentActionReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   SV_CO_TRY(std::string content, clean_comment(req.content));
-  SV_CO_TRY(const UserId author, co_await author_of_visible(ctx, req.user_id, req.video_id));
+  SV_CO_TRY(const UserId author,
+            co_await author_of_visible(ctx, req.user_id, req.video_id, Purpose::write));
   const CommentId reply_to = req.reply_to_id.value_or(CommentId{});
   if (reply_to) {
-    SV_CO_TRY(const CommentPtr target, co_await visible_comment(ctx, req.user_id, reply_to));
+    SV_CO_TRY(const CommentPtr target,
+              co_await visible_comment(ctx, req.user_id, reply_to, Purpose::write));
     if (target->video != req.video_id) co_return fail(Errc::not_found, "comment_not_found");
   }
   NewComment row{.ctx = ctx,
@@ -47,11 +49,11 @@ Task<Result<CommentActionResp>> Interactions::comment_action(const Ctx& ctx,
   if (made->deleted)
     co_return fail(Errc::not_found,
                    "comment_not_found");  // since the first answer to this idempotency key
-  const Person self = co_await people_.look_up_one(ctx, req.user_id, req.user_id);
+  People self = co_await people_.look_up(ctx, req.user_id, {req.user_id});
   SV_CO_TRY(const bool liked, made->likes == 0 ? Result<bool>(false)
                                                : co_await has_edge({Edge::comment_like, req.user_id,
                                                                     made->id.value}));
-  co_return CommentActionResp{.comment = shown(*made, self.brief, liked)};
+  co_return CommentActionResp{.comment = shown(*made, self[req.user_id].brief, liked)};
 }
 
 Task<Result<std::vector<Result<CommentPtr>>>> Interactions::write_comments(

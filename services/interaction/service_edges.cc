@@ -24,16 +24,15 @@ Task<Result<>> Interactions::change_edge(const Ctx& ctx, EdgeKey edge, bool on) 
   if (!edge.user) co_return fail(Errc::unauthenticated);
   Result<UserId> author;
   if (edge.kind == Edge::comment_like) {
-    auto row = co_await visible_comment(ctx, edge.user, CommentId(edge.object));
+    auto row = co_await visible_comment(ctx, edge.user, CommentId(edge.object), Purpose::write);
     if (row) author = (*row)->user;
     else author = std::unexpected(std::move(row.error()));
   } else {
-    author = co_await author_of_visible(ctx, edge.user, VideoId(edge.object));
+    author = co_await author_of_visible(ctx, edge.user, VideoId(edge.object), Purpose::write);
   }
   if (!author) {
-    if (on || author.error().code != Errc::not_found)
-      co_return std::unexpected(std::move(author.error()));
-    // What one did oneself one may undo, though it was hidden meanwhile.
+    if (on) co_return std::unexpected(std::move(author.error()));
+    // What one did oneself one may undo, though it was hidden meanwhile or nobody can tell.
     SV_CO_TRY(const bool mine, co_await has_edge(edge));
     if (!mine) co_return std::unexpected(std::move(author.error()));
   }
@@ -131,7 +130,8 @@ Task<Result<bool>> Interactions::has_edge(EdgeKey edge) {
 
 Task<Result<>> Interactions::share_action(const Ctx& ctx, const ShareActionReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
-  SV_CO_TRY(const UserId author, co_await author_of_visible(ctx, req.user_id, req.video_id));
+  SV_CO_TRY(const UserId author,
+            co_await author_of_visible(ctx, req.user_id, req.video_id, Purpose::write));
   co_return co_await state_.deps.db.write(
       ctx, [this, ctx, author, user = req.user_id, video = req.video_id](sql::Tx& tx) -> Result<> {
         const std::string body = std::to_string(video.value);

@@ -21,11 +21,12 @@ Task<Result<Interactions::VideoPage>> Interactions::videos_of(const Ctx& ctx, Vi
     if (entries.empty()) break;
     video::BatchVideoInfoReq ask{.current_user_id = req.viewer, .video_ids = {}};
     for (const Entry& entry : entries) ask.video_ids.emplace_back(entry.id);
-    SV_CO_TRY(auto found, co_await state_.deps.services.video->batch_get_video_info(ctx, ask));
+    auto found = co_await state_.deps.services.video->batch_get_video_info(ctx, ask);
+    if (!found) co_return videos_.unavailable(found.error().detail);
     for (const Entry& entry : entries) {
       place = entry;
-      const auto at = found.videos.find(VideoId(entry.id));
-      if (at == found.videos.end()) continue;
+      const auto at = found->videos.find(VideoId(entry.id));
+      if (at == found->videos.end()) continue;
       if (skip > 0) {
         --skip;
         continue;
@@ -46,11 +47,12 @@ Task<Result<LikeVideoListResp>> Interactions::get_like_video_list(const Ctx& ctx
   const UserId owner = req.user_id ? req.user_id : req.current_user_id;
   if (!owner) co_return invalid("user_id", "required");
   if (owner != req.current_user_id) {
-    if ((co_await people_.look_up_one(ctx, req.current_user_id, owner)).hidden())
-      co_return fail(Errc::not_found, "user_not_found");
-    const auto privacy =
-        co_await state_.deps.services.user->get_privacy_of(ctx, {.user_ids = {owner}});
-    if (!privacy || !privacy->privacy.contains(owner) || !privacy->privacy.at(owner).show_likes)
+    SV_CO_TRY(const Person person, co_await people_.look_up_one(ctx, req.current_user_id, owner));
+    if (person.hidden()) co_return fail(Errc::not_found, "user_not_found");
+    SV_CO_TRY(const auto privacy,
+              privacy_.need(ctx, co_await state_.deps.services.user->get_privacy_of(
+                                     ctx, {.user_ids = {owner}})));
+    if (privacy && (!privacy->privacy.contains(owner) || !privacy->privacy.at(owner).show_likes))
       co_return fail(Errc::not_found, "likes_hidden");
   }
   SV_CO_TRY(auto page, co_await videos_of(ctx, {.kind = Edge::like,
@@ -70,8 +72,8 @@ Task<Result<StarVideoListResp>> Interactions::get_star_video_list(const Ctx& ctx
   const UserId owner = req.user_id ? req.user_id : req.current_user_id;
   if (!owner) co_return invalid("user_id", "required");
   if (owner != req.current_user_id) {
-    if ((co_await people_.look_up_one(ctx, req.current_user_id, owner)).hidden())
-      co_return fail(Errc::not_found, "user_not_found");
+    SV_CO_TRY(const Person person, co_await people_.look_up_one(ctx, req.current_user_id, owner));
+    if (person.hidden()) co_return fail(Errc::not_found, "user_not_found");
     co_return fail(Errc::not_found, "likes_hidden");
   }
   SV_CO_TRY(auto page, co_await videos_of(ctx, {.kind = Edge::star,

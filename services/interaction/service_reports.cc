@@ -37,11 +37,14 @@ Task<Result<ReportResp>> Interactions::report(const Ctx& ctx, const ReportReq& r
   SV_CO_CHECK(check_reason("reason", req.reason, kMaxReason, true));
   SV_CO_CHECK(check_reason("detail", req.detail, kMaxDetail, false));
   if (req.kind == "video")
-    SV_CO_CHECK(co_await author_of_visible(ctx, req.user_id, VideoId(req.id)));
+    SV_CO_CHECK(co_await author_of_visible(ctx, req.user_id, VideoId(req.id), Purpose::write));
   if (req.kind == "comment")
-    SV_CO_CHECK(co_await visible_comment(ctx, req.user_id, CommentId(req.id)));
-  if (req.kind == "user" && (co_await people_.look_up_one(ctx, req.user_id, UserId(req.id))).gone)
-    co_return fail(Errc::not_found, "user_not_found");
+    SV_CO_CHECK(co_await visible_comment(ctx, req.user_id, CommentId(req.id), Purpose::write));
+  if (req.kind == "user") {  // neither a block nor privacy forbids it
+    const UserId about(req.id);
+    People found = co_await people_.look_up(ctx, req.user_id, {about});
+    if (found[about].gone) co_return fail(Errc::not_found, "user_not_found");
+  }
   if (req.kind == "message")
     SV_CO_CHECK(co_await state_.deps.services.message->get_message_sender(
         ctx, {.user_id = req.user_id, .message_id = MessageId(req.id)}));

@@ -30,12 +30,14 @@ inline constexpr VideoId kSong{200};              // Bob's
 struct FakeVideos final : video::VideoAbsent {
   std::map<VideoId, UserId> author{{kFilm, kAnn}, {kClip, kAnn}, {kSong, kBob}};
   std::set<VideoId> hidden;  // from everyone but their authors
+  bool silent = false;
 
   bool shows(VideoId id, UserId viewer) const {
     return author.contains(id) && (!hidden.contains(id) || author.at(id) == viewer);
   }
   Task<Result<video::VideoBriefsResp>> get_video_briefs(const Ctx&,
                                                         const video::VideoBriefsReq& req) override {
+    if (silent) co_return fail(Errc::deadline_exceeded);
     video::VideoBriefsResp out;
     for (VideoId id : req.video_ids)
       if (shows(id, req.current_user_id)) out.briefs[id] = {.id = id, .author_id = author.at(id)};
@@ -43,6 +45,7 @@ struct FakeVideos final : video::VideoAbsent {
   }
   Task<Result<video::BatchVideoInfoResp>> batch_get_video_info(
       const Ctx&, const video::BatchVideoInfoReq& req) override {
+    if (silent) co_return fail(Errc::deadline_exceeded);
     EXPECT_LE(req.video_ids.size(), 200u);
     video::BatchVideoInfoResp out;
     for (VideoId id : req.video_ids)
@@ -53,9 +56,11 @@ struct FakeVideos final : video::VideoAbsent {
 
 struct FakeUsers final : user::UserAbsent {
   std::set<UserId> gone, closed, show_likes;  // closed: private accounts
+  bool silent = false, privacy_silent = false;
 
   Task<Result<user::UserBriefsResp>> get_user_briefs(const Ctx&,
                                                      const user::UserBriefsReq& req) override {
+    if (silent) co_return fail(Errc::deadline_exceeded);
     user::UserBriefsResp out;
     out.private_ids.emplace();
     for (UserId id : req.user_ids) {
@@ -67,6 +72,7 @@ struct FakeUsers final : user::UserAbsent {
   }
   Task<Result<user::PrivacyOfResp>> get_privacy_of(const Ctx&,
                                                    const user::PrivacyOfReq& req) override {
+    if (silent || privacy_silent) co_return fail(Errc::internal);
     user::PrivacyOfResp out;
     for (UserId id : req.user_ids) out.privacy[id].show_likes = show_likes.contains(id);
     co_return out;
@@ -75,9 +81,11 @@ struct FakeUsers final : user::UserAbsent {
 
 struct FakeSocial final : social::SocialAbsent {
   std::set<std::pair<UserId, UserId>> follows, blocks, mutes;
+  bool silent = false;
 
   Task<Result<social::SocialPartsResp>> get_social_parts(
       const Ctx&, const social::SocialPartsReq& req) override {
+    if (silent) co_return fail(Errc::internal);
     social::SocialPartsResp out;
     for (UserId id : req.user_ids)
       out.parts[id] = {.is_follow = follows.contains({req.user_id, id}),

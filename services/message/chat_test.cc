@@ -136,7 +136,40 @@ TEST_P(ChatTest, AMessageWaitsForThoseWhoKnowWhetherItIsWanted) {
   social.down = false;
   users.down = true;
   EXPECT_EQ(send(kAnn, kBob, "x").error().code, Errc::unavailable);
+  users.down = false;
+  users.privacy_down = true;
+  EXPECT_EQ(send(kAnn, kBob, "x").error().code, Errc::unavailable);
   EXPECT_EQ(rows("message_messages"), 0);
+  users.privacy_down = false;
+  EXPECT_TRUE(succeeded(send(kAnn, kBob, "x")));
+  social.down = true;
+  EXPECT_EQ(accept(kBob, kAnn).error().code, Errc::unavailable);
+}
+
+TEST_P(ChatTest, WhoLacksBlocksAndPrivacyForbidsNothing) {
+  user::UserAbsent no_users;
+  social::SocialAbsent no_social;
+  services.user = &no_users;
+  services.social = &no_social;
+  EXPECT_TRUE(succeeded(send(kAnn, kBob, "x")));
+  EXPECT_TRUE(succeeded(accept(kBob, kAnn)));
+  services.user = &users;
+  services.social = &social;
+}
+
+TEST_P(ChatTest, TheLastBlocksHoldInTheInboxWhileNobodyCanTell) {
+  befriend(kAnn, kBob);
+  befriend(kCy, kBob);
+  sent(kAnn, kBob, "from ann");
+  sent(kCy, kBob, "from cy");
+  social.blocks.insert({kBob, kAnn});
+  EXPECT_EQ(inbox(kBob), Texts{"cy:1:from cy"});
+  social.down = true;
+  EXPECT_EQ(inbox(kBob), Texts{"cy:1:from cy"});
+  EXPECT_EQ(unread(kBob).total_unread, 1);
+  social.down = false;
+  social.blocks.clear();
+  EXPECT_EQ(inbox(kBob).size(), 2u);
 }
 
 TEST_P(ChatTest, PrivacySaysWhoMayWrite) {

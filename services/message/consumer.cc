@@ -50,6 +50,15 @@ void append_notices(const Event& event, const EventFacts& e, std::vector<Notice>
   }
 }
 
+// A notification across a block could not be taken back: its event waits.
+Result<> check_known(const People& people) {
+  for (const auto& [id, person] : people) {
+    if (person.privacy != Heard::now) return fail(Errc::unavailable, "user_unavailable");
+    if (person.ties != Heard::now) return fail(Errc::unavailable, "social_unavailable");
+  }
+  return {};
+}
+
 }  // namespace
 
 Task<Result<>> Messages::consume(const std::vector<Event>& events) {
@@ -82,8 +91,8 @@ Task<Result<>> Messages::consume(const std::vector<Event>& events) {
   co_return co_await tell(std::move(notices));
 }
 
-// In one transaction, after what makes some of it unwanted: one's own acts, and those of the gone,
-// the blocked and the muted.
+// In one transaction, and not before those who know answer, after what makes some of it unwanted:
+// one's own acts, and those of the gone, the blocked and the muted.
 Task<Result<>> Messages::tell(std::vector<Notice> notices) {
   const Ctx ctx;
   std::map<UserId, std::set<UserId>> asked;
@@ -97,6 +106,7 @@ Task<Result<>> Messages::tell(std::vector<Notice> notices) {
   for (const auto& [user, ids] : asked) {
     if (!user) continue;
     known[user] = co_await people(ctx, user, ids);
+    SV_CO_CHECK(check_known(known[user]));
     if (!known[user][user].gone) users.push_back(user.value);
   }
   for (Notice& n : notices) {

@@ -127,6 +127,7 @@ class Messages final : public MessageApi {
 
   const MessageDeps deps_;
   const PeopleParts people_;
+  const Peer users_, ties_, privacy_;
   const RequestKeys keys_;
   const GonePeople gone_{"message_gone"};
   Generations generations_;

@@ -326,5 +326,19 @@ TEST_P(NotificationTest, ABrokenEventDoesNotStopTheNext) {
   EXPECT_EQ(contents(kAnn), Texts{"bob followed you"});
 }
 
+TEST_P(NotificationTest, AnEventWaitsForThoseWhoKnowWhomItMayReach) {
+  const std::vector<Event> follow{
+      event("social.followed", kAnn, fmt::format(R"({{"user":{},"target":{}}})", kBob, kAnn))};
+  social.down = true;
+  EXPECT_FALSE(events.deliver(follow)) << "it comes again";
+  social.down = false;
+  users.down = true;
+  EXPECT_FALSE(events.deliver(follow));
+  users.down = false;
+  EXPECT_EQ(rows("message_notifications"), 0);
+  EXPECT_TRUE(succeeded(events.deliver(follow)));
+  EXPECT_EQ(notices(kAnn)->notifications.size(), 1u);
+}
+
 }  // namespace
 }  // namespace sv::message

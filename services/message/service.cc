@@ -7,6 +7,9 @@ namespace sv::message {
 Messages::Messages(const MessageDeps& deps)
     : deps_(deps),
       people_(deps.services, deps.metrics),
+      users_(deps.metrics, "user", "who exists"),
+      ties_(deps.metrics, "social", "follows and blocks"),
+      privacy_(deps.metrics, "user", "whose messages are wanted"),
       keys_("message_request_keys", deps.clock),
       notices_(deps.ids, generations_) {
   deps_.events.subscribe(

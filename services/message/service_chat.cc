@@ -52,26 +52,25 @@ Task<Result<Messages::Standing>> Messages::standing(const Ctx& ctx, UserId sende
                                                     UserId receiver) {
   Standing out;
   const user::UserBriefsReq who{.user_ids = {receiver}, .caller_id = sender};
-  SV_CO_TRY(const user::UserBriefsResp briefs,
-            co_await deps_.services.user->get_user_briefs(ctx, who));
-  if (!briefs.briefs.contains(receiver)) {
+  SV_CO_TRY(const auto briefs,
+            users_.need(ctx, co_await deps_.services.user->get_user_briefs(ctx, who)));
+  if (briefs && !briefs->briefs.contains(receiver)) {
     out.refusal = fail(Errc::not_found, "user_not_found").error();
     co_return out;
   }
-  const social::SocialPartsReq ties{
-      .user_id = sender, .user_ids = {receiver}, .with_counts = false};
-  SV_CO_TRY(social::SocialPartsResp parts,
-            co_await deps_.services.social->get_social_parts(ctx, ties));
-  const social::SocialParts& tie = parts.parts[receiver];
+  const social::SocialPartsReq ask{.user_id = sender, .user_ids = {receiver}, .with_counts = false};
+  SV_CO_TRY(auto parts,
+            ties_.need(ctx, co_await deps_.services.social->get_social_parts(ctx, ask)));
+  const social::SocialParts tie = parts ? parts->parts[receiver] : social::SocialParts{};
   out.followed = tie.is_followed_by;
   // Who was blocked reads what others read who may not write: not that it was blocked.
   if (tie.is_blocked || tie.has_blocked) out.refusal = fail(Errc::forbidden, "not_allowed").error();
-  const user::PrivacyOfReq ask{.user_ids = {receiver}};
-  if (auto privacy = co_await deps_.services.user->get_privacy_of(ctx, ask)) {
-    const std::string& from = privacy->privacy[receiver].message_from;
-    if (from == "none") out.refusal = fail(Errc::forbidden, "not_allowed").error();
-    out.followed_only = from == "followed";
-  }
+  SV_CO_TRY(auto privacy, privacy_.need(ctx, co_await deps_.services.user->get_privacy_of(
+                                                 ctx, {.user_ids = {receiver}})));
+  if (!privacy) co_return out;
+  const std::string& from = privacy->privacy[receiver].message_from;
+  if (from == "none") out.refusal = fail(Errc::forbidden, "not_allowed").error();
+  out.followed_only = from == "followed";
   co_return out;
 }
 

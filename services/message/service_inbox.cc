@@ -151,7 +151,8 @@ Task<Result<GetUnreadCountResp>> Messages::get_unread_count(const Ctx& ctx,
 
 Task<Result<>> Messages::accept_request(const Ctx& ctx, const AcceptRequestReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
-  const Person from = co_await people_.look_up_one(ctx, req.user_id, req.from_user_id);
+  SV_CO_TRY(const Person from,
+            co_await people_.look_up_one(ctx, req.user_id, req.from_user_id, Purpose::write));
   if (from.blocked || from.gone) co_return fail(Errc::not_found, "message_request_not_found");
   co_return co_await deps_.db.write(ctx, [this, req](sql::Tx& tx) -> Result<> {
     SV_TRY(const std::int64_t accepted,

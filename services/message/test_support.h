@@ -24,7 +24,7 @@ class FakeUsers final : public user::UserAbsent {
  public:
   std::set<UserId> gone;
   std::map<UserId, user::Privacy> privacy;
-  bool down = false;
+  bool down = false, privacy_down = false;
   std::atomic<int> calls = 0;
 
   Task<Result<user::UserBriefsResp>> get_user_briefs(const Ctx&,
@@ -51,6 +51,7 @@ class FakeUsers final : public user::UserAbsent {
   }
   Task<Result<user::PrivacyOfResp>> get_privacy_of(const Ctx&,
                                                    const user::PrivacyOfReq& req) override {
+    if (down || privacy_down) co_return fail(Errc::internal);
     user::PrivacyOfResp out;
     for (UserId id : req.user_ids)
       if (auto at = privacy.find(id); at != privacy.end()) out.privacy[id] = at->second;

@@ -1,71 +1,97 @@
 #include "services/parts/people.h"
 
-#include <set>
-
-#include "platform/core/log.h"
-
 namespace sv {
 namespace {
 
-void note(metrics::Counter& counter, const Ctx& ctx, const Error& error) {
-  counter.add();
-  log::debug("parts", "a part is missing",
-             {{"error", error.token}, {"request_id", ctx.request_id}});
+PrivacyMemory& no_memory() {
+  static PrivacyMemory none;
+  return none;
 }
 
 }  // namespace
 
-metrics::Counter& absent_parts(metrics::Registry& metrics, std::string_view owner) {
-  return metrics.counter("shortvideo_parts_absent_total",
-                         "Lists composed without another service's part", {{"part", owner}});
-}
-
 PeopleParts::PeopleParts(const Services& services, metrics::Registry& metrics)
+    : PeopleParts(services, metrics, no_memory()) {}
+
+PeopleParts::PeopleParts(const Services& services, metrics::Registry& metrics,
+                         PrivacyMemory& memory)
     : services_(services),
-      absent_users_(absent_parts(metrics, "user")),
-      absent_relations_(absent_parts(metrics, "social")) {}
+      memory_(memory),
+      users_(metrics, "user", "people and their privacy"),
+      relations_(metrics, "social", "follows, blocks and mutes") {}
 
 Task<People> PeopleParts::look_up(const Ctx& ctx, UserId viewer, std::vector<UserId> ids) const {
   People out;
   std::erase_if(ids, [&](UserId id) { return !id || !out.try_emplace(id).second; });
   if (ids.empty()) co_return out;
-  const user::UserBriefsReq who{.user_ids = ids, .caller_id = viewer};
-  auto briefs = co_await services_.user->get_user_briefs(ctx, who);
-  if (!briefs) note(absent_users_, ctx, briefs.error());
   for (auto& [id, person] : out) {
-    person.self = id == viewer;
     person.brief.id = id;
-    if (!briefs) continue;
-    auto brief = briefs->briefs.find(id);
-    person.gone = brief == briefs->briefs.end();
-    if (!person.gone) person.brief = std::move(brief->second);
+    person.self = id == viewer;
   }
-  if (briefs && briefs->private_ids)
-    for (UserId id : *briefs->private_ids)
-      if (auto at = out.find(id); at != out.end()) at->second.is_private = true;
-  if (!viewer) co_return out;
+  co_await add_accounts(ctx, viewer, ids, out);
+  if (viewer) co_await add_ties(ctx, viewer, std::move(ids), out);
+  co_return out;
+}
 
-  const social::SocialPartsReq ties{
-      .user_id = viewer, .user_ids = std::move(ids), .with_counts = false};
-  auto parts = co_await services_.social->get_social_parts(ctx, ties);
-  if (!parts) {
-    note(absent_relations_, ctx, parts.error());
-    co_return out;
+Task<> PeopleParts::add_accounts(const Ctx& ctx, UserId viewer, std::vector<UserId> ids,
+                                 People& out) const {
+  const user::UserBriefsReq who{.user_ids = ids, .caller_id = viewer};
+  auto answer = co_await services_.user->get_user_briefs(ctx, who);
+  if (answer) {
+    for (auto& [id, person] : out) {
+      auto brief = answer->briefs.find(id);
+      person.gone = brief == answer->briefs.end();
+      if (!person.gone) person.brief = std::move(brief->second);
+    }
+    if (!answer->private_ids) co_return;  // the peer has no privacy
+    for (UserId id : *answer->private_ids)
+      if (auto at = out.find(id); at != out.end()) at->second.is_private = true;
+    for (const auto& [id, person] : out)
+      if (!person.gone) memory_.learn(id, person.is_private);
+    co_return;
   }
-  for (const auto& [id, part] : parts->parts) {
+  if (!users_.silent(ctx, answer.error())) co_return;
+  note_uncertain(ctx);
+  const auto before = co_await memory_.recall(std::move(ids));
+  for (auto& [id, person] : out) {
+    const auto at = before.find(id);
+    person.privacy = at == before.end() ? Heard::never : Heard::before;
+    person.is_private = at == before.end() || at->second;
+  }
+}
+
+Task<> PeopleParts::add_ties(const Ctx& ctx, UserId viewer, std::vector<UserId> ids,
+                             People& out) const {
+  const social::SocialPartsReq ask{
+      .user_id = viewer, .user_ids = std::move(ids), .with_counts = false};
+  auto answer = co_await services_.social->get_social_parts(ctx, ask);
+  if (answer) {
+    blocks_.learn(viewer, answer->parts);
+  } else {
+    if (!relations_.silent(ctx, answer.error())) co_return;
+    note_uncertain(ctx);
+    for (auto& [id, person] : out) person.ties = Heard::before;
+    answer.emplace().parts = blocks_.of(viewer);
+  }
+  for (const auto& [id, part] : answer->parts) {
     auto at = out.find(id);
     if (at == out.end()) continue;
     at->second.brief.is_follow = part.is_follow;
     at->second.blocked = part.is_blocked || part.has_blocked;
     at->second.muted = part.is_muted;
   }
-  co_return out;
 }
 
-Task<Person> PeopleParts::look_up_one(const Ctx& ctx, UserId viewer, UserId id) const {
+Task<Result<Person>> PeopleParts::look_up_one(const Ctx& ctx, UserId viewer, UserId id,
+                                              Purpose purpose) const {
   People found = co_await look_up(ctx, viewer, {id});
   if (found.empty()) found[id].gone = true;
-  co_return std::move(found.begin()->second);
+  Person& person = found.begin()->second;
+  const bool write = purpose == Purpose::write;
+  if (!person.self && (person.privacy == Heard::never || (write && person.privacy != Heard::now)))
+    co_return users_.unavailable();
+  if (write && person.ties != Heard::now) co_return relations_.unavailable();
+  co_return std::move(person);
 }
 
 }  // namespace sv

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "services/parts/gone_people.h"
+#include "services/parts/peer.h"
 #include "services/social/graph.h"
 #include "services/social/service.h"
 
@@ -46,8 +47,9 @@ class Relations final : public SocialApi {
 
  private:
   // service.cc. Those of `users` whose account is private; user_not_found when one of them does not
-  // exist.
+  // exist, user_unavailable while nobody can tell.
   Task<Result<std::set<UserId>>> private_among(const Ctx& ctx, std::vector<UserId> users);
+  Task<Result<>> check_exists(const Ctx& ctx, UserId user);
   Task<Result<>> forget_users(const std::vector<Event>& events);
 
   // service_actions.cc. `ties` is what the transaction found between the two.
@@ -74,6 +76,7 @@ class Relations final : public SocialApi {
 
   const SocialDeps deps_;
   Graph graph_;
+  const Peer users_;
   const GonePeople gone_{"social_gone"};
 };
 

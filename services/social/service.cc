@@ -10,7 +10,8 @@ constexpr std::int64_t kForgottenAtOnce =
 
 }  // namespace
 
-Relations::Relations(const SocialDeps& deps) : deps_(deps), graph_(deps) {
+Relations::Relations(const SocialDeps& deps)
+    : deps_(deps), graph_(deps), users_(deps.metrics, "user", "people and their privacy") {
   deps_.events.subscribe("social.purge", {"user.deleted"},
                          [this](const std::vector<Event>& events) { return forget_users(events); });
 }
@@ -33,12 +34,21 @@ Task<Result<>> Relations::forget_users(const std::vector<Event>& events) {
 
 Task<Result<std::set<UserId>>> Relations::private_among(const Ctx& ctx, std::vector<UserId> users) {
   const user::UserBriefsReq ask{.user_ids = std::move(users), .caller_id = ctx.caller};
-  SV_CO_TRY(const auto known, co_await deps_.services.user->get_user_briefs(ctx, ask));
-  for (const UserId id : ask.user_ids)
-    if (!known.briefs.contains(id)) co_return fail(Errc::not_found, "user_not_found");
+  SV_CO_TRY(const auto known,
+            users_.need(ctx, co_await deps_.services.user->get_user_briefs(ctx, ask)));
   std::set<UserId> out;
-  if (known.private_ids) out.insert(known.private_ids->begin(), known.private_ids->end());
+  if (!known) co_return out;
+  for (const UserId id : ask.user_ids)
+    if (!known->briefs.contains(id)) co_return fail(Errc::not_found, "user_not_found");
+  if (known->private_ids) out.insert(known->private_ids->begin(), known->private_ids->end());
   co_return out;
+}
+
+// For what neither a block nor privacy forbids: while the user service is silent everyone exists.
+Task<Result<>> Relations::check_exists(const Ctx& ctx, UserId user) {
+  const auto known = co_await private_among(ctx, {user});
+  if (!known && known.error().code != Errc::unavailable) co_return std::unexpected(known.error());
+  co_return Result<>{};
 }
 
 std::unique_ptr<SocialApi> make_social_service(const SocialDeps& deps) {

@@ -4,6 +4,7 @@
 
 #include "idl/services.h"
 #include "idl/social.h"
+#include "platform/core/metrics.h"
 #include "platform/core/revision.h"
 #include "platform/ports/clock.h"
 #include "platform/ports/event_bus.h"
@@ -18,6 +19,7 @@ struct SocialDeps {
   EventBus& events;
   ContentRevision& revision;
   const Services& services;  // user: who exists, whose account is private, and the people in lists
+  metrics::Registry& metrics;
 };
 
 // Who follows, blocks and mutes whom. Subscribes to `events`: make it before they start.

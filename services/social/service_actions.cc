@@ -68,9 +68,7 @@ Task<Result<>> Relations::answer_request(const Ctx& ctx, const AnswerRequestReq&
 // must find the door shut.
 Task<Result<>> Relations::block_action(const Ctx& ctx, const BlockActionReq& req) {
   SV_CO_CHECK(check_pair(req.user_id, req.target_user_id, "cannot_block_self"));
-  if (req.action)
-    if (auto known = co_await private_among(ctx, {req.target_user_id}); !known)
-      co_return std::unexpected(std::move(known.error()));
+  if (req.action) SV_CO_CHECK(co_await check_exists(ctx, req.target_user_id));
   co_return co_await deps_.db.write(ctx,
                                     [this, user = req.user_id, target = req.target_user_id,
                                      block = req.action](sql::Tx& tx) -> Result<> {
@@ -91,9 +89,7 @@ Task<Result<>> Relations::block_action(const Ctx& ctx, const BlockActionReq& req
 
 Task<Result<>> Relations::mute_action(const Ctx& ctx, const MuteActionReq& req) {
   SV_CO_CHECK(check_pair(req.user_id, req.target_user_id, "cannot_mute_self"));
-  if (req.action)
-    if (auto known = co_await private_among(ctx, {req.target_user_id}); !known)
-      co_return std::unexpected(std::move(known.error()));
+  if (req.action) SV_CO_CHECK(co_await check_exists(ctx, req.target_user_id));
   co_return co_await deps_.db.write(ctx,
                                     [this, user = req.user_id, target = req.target_user_id,
                                      mute = req.action](sql::Tx& tx) -> Result<> {

@@ -161,10 +161,11 @@ Task<Result<std::vector<User>>> Relations::visible(const Ctx& ctx, List which, c
   // The user service asks for these counts next: together with the total of the list they are one
   // statement.
   SV_CO_CHECK(co_await graph_.counts(ids));
-  SV_CO_TRY(auto people, co_await deps_.services.user->batch_get_user_info(ctx, ask));
+  auto people = co_await deps_.services.user->batch_get_user_info(ctx, ask);
+  if (!people) co_return users_.unavailable(people.error().detail);
   for (const UserId id : ask.user_ids) {
-    const auto at = people.users.find(id);
-    if (at == people.users.end()) continue;
+    const auto at = people->users.find(id);
+    if (at == people->users.end()) continue;
     User& user = at->second;
     if (as_guest) user.is_blocked = true;
     const bool hidden = req.viewer != req.owner && id != req.viewer &&

@@ -73,6 +73,28 @@ TEST_P(SocialTest, NobodyFollowsBlocksOrMutesHimselfOrNobody) {
   expect_counts_exact();
 }
 
+TEST_P(SocialTest, WhileNobodyKnowsWhoIsPrivateListsOfOthersAreClosedAndBlocksGoOn) {
+  follow(kAnn, kBob).value();
+  users_.down = true;
+  EXPECT_EQ(following(kCid, kAnn).error().code, Errc::unavailable);
+  EXPECT_EQ(following(UserId(), kAnn).error().code, Errc::unavailable);
+  EXPECT_TRUE(succeeded(mute(kAnn, kBob)));
+  EXPECT_TRUE(succeeded(block(kAnn, kBob))) << "privacy forbids no block";
+  EXPECT_TRUE(part(kAnn, kBob).is_blocked);
+  users_.down = false;
+  EXPECT_TRUE(succeeded(following(kCid, kAnn)));
+}
+
+TEST_P(SocialTest, AUserServiceWithoutPrivacyIsFollowedAsPublic) {
+  user::UserAbsent no_users;
+  services_.user = &no_users;
+  const auto followed = follow(kAnn, kBob);
+  ASSERT_TRUE(succeeded(followed));
+  EXPECT_FALSE(followed->requested.value_or(false));
+  EXPECT_TRUE(part(kAnn, kBob).is_follow);
+  services_.user = &users_;
+}
+
 TEST_P(SocialTest, ABlockEndsFollowsAndRequestsBothWaysAndHidesEachFromTheOther) {
   users_.secluded = {kCid};
   follow(kAnn, kBob).value();

@@ -30,7 +30,7 @@ class FakeUsers final : public user::UserAbsent {
 
   Task<Result<user::UserBriefsResp>> get_user_briefs(const Ctx&,
                                                      const user::UserBriefsReq& req) override {
-    if (down) co_return fail(Errc::unavailable, "user_unavailable");
+    if (down) co_return fail(Errc::deadline_exceeded);
     user::UserBriefsResp out;
     out.private_ids.emplace();
     for (const UserId id : req.user_ids) {
@@ -44,7 +44,7 @@ class FakeUsers final : public user::UserAbsent {
 
   Task<Result<user::BatchUserInfoResp>> batch_get_user_info(
       const Ctx& ctx, const user::BatchUserInfoReq& req) override {
-    if (down) co_return fail(Errc::unavailable, "user_unavailable");
+    if (down) co_return fail(Errc::deadline_exceeded);
     if (req.user_ids.size() > 200) co_return invalid("user_ids", "too_long");
     const SocialPartsReq ask{
         .user_id = req.current_user_id, .user_ids = req.user_ids, .with_counts = true};
@@ -86,7 +86,8 @@ class SocialTest : public ::testing::TestWithParam<Way> {
                                     .clock = clock_,
                                     .events = events_,
                                     .revision = revision_,
-                                    .services = services_});
+                                    .services = services_,
+                                    .metrics = metrics_});
     codec_.emplace(*service_);
     services_.social = service_.get();
     services_.user = &users_;
@@ -194,6 +195,7 @@ class SocialTest : public ::testing::TestWithParam<Way> {
   testing::ManualClock clock_;
   testing::RecordingEvents events_;
   ContentRevision revision_;
+  metrics::Registry metrics_;
   Services services_;
   FakeUsers users_{services_};
   std::unique_ptr<sql::Database> db_;

@@ -32,9 +32,9 @@ Users::Users(const UserDeps& deps, const UserOptions& options)
     : deps_(deps),
       options_(options),
       tokens_(deps.keys, deps.clock),
-      absent_videos_(absent_parts(deps.metrics, "video")),
-      absent_likes_(absent_parts(deps.metrics, "interaction")),
-      absent_ties_(absent_parts(deps.metrics, "social")),
+      videos_(deps.metrics, "video", "counts of videos"),
+      likes_(deps.metrics, "interaction", "counts of likes"),
+      ties_(deps.metrics, "social", "follows and blocks"),
       writes_(deps.events, deps.revoked, cache_, deps.revision, deps.clock, options.access_ttl),
       request_keys_("user_request_keys", deps.clock) {
   deps_.events.subscribe(

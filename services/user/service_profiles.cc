@@ -1,5 +1,4 @@
 #include "platform/core/cursor.h"
-#include "platform/core/log.h"
 #include "platform/core/when_all.h"
 #include "platform/text/text.h"
 #include "services/user/rules.h"
@@ -34,19 +33,17 @@ Task<Result<std::vector<AccountPtr>>> Users::accounts(std::vector<UserId> ids) {
   co_return out;
 }
 
-// Counts and relations are parts that their owners give; what an absent or failing owner does not
-// give is 0 and false.
+// Counts and relations are parts that their owners give; what an absent or silent owner does not
+// give is 0 and false. The last known blocks hold while nobody can tell.
 Task<std::vector<User>> Users::compose(const Ctx& ctx, UserId viewer,
                                        std::vector<AccountPtr> accounts) {
   std::vector<User> out;
   if (accounts.empty()) co_return out;
   std::vector<UserId> ids;
   for (const AccountPtr& a : accounts) ids.push_back(a->id);
-  auto given = [&](auto reply, metrics::Counter& absent) {
+  auto given = [&](auto reply, const Peer& owner) {
     if (reply) return std::move(reply->parts);
-    absent.add();
-    log::debug("user", "a part is missing",
-               {{"error", reply.error().token}, {"request_id", ctx.request_id}});
+    owner.silent(ctx, reply.error());
     return decltype(reply->parts){};
   };
   const video::UserVideoPartsReq of_videos{.user_ids = ids};
@@ -57,9 +54,9 @@ Task<std::vector<User>> Users::compose(const Ctx& ctx, UserId viewer,
       co_await when_all(deps_.services.video->get_user_video_parts(ctx, of_videos),
                         deps_.services.interaction->get_user_interaction_parts(ctx, of_likes),
                         deps_.services.social->get_social_parts(ctx, of_ties));
-  auto videos = given(std::move(video_parts), absent_videos_);
-  auto likes = given(std::move(like_parts), absent_likes_);
-  auto ties = given(std::move(tie_parts), absent_ties_);
+  auto videos = given(std::move(video_parts), videos_);
+  auto likes = given(std::move(like_parts), likes_);
+  auto ties = known_ties(ctx, viewer, std::move(tie_parts));
   out.reserve(accounts.size());
   for (const AccountPtr& a : accounts) {
     const social::SocialParts& tie = ties[a->id];
@@ -78,6 +75,17 @@ Task<std::vector<User>> Users::compose(const Ctx& ctx, UserId viewer,
     u.is_blocked = tie.is_blocked;
   }
   co_return out;
+}
+
+LastBlocks::Parts Users::known_ties(const Ctx& ctx, UserId viewer,
+                                    Result<social::SocialPartsResp> answer) {
+  if (answer) {
+    if (viewer) blocks_.learn(viewer, answer->parts);
+    return std::move(answer->parts);
+  }
+  if (!ties_.silent(ctx, answer.error()) || !viewer) return {};
+  note_uncertain(ctx);
+  return blocks_.of(viewer);
 }
 
 Task<Result<User>> Users::user(const Ctx& ctx, UserId viewer, UserId id) {
@@ -122,7 +130,7 @@ Task<Result<UserStatsResp>> Users::get_user_stats(const Ctx& ctx, const UserStat
   SV_CO_TRY(const User u, co_await user(ctx, ctx.caller, req.user_id));
   const auto received = co_await deps_.services.interaction->get_user_interaction_parts(
       ctx, {.user_ids = {req.user_id}});
-  if (!received) absent_likes_.add();
+  if (!received) likes_.silent(ctx, received.error());
   SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kCount));
   UserStatsResp out;
   out.stats = {.user_id = u.id,

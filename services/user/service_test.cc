@@ -358,6 +358,16 @@ TEST_P(UserTest, AProfileIsMadeOfTheOwnersParts) {
   ties.blocker = ann;
   EXPECT_EQ(seen(bob).error().token, "user_not_found");
   EXPECT_TRUE(succeeded(seen(ann)));
+  ties.silent = true;
+  Ctx asked = guest;
+  asked.uncertain = std::make_shared<std::atomic<bool>>(false);
+  EXPECT_EQ(
+      token_of(run_task(service->get_user_info(asked, {.user_id = ann, .current_user_id = bob}))),
+      "user_not_found")
+      << "the last block holds";
+  EXPECT_TRUE(*asked.uncertain);
+  EXPECT_FALSE(seen({})->user.is_follow);
+  EXPECT_EQ(seen({})->user.follow_count, 0);
 }
 
 TEST_P(UserTest, PrivacyIsKeptAndChangesOnlyWhatIsGiven) {

@@ -89,6 +89,7 @@ class Ties final : public social::SocialAbsent {
  public:
   Task<Result<social::SocialPartsResp>> get_social_parts(
       const Ctx&, const social::SocialPartsReq& req) override {
+    if (silent) co_return fail(Errc::internal);
     social::SocialPartsResp out;
     for (UserId id : req.user_ids) {
       social::SocialParts& part = out.parts[id];
@@ -99,6 +100,7 @@ class Ties final : public social::SocialAbsent {
     co_return out;
   }
   UserId blocker{};
+  bool silent = false;
 };
 
 struct UserTest : ::testing::TestWithParam<Way> {

@@ -1,7 +1,8 @@
 #pragma once
 
 #include "platform/auth/token.h"
-#include "services/parts/people.h"
+#include "services/parts/last_blocks.h"
+#include "services/parts/peer.h"
 #include "services/parts/request_keys.h"
 #include "services/user/service.h"
 #include "services/user/writes.h"
@@ -77,13 +78,17 @@ class Users final : public UserApi {
   Task<Result<std::vector<AccountPtr>>> accounts(std::vector<UserId> ids);
   // Those who blocked the viewer are left out.
   Task<std::vector<User>> compose(const Ctx& ctx, UserId viewer, std::vector<AccountPtr> accounts);
+  // What ties the viewer to those asked about; while the owner is silent, the last blocks.
+  LastBlocks::Parts known_ties(const Ctx& ctx, UserId viewer,
+                               Result<social::SocialPartsResp> answer);
   Task<Result<User>> user(const Ctx& ctx, UserId viewer, UserId id);
 
   const UserDeps deps_;
   const UserOptions options_;
   const auth::TokenSigner tokens_;
   AccountCache cache_;
-  metrics::Counter &absent_videos_, &absent_likes_, &absent_ties_;
+  const Peer videos_, likes_, ties_;
+  LastBlocks blocks_;
   const Writes writes_;
   const RequestKeys request_keys_;
 };

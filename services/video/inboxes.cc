@@ -49,10 +49,11 @@ Task<Result<std::vector<std::int64_t>>> Inboxes::followed(const Ctx& ctx, UserId
   std::vector<std::int64_t> out;
   social::FollowIdsReq req{.user_id = user, .after = {}, .limit = 10'000};
   for (;;) {
-    SV_CO_TRY(auto reply, co_await state_.deps.services.social->get_following_ids(ctx, req));
-    for (UserId id : reply.user_ids) out.push_back(id.value);
-    if (reply.user_ids.size() < static_cast<std::size_t>(req.limit)) co_return out;
-    req.after = reply.user_ids.back();
+    const auto reply = co_await state_.deps.services.social->get_following_ids(ctx, req);
+    if (!reply) co_return social_.unavailable(reply.error().detail);
+    for (UserId id : reply->user_ids) out.push_back(id.value);
+    if (reply->user_ids.size() < static_cast<std::size_t>(req.limit)) co_return out;
+    req.after = reply->user_ids.back();
   }
 }
 
@@ -116,8 +117,9 @@ Task<Result<std::vector<std::int64_t>>> Inboxes::large_authors(const Ctx& ctx, U
         .user_ids = std::vector(all->begin() + static_cast<std::ptrdiff_t>(at),
                                 all->begin() + static_cast<std::ptrdiff_t>(end)),
         .with_counts = false};
-    SV_CO_TRY(const auto reply, co_await state_.deps.services.social->get_social_parts(ctx, ask));
-    for (const auto& [id, parts] : reply.parts)
+    const auto reply = co_await state_.deps.services.social->get_social_parts(ctx, ask);
+    if (!reply) co_return social_.unavailable(reply.error().detail);
+    for (const auto& [id, parts] : reply->parts)
       if (parts.is_follow) out.push_back(id.value);
   }
   co_return out;
@@ -138,9 +140,11 @@ Task<Result<>> Inboxes::push(const std::vector<Event>& events) {
 
 Task<Result<>> Inboxes::push_one(const Ctx& ctx, VideoPtr row) {
   auto& social = *state_.deps.services.social;
-  SV_CO_TRY(auto parts, co_await social.get_social_parts(
-                            ctx, {.user_id = {}, .user_ids = {row->author}, .with_counts = true}));
-  if (parts.parts[row->author].follower_count >= kLarge)
+  auto parts = co_await social.get_social_parts(
+      ctx, {.user_id = {}, .user_ids = {row->author}, .with_counts = true});
+  if (!parts && !social_.silent(ctx, parts.error())) co_return Result<>{};  // nobody follows here
+  if (!parts) co_return std::unexpected(std::move(parts.error()));
+  if (parts->parts[row->author].follower_count >= kLarge)
     co_return co_await state_.deps.db.write(ctx,
                                             [this, author = row->author](sql::Tx& tx) -> Result<> {
                                               SV_TRY(const bool gone, state_.gone.has(tx, author));

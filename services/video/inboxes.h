@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "services/parts/peer.h"
 #include "services/video/state.h"
 
 namespace sv::video {
@@ -20,7 +21,8 @@ class Inboxes {
       7LL * 24 * 3600'000;  // who did not read for longer gets nothing pushed, and a new inbox at
                             // the next read
 
-  explicit Inboxes(VideoState& state) : state_(state) {}
+  explicit Inboxes(VideoState& state)
+      : state_(state), social_(state.deps.metrics, "social", "who follows whom") {}
 
   static std::string list_name(UserId user) {
     return fmt::format("inbox {}", user);
@@ -41,6 +43,7 @@ class Inboxes {
     std::int64_t seen = 0, followed = 0;
   };
   VideoState& state_;
+  const Peer social_;
   ObjectCache<UserId, Reader> readers_;
   ObjectCache<int, std::shared_ptr<const std::vector<UserId>>> large_{16};  // one entry, 0
 };

@@ -69,8 +69,17 @@ std::string_view content_type(std::string_view file) {
   return "application/octet-stream";
 }
 
-Task<bool> VideoRules::open_to_all(const Ctx& ctx, const VideoRow& row) {
-  co_return row.listed && !(co_await people_.look_up_one(ctx, {}, row.author)).is_private;
+Task<Result<bool>> VideoRules::open_to_all(const Ctx& ctx, const VideoRow& row) {
+  if (!row.listed) co_return false;
+  SV_CO_TRY(const Person author, co_await people_.look_up_one(ctx, {}, row.author));
+  co_return !author.is_private;
+}
+
+Task<Result<>> VideoRules::may_see_author(const Ctx& ctx, UserId viewer, const VideoRow& row,
+                                          Purpose purpose) {
+  SV_CO_TRY(const Person author, co_await people_.look_up_one(ctx, viewer, row.author, purpose));
+  if (author.hidden()) co_return fail(Errc::not_found, "video_not_found");
+  co_return Result<>{};
 }
 
 Task<Result<AuthorizeMediaResp>> VideoRules::authorize_media(const Ctx& ctx,
@@ -81,7 +90,7 @@ Task<Result<AuthorizeMediaResp>> VideoRules::authorize_media(const Ctx& ctx,
   if (!row || row->media_rev != path->rev) co_return fail(Errc::not_found, "media_not_found");
   AuthorizeMediaResp out;
   out.object_key = object_key(*row, path->file);
-  out.is_public = co_await open_to_all(ctx, *row);
+  SV_CO_TRY(out.is_public, co_await open_to_all(ctx, *row));
   out.content_type = content_type(path->file);
   out.signed_prefix = media_prefix(*row);
   co_return out;

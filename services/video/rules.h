@@ -12,6 +12,7 @@
 #include "services/parts/people.h"
 #include "services/parts/request_keys.h"
 #include "services/video/inboxes.h"
+#include "services/video/known_privacy.h"
 #include "services/video/pipeline.h"
 #include "services/video/state.h"
 #include "services/video/views.h"
@@ -101,8 +102,11 @@ class VideoRules final : public VideoService {
     }
   };
   Links links(const VideoRow& row, bool open) const;
-  // Listed, by someone whose account is not private.
-  Task<bool> open_to_all(const Ctx& ctx, const VideoRow& row);
+  // Listed, by someone whose account is not private; user_unavailable while that is not known.
+  Task<Result<bool>> open_to_all(const Ctx& ctx, const VideoRow& row);
+  // video_not_found when the row's author is hidden from the viewer.
+  Task<Result<>> may_see_author(const Ctx& ctx, UserId viewer, const VideoRow& row,
+                                Purpose purpose = Purpose::read);
 
   // What a user said not_interested to, the latest. Null when it cannot be read: a feed is shown
   // all the same.
@@ -152,6 +156,7 @@ class VideoRules final : public VideoService {
 
   VideoState state_;
   ViewBuffer views_;
+  KnownPrivacy privacy_;
   Pipeline pipeline_;
   const PeopleParts people_;
   const RequestKeys keys_;

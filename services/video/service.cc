@@ -32,8 +32,9 @@ Task<> run_last_writes(VideoService& service, Pipeline& pipeline) {
 VideoRules::VideoRules(VideoDeps deps, VideoOptions options)
     : state_(std::move(deps), std::move(options)),
       views_(state_),
+      privacy_(state_),
       pipeline_(state_),
-      people_(state_.deps.services, state_.deps.metrics),
+      people_(state_.deps.services, state_.deps.metrics, privacy_),
       keys_("video_request_keys", state_.deps.clock),
       absent_counts_(absent_parts(state_.deps.metrics, "interaction")),
       inboxes_(state_),

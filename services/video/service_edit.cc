@@ -84,6 +84,7 @@ Task<Result<>> VideoRules::purge_accounts(const std::vector<Event>& events) {
       SV_CHECK(tx.execute("DELETE FROM video_unwanted WHERE user_id = $1", {user}));
       SV_CHECK(tx.execute("DELETE FROM video_request_keys WHERE user_id = $1", {user}));
       SV_CHECK(tx.execute("DELETE FROM video_large_authors WHERE author_id = $1", {user}));
+      SV_CHECK(tx.execute("DELETE FROM video_privacy WHERE author_id = $1", {user}));
       tx.on_commit([this, user] { unwanted_.erase(user); });
       return {};
     }));
@@ -152,7 +153,7 @@ Task<Result<VideoStatusResp>> VideoRules::get_video_status(const Ctx& ctx,
         {.code = Errc::unprocessable, .token = ladder_error, .field = {}, .detail = {}}, ctx.lang);
     out.retryable = true;
   }
-  const Links to_files = links(*row, co_await open_to_all(ctx, *row));
+  const Links to_files = links(*row, (co_await open_to_all(ctx, *row)).value_or(false));
   for (std::size_t i = 0; i < renditions.size(); ++i) {
     constexpr std::string_view kStates[] = {"queued", "ready", "failed"};
     const auto& file = renditions.text(i, 6);

@@ -104,7 +104,10 @@ Task<Result<VideoDetailResp>> VideoRules::get_video_detail(const Ctx& ctx,
   if (!row || !row->visible_to(req.current_user_id))
     co_return fail(Errc::not_found, "video_not_found");
   auto videos = co_await compose(ctx, req.current_user_id, std::vector{row});
-  if (videos.empty()) co_return fail(Errc::not_found, "video_not_found");
+  if (videos.empty()) {  // hidden, or not known whether
+    SV_CO_CHECK(co_await may_see_author(ctx, req.current_user_id, *row));
+    co_return fail(Errc::unavailable, "user_unavailable");  // back just now
+  }
   co_return VideoDetailResp{.video = std::move(videos[0])};
 }
 
@@ -127,7 +130,8 @@ Task<Result<UserVideoListResp>> VideoRules::get_user_video_list(const Ctx& ctx,
                                                                 const UserVideoListReq& req) {
   auto size = page_size(req.page_size);
   SV_CO_TRY(auto cursor, decode_cursor("user", req.cursor.value_or("")));
-  const Person author = co_await people_.look_up_one(ctx, req.current_user_id, req.user_id);
+  SV_CO_TRY(const Person author,
+            co_await people_.look_up_one(ctx, req.current_user_id, req.user_id));
   if (author.gone || author.blocked) co_return fail(Errc::not_found, "user_not_found");
   UserVideoListResp out;
   out.next_cursor = "";

@@ -175,8 +175,7 @@ Task<Result<VideoPageResp>> VideoRules::get_related_videos(const Ctx& ctx,
   SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
   if (!row || !row->visible_to(req.current_user_id))
     co_return fail(Errc::not_found, "video_not_found");
-  if ((co_await people_.look_up_one(ctx, req.current_user_id, row->author)).hidden())
-    co_return fail(Errc::not_found, "video_not_found");
+  SV_CO_CHECK(co_await may_see_author(ctx, req.current_user_id, *row));
   SV_CO_TRY(auto cursor, decode_cursor("related", req.cursor));
   SV_CO_TRY(const auto ids, co_await related_to(*row));
   const auto size = page_size(req.page_size);
@@ -229,11 +228,11 @@ Task<Result<>> VideoRules::not_interested(const Ctx& ctx, const NotInterestedReq
   if (req.video_id) {
     SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
     if (!row || !row->visible_to(req.user_id)) co_return fail(Errc::not_found, "video_not_found");
-    if ((co_await people_.look_up_one(ctx, req.user_id, row->author)).hidden())
-      co_return fail(Errc::not_found, "video_not_found");
+    SV_CO_CHECK(co_await may_see_author(ctx, req.user_id, *row, Purpose::write));
   }
   if (req.author_id) {
-    const Person author = co_await people_.look_up_one(ctx, req.user_id, req.author_id);
+    SV_CO_TRY(const Person author,
+              co_await people_.look_up_one(ctx, req.user_id, req.author_id, Purpose::write));
     if (author.gone || author.blocked) co_return fail(Errc::not_found, "user_not_found");
   }
   co_return co_await state_.deps.db.write(

@@ -244,18 +244,6 @@ TEST_P(Reading, HotRanksRecentViewsAndItsPagesNeverRepeat) {
   EXPECT_EQ(run(api().get_hot_videos(ctx_, {.page_size = 1}))->videos.at(0).id, videos[4].id);
 }
 
-TEST_P(Reading, WithoutTheUserServiceAuthorsAreIdsOnly) {
-  quick(kAnn, "v");
-  user::UserAbsent absent;
-  services_.user = &absent;
-  auto page = feed();
-  EXPECT_EQ(page.videos.at(0).author->id, kAnn);
-  EXPECT_EQ(page.videos.at(0).author->username, "");
-  EXPECT_NE(metrics_.text().find("shortvideo_parts_absent_total{part=\"user\"} 1"),
-            std::string::npos);
-  services_.user = &users_;
-}
-
 TEST_P(Reading, ASearchCountsOnlyWhatTheSearcherMaySee) {
   for (int i = 0; i < 5; ++i) quick(i % 2 == 0 ? kAnn : kBob, fmt::format("zebra {}", i));
   const auto search = [this](UserId viewer, int page = 1, int size = 10) {

@@ -122,14 +122,19 @@ Result<> ViewBuffer::write(sql::Tx& tx, const Batch& batch) {
   return {};
 }
 
-Task<Result<>> VideoRules::flush_views() { co_return co_await views_.flush(); }
+// Everything that waits for the next write is tried, whatever fails before it.
+Task<Result<>> VideoRules::flush_views() {
+  auto views = co_await views_.flush();
+  auto privacy = co_await privacy_.flush();
+  SV_CO_CHECK(std::move(views));
+  co_return privacy;
+}
 
 Task<Result<>> VideoRules::record_view(const Ctx& ctx, const RecordViewReq& req) {
   SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
   if (!row || row->status != Status::ready || !row->visible_to(req.user_id))
     co_return fail(Errc::not_found, "video_not_found");
-  if ((co_await people_.look_up_one(ctx, req.user_id, row->author)).hidden())
-    co_return fail(Errc::not_found, "video_not_found");
+  SV_CO_CHECK(co_await may_see_author(ctx, req.user_id, *row, Purpose::write));
   if (req.watched_ms < 0) co_return invalid("watched_ms", "out_of_range");
   bool qualified =
       req.watched_ms >= 3000 || (row->duration_ms > 0 && req.watched_ms * 2 >= row->duration_ms);
@@ -144,8 +149,7 @@ Task<Result<>> VideoRules::record_view(const Ctx& ctx, const RecordViewReq& req)
 Task<Result<VideoStatsResp>> VideoRules::get_video_stats(const Ctx& ctx, const VideoStatsReq& req) {
   SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
   if (!row || !row->visible_to(ctx.caller)) co_return fail(Errc::not_found, "video_not_found");
-  if ((co_await people_.look_up_one(ctx, ctx.caller, row->author)).hidden())
-    co_return fail(Errc::not_found, "video_not_found");
+  SV_CO_CHECK(co_await may_see_author(ctx, ctx.caller, *row));
   VideoStatsResp out;
   out.stats.video_id = row->id;
   out.stats.view_count = row->views->counted;

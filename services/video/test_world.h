@@ -110,9 +110,11 @@ class FakeMedia final : public media::MediaTools {
 class FakeUsers final : public user::UserAbsent {
  public:
   std::set<UserId> gone, closed;
+  bool silent = false;
 
   Task<Result<user::UserBriefsResp>> get_user_briefs(const Ctx&,
                                                      const user::UserBriefsReq& req) override {
+    if (silent) co_return fail(Errc::deadline_exceeded);
     user::UserBriefsResp out;
     out.private_ids.emplace(closed.begin(), closed.end());
     for (auto id : req.user_ids)
@@ -128,9 +130,11 @@ class FakeSocial final : public social::SocialAbsent {
  public:
   std::set<std::pair<UserId, UserId>> follows, blocks, mutes;
   std::int64_t more_followers = 0;  // of everyone
+  std::atomic<bool> silent = false;
 
   Task<Result<social::SocialPartsResp>> get_social_parts(
       const Ctx&, const social::SocialPartsReq& req) override {
+    if (silent) co_return fail(Errc::internal);
     std::lock_guard lock(mutex);
     social::SocialPartsResp out;
     for (auto id : req.user_ids) {
@@ -146,6 +150,7 @@ class FakeSocial final : public social::SocialAbsent {
   }
   Task<Result<social::FollowIdsResp>> get_following_ids(const Ctx&,
                                                         const social::FollowIdsReq& req) override {
+    if (silent) co_return fail(Errc::internal);
     std::lock_guard lock(mutex);
     social::FollowIdsResp out;
     for (auto [from, to] : follows)
@@ -323,6 +328,14 @@ class VideoWorld : public ::testing::TestWithParam<Way> {
     auto report = run(fsck(*db_, *objects_, clock_, mode));
     EXPECT_TRUE(testing::succeeded(report));
     return report ? report->findings : std::vector<FsckFinding>{};
+  }
+
+  // Whether what `call` answers, asked with ctx_, is not uncertain.
+  template <class F>
+  bool may_be_kept(F call) {
+    ctx_.uncertain = std::make_shared<std::atomic<bool>>(false);
+    call();
+    return !*std::exchange(ctx_.uncertain, nullptr);
   }
 
   // For what another thread does soon.

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "platform/core/object_cache.h"
+#include "services/parts/people.h"
+#include "services/video/state.h"
+
+namespace sv::video {
+
+// What was heard last of authors' privacy, in rows, so that a restart does not forget it.
+// Thread-safe.
+class KnownPrivacy final : public PrivacyMemory {
+ public:
+  explicit KnownPrivacy(VideoState& state) : state_(state) {}
+
+  void learn(UserId author, bool is_private) override;
+  Task<std::unordered_map<UserId, bool>> recall(std::vector<UserId> authors) override;
+  // Writes what is new; what cannot be written waits for the next time.
+  Task<Result<>> flush();
+
+ private:
+  static constexpr std::size_t kLimit = 100'000;  // waiting; more is learnt when it is heard again
+
+  VideoState& state_;
+  ObjectCache<UserId, bool> last_;
+  std::mutex mutex_;
+  std::map<UserId, bool> waiting_;
+};
+
+}  // namespace sv::video
