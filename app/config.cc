@@ -240,6 +240,7 @@ const std::vector<Key>& keys() {
       text("log.level", &Config::log_level),
       text("log.format", &Config::log_format),
       text("log.output", &Config::log_output),
+      text("log.addresses", &Config::log_addresses),
       parsed("threads", kWhole, &Config::threads, number<std::int64_t>),
       parsed("stop_grace", kDuration, &Config::stop_grace, duration),
   };
@@ -447,6 +448,7 @@ Result<> check_config(const Config& c) {
   SV_CHECK(one_of("transcode.jail", c.transcode_jail, {"required", "off"}));
   SV_CHECK(one_of("log.level", c.log_level, {"debug", "info", "warn", "error", "off"}));
   SV_CHECK(one_of("log.format", c.log_format, {"json", "text"}));
+  SV_CHECK(one_of("log.addresses", c.log_addresses, {"full", "cut"}));
   if (c.threads < 0 || c.threads > 256)
     return bad("threads: it must be between 0 and 256 (0: one per core)");
   return {};

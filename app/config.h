@@ -57,6 +57,7 @@ struct Config {
   std::string log_level = "info";
   std::string log_format = "json";
   std::string log_output;
+  std::string log_addresses = "full";
   std::int64_t threads = 0;  // 0: one per core
   std::chrono::seconds stop_grace = std::chrono::seconds(30);
 };

@@ -57,6 +57,7 @@ TEST(Config, AWrongTypeNamesTheKeyAndWhatItExpects) {
             "auth.bcrypt_cost (--set): ten is not a whole number");
   EXPECT_NE(sentence({"auth.access_ttl=soon"}).find("duration"), std::string::npos);
   EXPECT_NE(sentence({"listen=8080"}).find("listen: 8080 is not an address"), std::string::npos);
+  EXPECT_EQ(sentence({"log.addresses=none"}), "log.addresses: none is not one of full, cut");
   EXPECT_NE(sentence({"auth.keys=[{kid: a, secret: short}]"}).find("at least 32"),
             std::string::npos);
 }

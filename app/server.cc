@@ -116,6 +116,10 @@ Result<std::unique_ptr<media::MediaTools>> media_tools(const Config& config) {
   return tools;
 }
 
+gateway::LogAddresses log_addresses(const Config& config) {
+  return config.log_addresses == "cut" ? gateway::LogAddresses::cut : gateway::LogAddresses::full;
+}
+
 void raise_file_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -227,6 +231,7 @@ class Server {
                                       .public_url = c.public_url,
                                       .trusted_proxies = c.trusted_proxies,
                                       .cors_origins = c.cors_origins,
+                                      .log_addresses = log_addresses(c),
                                       .limits_enabled = c.limits_enabled,
                                       .limits_factor = c.limits_factor,
                                       .upload_bytes = static_cast<std::uint64_t>(c.upload_bytes),

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <string>
 
+#include "gateway/address.h"
 #include "platform/core/log.h"
 
 namespace sv::gateway {
@@ -20,8 +21,10 @@ struct AccessLog::OfRoute {
   std::array<std::atomic<metrics::Counter*>, kStatuses.size()> by_status{};  // made when first seen
 };
 
-AccessLog::AccessLog(metrics::Registry& registry, const std::vector<Route>& routes)
+AccessLog::AccessLog(metrics::Registry& registry, const std::vector<Route>& routes,
+                     LogAddresses addresses)
     : registry_(registry),
+      addresses_(addresses),
       in_flight_(registry.gauge("http_requests_in_flight", "Requests being answered.")),
       upload_bytes_(
           registry.counter("http_upload_bytes_total", "Bytes received in upload bodies.")) {
@@ -66,7 +69,8 @@ void AccessLog::record(const Call& call, std::size_t index,
              {"ms", seconds * 1000},
              {"request_id", call.ctx.request_id},
              {"user", call.ctx.caller.value},
-             {"address", call.ctx.address}});
+             {"address",
+              addresses_ == LogAddresses::cut ? cut_address(call.ctx.address) : call.ctx.address}});
 }
 
 }  // namespace sv::gateway

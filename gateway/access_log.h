@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gateway/call.h"
+#include "gateway/gateway.h"
 #include "gateway/route.h"
 #include "platform/core/metrics.h"
 
@@ -16,7 +17,8 @@ namespace sv::gateway {
 // The line has the route's pattern, never the query: queries may carry signatures.
 class AccessLog {
  public:
-  AccessLog(metrics::Registry& registry, const std::vector<Route>& routes);
+  AccessLog(metrics::Registry& registry, const std::vector<Route>& routes,
+            LogAddresses addresses = LogAddresses::full);
   // `route` is the index in the table, or routes.size() for none.
   void record(const Call& call, std::size_t route, std::chrono::steady_clock::duration took);
   metrics::Gauge& in_flight() { return in_flight_; }
@@ -24,6 +26,7 @@ class AccessLog {
  private:
   struct OfRoute;
   metrics::Registry& registry_;
+  const LogAddresses addresses_;
   metrics::Gauge& in_flight_;
   metrics::Counter& upload_bytes_;
   std::vector<std::unique_ptr<OfRoute>> routes_;

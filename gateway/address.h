@@ -33,6 +33,9 @@ class TrustedProxies {
 
 // What rate limits count: an IPv4 address, or an IPv6 /64 (one household or server).
 std::string address_bucket(std::string_view address);
+// For logs: an IPv4 /24 or an IPv6 /48, which is nobody in particular; empty for what is no
+// address.
+std::string cut_address(std::string_view address);
 bool is_loopback(std::string_view address);
 
 }  // namespace sv::gateway

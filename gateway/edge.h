@@ -6,6 +6,7 @@
 #include "gateway/access_log.h"
 #include "gateway/address.h"
 #include "gateway/gateway.h"
+#include "gateway/guest_keys.h"
 #include "gateway/page_cache.h"
 #include "gateway/rate_limit.h"
 #include "gateway/router.h"
@@ -35,6 +36,7 @@ struct Edge {
   RateLimiter limits;
   PageCache pages;
   FreshCache<MediaFile> media;  // by path
+  GuestKeys guests;
   AccessLog log;
   const Page openapi;  // the document
   std::atomic<bool> draining{false};

@@ -30,7 +30,8 @@ Edge::Edge(GatewayDeps d, GatewayOptions o)
       limits(deps.cache, options.limits_enabled, options.limits_factor),
       pages(deps.revision, options.page_cache_bytes),
       media(deps.revision, 4u << 20),
-      log(deps.metrics, router.routes()),
+      guests(deps.clock),
+      log(deps.metrics, router.routes(), options.log_addresses),
       openapi(document_page(openapi_document(router.routes(), options.version))) {}
 
 namespace {

@@ -38,6 +38,9 @@ struct GatewayDeps {
   std::vector<ReadyCheck> ready;
 };
 
+// How the access log names clients. cut: an IPv4 /24, an IPv6 /48.
+enum class LogAddresses : unsigned char { full, cut };
+
 struct GatewayOptions {
   std::string mode = "embedded";  // shown by /health/ready
   std::string version = "0.1.0";  // shown by /openapi.json
@@ -45,6 +48,7 @@ struct GatewayOptions {
   std::vector<std::string>
       trusted_proxies{};  // addresses or CIDR networks whose X-Forwarded-For is believed
   std::vector<std::string> cors_origins{};  // "https://app.example" or "*"
+  LogAddresses log_addresses = LogAddresses::full;
   bool limits_enabled = true;
   double limits_factor = 1;
   std::uint64_t upload_bytes = 4ULL << 30;

@@ -1,4 +1,5 @@
 #include "gateway/test_support.h"
+#include "platform/auth/encoding.h"
 
 namespace sv::gateway::testing {
 namespace {
@@ -287,15 +288,34 @@ TEST(Cors, OnlyConfiguredOriginsAreAllowed) {
   EXPECT_EQ(other.answer_header("Vary"), "Origin");
 }
 
-TEST(Views, AGuestIsNamedByAddressAndBrowserAUserByTheToken) {
-  World w;
+std::string viewer_key(World& w, const std::string& address, const std::string& agent) {
   auto guest = json_post("/api/video/view", R"({"video_id":5,"watched_ms":4000})");
-  w.serve(guest.with("user-agent", "Player/1"));
+  guest.peer = address;
+  w.serve(guest.with("user-agent", agent));
   EXPECT_EQ(guest.answered_status, 200) << guest.answer_body;
-  EXPECT_EQ(w.videos.viewed.viewer_key, "203.0.113.7\nPlayer/1");
+  return w.videos.viewed.viewer_key;
+}
+
+TEST(Views, AGuestIsAHashOfAddressAndBrowserUnderTheSaltOfTheWindow) {
+  World w;
+  const std::string key = viewer_key(w, "203.0.113.7", "Player/1");
+  EXPECT_EQ(key, auth::base64url_encode(auth::hmac_sha256("salt one", "203.0.113.7\nPlayer/1")));
+  EXPECT_EQ(viewer_key(w, "203.0.113.7", "Player/1"), key);
+  EXPECT_NE(viewer_key(w, "203.0.113.8", "Player/1"), key);
+  EXPECT_NE(viewer_key(w, "203.0.113.7", "Player/2"), key);
+  EXPECT_EQ(w.videos.salts, 1) << "once a window";
+  w.videos.salt = "salt two";
+  w.clock.advance(std::chrono::minutes(1));
+  EXPECT_NE(viewer_key(w, "203.0.113.7", "Player/1"), key);
+  EXPECT_EQ(w.videos.salts, 2);
+}
+
+TEST(Views, AUserIsNamedByTheToken) {
+  World w;
   auto known = json_post("/api/video/view", R"({"video_id":5,"watched_ms":4000,"user_id":99})");
   w.serve(known.with("authorization", w.bearer(3)));
   EXPECT_EQ(w.videos.viewed.user_id, UserId(3));
+  EXPECT_EQ(w.videos.viewed.viewer_key, "");
 }
 
 TEST(Lists, OldOnesAreArraysAndTellTheRestInHeaders) {

@@ -1,3 +1,4 @@
+#include "gateway/address.h"
 #include "gateway/playlist.h"
 #include "gateway/test_support.h"
 #include "platform/auth/signed_url.h"
@@ -121,6 +122,13 @@ TEST_F(Media, WhatRestsOnPrivacyHeardEarlierIsKeptByNobody) {
   }
   w.videos.uncertain = false;
   EXPECT_TRUE(get("/media/5/1/720.mp4").answer_header("Cache-Control").starts_with("public"));
+}
+
+TEST(Addresses, CutOnesNameNobody) {
+  EXPECT_EQ(cut_address("203.0.113.77"), "203.0.113.0");
+  EXPECT_EQ(cut_address("2001:db8:1:2:3:4:5:6"), "2001:db8:1::");
+  EXPECT_EQ(cut_address("::ffff:203.0.113.77"), "203.0.113.0");
+  EXPECT_EQ(cut_address("nobody"), "");
 }
 
 TEST(Playlist, TheFragmentOfASpriteCueStaysLast) {

@@ -78,9 +78,9 @@ Task<Result<video::VideoStats>> stats(Call& call, const video::VideoStatsReq& in
 Task<Result<>> view(Call& call, const video::RecordViewReq& in) {
   video::RecordViewReq req = in;
   req.user_id = call.ctx.caller;
-  if (!call.ctx.caller)
-    req.viewer_key =
-        call.ctx.address + '\n' + call.ctx.user_agent;  // the service hashes it with the day's salt
+  if (!call.ctx.caller) {
+    SV_CO_TRY(req.viewer_key, co_await call.edge.guests.of(call.ctx, videos(call)));
+  }
   co_return co_await videos(call).record_view(call.ctx, req);
 }
 

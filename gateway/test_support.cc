@@ -160,6 +160,11 @@ Task<Result<>> FakeVideos::record_view(const Ctx&, const video::RecordViewReq& r
   co_return Result<>{};
 }
 
+Task<Result<video::ViewSaltResp>> FakeVideos::get_view_salt(const Ctx&, const video::ViewSaltReq&) {
+  ++salts;
+  co_return video::ViewSaltResp{.salt = salt, .left_ms = 60'000};
+}
+
 Task<Result<video::VideoStatsResp>> FakeVideos::get_video_stats(const Ctx& ctx,
                                                                 const video::VideoStatsReq&) {
   if (uncertain) note_uncertain(ctx);

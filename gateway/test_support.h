@@ -104,10 +104,13 @@ class FakeVideos final : public video::VideoAbsent {
   Task<Result<video::AuthorizeMediaResp>> authorize_media(const Ctx&,
                                                           const video::AuthorizeMediaReq&) override;
   Task<Result<>> record_view(const Ctx&, const video::RecordViewReq&) override;
+  Task<Result<video::ViewSaltResp>> get_view_salt(const Ctx&, const video::ViewSaltReq&) override;
   Task<Result<video::VideoStatsResp>> get_video_stats(const Ctx&,
                                                       const video::VideoStatsReq&) override;
 
   bool uncertain = false;  // answers without knowing who is private
+  int salts = 0;           // asked for
+  std::string salt = "salt one";
   int feeds = 0, aborted = 0, authorized = 0;
   bool hang = false;  // the feed never answers
   video::FeedReq feed;

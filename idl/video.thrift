@@ -258,7 +258,8 @@ struct ListMineResp {
   4: i64 total
 }
 
-// A view beacon. viewerKey names a guest; for a user it is ignored. Counted within a second.
+// A view beacon. viewerKey names a guest: base64url of HMAC-SHA256(salt, address "\n" user agent), so that neither leaves the gateway;
+// for a user it is ignored. Counted within a second.
 struct RecordViewReq {
   1: common.VideoId videoId (must = "1")
   2: string viewerKey (json = "-")
@@ -268,6 +269,15 @@ struct RecordViewReq {
 
 struct RecordViewResp {
   1: common.BaseResp BaseResp
+}
+
+// The salt of the view window that runs, for leftMs more. Whoever asks forgets it then, as its owner does.
+struct ViewSaltReq {}
+
+struct ViewSaltResp {
+  1: common.BaseResp BaseResp
+  2: string salt
+  3: i64 leftMs
 }
 
 // What a media path ("/media/<video>/<rev>/<file>", decoded, without query) stands for; 404 when it stands for nothing (any more).
@@ -412,4 +422,5 @@ service VideoService {
   HotTagResp GetHotTags(1: HotTagReq req)
   SearchTagsResp SearchTags(1: SearchTagsReq req)
   common.BaseResp NotInterested(1: NotInterestedReq req)
+  ViewSaltResp GetViewSalt(1: ViewSaltReq req)
 }

@@ -1,6 +1,6 @@
 #include "services/video/test_world.h"
 
-// What forbids fails closed: silent user and social services.
+// What forbids fails closed: silent user and social services, and what is kept of guests.
 namespace sv::video {
 namespace {
 
@@ -34,6 +34,12 @@ class Privacy : public VideoWorld {
     ASSERT_TRUE(testing::succeeded(run(
         db_->write(ctx_, [](sql::Tx& tx) { return tx.execute("DELETE FROM video_privacy"); }))));
     restart();
+  }
+  std::string table(std::string_view sql) {
+    const auto rows = run(db_->query(sql)).value();
+    std::string out;
+    for (std::size_t i = 0; i < rows.size(); ++i) out += rows.text(i, 0) + "\n";
+    return out;
   }
 };
 
@@ -146,6 +152,38 @@ TEST_P(Privacy, SilenceIsCounted) {
   users_.silent = true;
   feed();
   EXPECT_TRUE(metrics_.text().contains(R"(shortvideo_parts_absent_total{part="user"} 1)"));
+}
+
+TEST_P(Privacy, TheSaltOfAWindowOutlivesARestartAndNothingElse) {
+  const auto salt = [&] { return run(api().get_view_salt(ctx_, {})).value(); };
+  const auto first = salt();
+  EXPECT_GE(first.salt.size(), 43u);
+  EXPECT_GT(first.left_ms, 0);
+  EXPECT_LE(first.left_ms, 24 * 3600'000);
+  restart();
+  EXPECT_EQ(salt().salt, first.salt) << "or a restart would count guests twice";
+  clock_.advance(std::chrono::milliseconds(first.left_ms));
+  ASSERT_TRUE(testing::succeeded(run(service_->flush_views())));
+  EXPECT_EQ(table("SELECT salt FROM video_view_salts"), "") << "forgotten, though nobody came";
+  const auto second = salt();
+  EXPECT_NE(second.salt, first.salt);
+  EXPECT_EQ(table("SELECT salt FROM video_view_salts"), second.salt + "\n");
+  clock_.advance(std::chrono::hours(24));
+  restart();
+  EXPECT_NE(salt().salt, second.salt);
+  ASSERT_TRUE(testing::succeeded(run(service_->flush_views())));
+  EXPECT_FALSE(table("SELECT salt FROM video_view_salts").contains(second.salt));
+}
+
+TEST_P(Privacy, AGuestIsTakenByAKeyThatIsNoAddress) {
+  const auto video = quick(kAnn, "v");
+  EXPECT_EQ(view(video, kGuest, "203.0.113.7\nagent/1").error().token, "viewer_key_invalid");
+  EXPECT_TRUE(testing::succeeded(view(video, kGuest, "dGhlIGtleQ-_")));
+  EXPECT_TRUE(testing::succeeded(view(video, kGuest, fmt::format("u{}", kBob))));
+  EXPECT_TRUE(testing::succeeded(view(video, kBob)));
+  ASSERT_TRUE(testing::succeeded(run(service_->flush_views())));
+  EXPECT_EQ(feed().videos.at(0).view_count, 3) << "no guest's key is a user's";
+  EXPECT_FALSE(table("SELECT viewer FROM video_views").contains("203.0.113.7"));
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "services/video/known_privacy.h"
 #include "services/video/pipeline.h"
 #include "services/video/state.h"
+#include "services/video/view_salts.h"
 #include "services/video/views.h"
 
 namespace sv::video {
@@ -68,6 +69,7 @@ class VideoRules final : public VideoService {
   Task<Result<SearchTagsResp>> search_tags(const Ctx& ctx, const SearchTagsReq& req) override;
   // views
   Task<Result<>> record_view(const Ctx&, const RecordViewReq&) override;
+  Task<Result<ViewSaltResp>> get_view_salt(const Ctx&, const ViewSaltReq&) override;
   Task<Result<VideoStatsResp>> get_video_stats(const Ctx&, const VideoStatsReq&) override;
 
  private:
@@ -156,6 +158,7 @@ class VideoRules final : public VideoService {
 
   VideoState state_;
   ViewBuffer views_;
+  ViewSalts salts_;
   KnownPrivacy privacy_;
   Pipeline pipeline_;
   const PeopleParts people_;

@@ -32,6 +32,7 @@ Task<> run_last_writes(VideoService& service, Pipeline& pipeline) {
 VideoRules::VideoRules(VideoDeps deps, VideoOptions options)
     : state_(std::move(deps), std::move(options)),
       views_(state_),
+      salts_(state_),
       privacy_(state_),
       pipeline_(state_),
       people_(state_.deps.services, state_.deps.metrics, privacy_),

@@ -23,6 +23,18 @@ constexpr std::string_view kSetStats = R"(
     ON CONFLICT (video_id) DO UPDATE SET raw = excluded.raw, counted = excluded.counted,
         hot = excluded.hot)";
 
+// An address or an agent in the clear is none, whoever sends it.
+Result<> check_viewer_key(std::string_view key) {
+  constexpr std::size_t kLongest = 128;
+  const auto plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
+  };
+  if (key.size() > kLongest || !std::ranges::all_of(key, plain))
+    return invalid("viewer_key", "invalid");
+  return {};
+}
+
 }  // namespace
 
 std::int64_t heat(std::int64_t now_ms, std::int64_t views) {
@@ -125,9 +137,16 @@ Result<> ViewBuffer::write(sql::Tx& tx, const Batch& batch) {
 // Everything that waits for the next write is tried, whatever fails before it.
 Task<Result<>> VideoRules::flush_views() {
   auto views = co_await views_.flush();
+  auto salts = co_await salts_.forget_past();
   auto privacy = co_await privacy_.flush();
   SV_CO_CHECK(std::move(views));
+  SV_CO_CHECK(std::move(salts));
   co_return privacy;
+}
+
+Task<Result<ViewSaltResp>> VideoRules::get_view_salt(const Ctx& ctx, const ViewSaltReq&) {
+  SV_CO_TRY(auto salt, co_await salts_.current(ctx));
+  co_return ViewSaltResp{.salt = std::move(salt.text), .left_ms = salts_.left_ms()};
 }
 
 Task<Result<>> VideoRules::record_view(const Ctx& ctx, const RecordViewReq& req) {
@@ -136,11 +155,13 @@ Task<Result<>> VideoRules::record_view(const Ctx& ctx, const RecordViewReq& req)
     co_return fail(Errc::not_found, "video_not_found");
   SV_CO_CHECK(co_await may_see_author(ctx, req.user_id, *row, Purpose::write));
   if (req.watched_ms < 0) co_return invalid("watched_ms", "out_of_range");
+  if (!req.user_id) SV_CO_CHECK(check_viewer_key(req.viewer_key));
   bool qualified =
       req.watched_ms >= 3000 || (row->duration_ms > 0 && req.watched_ms * 2 >= row->duration_ms);
   std::string viewer;
-  if (qualified && !row->owned_by(req.user_id))
-    viewer = req.user_id ? fmt::format("u{}", req.user_id) : req.viewer_key.substr(0, 128);
+  if (qualified && req.user_id && !row->owned_by(req.user_id))
+    viewer = fmt::format("u{}", req.user_id);
+  if (qualified && !req.user_id && !req.viewer_key.empty()) viewer = "g" + req.viewer_key;
   if (!views_.add(req.video_id, viewer))
     co_return fail(Errc::unavailable, "busy", "the view buffer is full");
   co_return Result<>{};

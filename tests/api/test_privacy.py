@@ -1,11 +1,72 @@
-"""What is not shown while nobody knows whether it may be."""
+"""What is not kept of people, and what is not shown while nobody knows whether it may be."""
 
 import contextlib
 import sqlite3
+import time
 
 import pytest
 
-from harness import Api, database, register
+from harness import Api, complete, database, register
+
+ADDRESS, AGENT = "198.51.100.77", "PrivacyProbe/9.7"
+SESSIONS = {("user_session", "address"), ("user_session", "user_agent")}  # their owner sees them
+
+
+def cells(path):
+    """Every value of every table of a database file, with where it stands."""
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            rows = db.execute(f'SELECT * FROM "{table}"')
+            names = [column[0] for column in rows.description]
+            for row in rows:
+                for column, value in zip(names, row):
+                    yield table, column, value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def traced(person):
+    person.session.headers.update({"X-Forwarded-For": ADDRESS, "User-Agent": AGENT})
+    return person
+
+
+def test_no_table_event_or_log_keeps_an_address_or_an_agent(make_server, clip):
+    server = make_server("trusted_proxies=127.0.0.1", "log.addresses=cut").start()
+    guest, ann, bob = traced(Api(server)), traced(register(server)), traced(register(server))
+    name = traced(Api(server)).post("/api/user/register", username="cy" * 4, password="a fine password 1")
+    refused = guest.raw("POST", "/api/user/login", json={"username": name["user"]["username"], "password": "wrong"})
+    assert refused.status_code == 400
+    video = ann.upload(clip, title="watched")
+    assert ann.wait(video["id"], complete)["status"] == "ready"
+    for watcher in (guest, bob, guest):
+        watcher.post("/api/video/view", video_id=video["id"], watched_ms=4000)
+    bob.post("/api/auth/interaction/like", video_id=video["id"])
+    bob.post("/api/auth/interaction/comment", video_id=video["id"], content="well")
+    bob.post("/api/auth/social/follow", target_user_id=ann.user["id"])
+    bob.post("/api/auth/message/send", receiver_id=ann.user["id"], content="hello")
+    bob.post("/api/auth/report", kind="video", id=video["id"], reason="r")
+    guest.get("/api/search", keyword="watched", type="video")
+    deadline = time.monotonic() + 10
+    while guest.get("/api/video/stats", id=video["id"])["viewCount"] < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert guest.get("/api/video/stats", id=video["id"])["viewCount"] == 2, "a guest counts once"
+    assert server.stop() == 0
+
+    server.start()  # within the window the same guest is the same
+    guest = traced(Api(server))
+    guest.post("/api/video/view", video_id=video["id"], watched_ms=4000)
+    assert server.stop() == 0
+    files, found, seen = list(server.data.rglob("*.db")), [], set()
+    assert files
+    for path in files:
+        for table, column, value in cells(path):
+            if ADDRESS in value or AGENT in value:
+                (seen.add if (table, column) in SESSIONS else found.append)((table, column))
+    assert found == [] and seen == SESSIONS
+    with contextlib.closing(sqlite3.connect(database(server.data, "video"))) as db:
+        assert db.execute("SELECT counted FROM video_stats").fetchall() == [(2,)]
+    log = server.log.read_text()
+    assert ADDRESS not in log and AGENT not in log
+    assert "198.51.100.0" in log
+
 
 @pytest.fixture
 def silent_users(make_server, clip):
