@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <functional>
 #include <optional>
 
 #include <yaml-cpp/yaml.h>
 
+#include "app/config_value.h"
 #include "gateway/address.h"
 #include "gateway/cors.h"
 
@@ -15,149 +15,13 @@ namespace sv {
 namespace {
 
 using namespace std::chrono_literals;
+using namespace setting;
 
 constexpr std::array<std::string_view, 8> kServices{"user",    "video", "social", "interaction",
                                                     "message", "live",  "danmu",  "recommend"};
 
 std::unexpected<Error> bad(std::string detail) {
   return fail(Errc::invalid_argument, "config_invalid", std::move(detail));
-}
-
-// A value on its way in: text from the environment, --set or a YAML scalar; or a YAML node for
-// lists and maps.
-struct Input {
-  std::string origin;  // "config.yaml", "the environment", "--set"
-  std::string text;
-  YAML::Node node;  // undefined for text
-};
-
-template <class T>
-std::optional<T> number(std::string_view s) {
-  T v{};
-  auto r = std::from_chars(s.data(), s.data() + s.size(), v);
-  if (r.ec != std::errc{} || r.ptr != s.data() + s.size()) return std::nullopt;
-  return v;
-}
-
-// 90, 90s, 15m, 24h, 30d
-std::optional<std::chrono::seconds> duration(std::string_view s) {
-  std::int64_t unit = 1;
-  if (!s.empty()) switch (s.back()) {
-      case 's':
-        unit = 1;
-        s.remove_suffix(1);
-        break;
-      case 'm':
-        unit = 60;
-        s.remove_suffix(1);
-        break;
-      case 'h':
-        unit = 3600;
-        s.remove_suffix(1);
-        break;
-      case 'd':
-        unit = 86400;
-        s.remove_suffix(1);
-        break;
-      default:
-        break;
-    }
-  auto n = number<std::int64_t>(s);
-  if (!n || *n < 0 || *n > 36500LL * 86400 / unit) return std::nullopt;
-  return std::chrono::seconds(*n * unit);
-}
-
-// 1048576, 512K, 4G, 4GiB
-std::optional<std::int64_t> bytes(std::string_view s) {
-  if (s.ends_with("iB")) s.remove_suffix(2);
-  std::int64_t unit = 1;
-  if (!s.empty()) switch (s.back()) {
-      case 'K':
-        unit = 1LL << 10;
-        s.remove_suffix(1);
-        break;
-      case 'M':
-        unit = 1LL << 20;
-        s.remove_suffix(1);
-        break;
-      case 'G':
-        unit = 1LL << 30;
-        s.remove_suffix(1);
-        break;
-      case 'T':
-        unit = 1LL << 40;
-        s.remove_suffix(1);
-        break;
-      default:
-        break;
-    }
-  auto n = number<std::int64_t>(s);
-  if (!n || *n < 0 || *n > (1LL << 50) / unit) return std::nullopt;
-  return *n * unit;
-}
-
-std::optional<bool> boolean(std::string_view s) {
-  if (s == "true" || s == "1" || s == "on" || s == "yes") return true;
-  if (s == "false" || s == "0" || s == "off" || s == "no") return false;
-  return std::nullopt;
-}
-
-// One YAML value and nothing after it.
-std::optional<YAML::Node> yaml(const std::string& text) {
-  try {
-    std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.size() > 1) return std::nullopt;
-    return documents.empty() ? YAML::Node() : documents.front();
-  } catch (const YAML::Exception&) { return std::nullopt; }
-}
-
-// The environment and --set take what a file takes, [a, "b"], and with fewer keys to press a or
-// a,b.
-std::optional<YAML::Node> list_node(const Input& in) {
-  if (in.node) return in.node;
-  const std::size_t first = std::min(in.text.find_first_not_of(' '), in.text.size());
-  const std::string_view start = std::string_view(in.text).substr(first, 1);
-  if (start == "\"" || start == "'") return yaml("[" + in.text + "]");
-  if (start == "[" || start == "{") return yaml(in.text);
-  return YAML::Node(in.text);
-}
-
-std::optional<std::vector<std::string>> list(const Input& in) {
-  std::vector<std::string> out;
-  const std::optional<YAML::Node> node = list_node(in);
-  if (!node) return std::nullopt;
-  if (node->IsSequence()) {
-    for (const auto& item : *node) {
-      if (!item.IsScalar()) return std::nullopt;
-      out.push_back(item.Scalar());
-    }
-    return out;
-  }
-  if (!node->IsScalar() && !node->IsNull()) return std::nullopt;
-  for (std::size_t at = 0; at < in.text.size();) {
-    std::size_t comma = std::min(in.text.find(',', at), in.text.size());
-    std::string item = in.text.substr(at, comma - at);
-    item.erase(0, item.find_first_not_of(' '));
-    item.erase(item.find_last_not_of(' ') + 1);
-    if (!item.empty()) out.push_back(std::move(item));
-    at = comma + 1;
-  }
-  return out;
-}
-
-std::optional<std::vector<Config::AuthKey>> auth_keys(const Input& in) {
-  const std::optional<YAML::Node> node = in.node ? in.node : yaml(in.text);
-  if (!node) return std::nullopt;
-  std::vector<Config::AuthKey> out;
-  if (node->IsNull()) return out;
-  if (!node->IsSequence()) return std::nullopt;
-  for (const auto& item : *node) {
-    if (!item.IsMap() || !item["kid"] || !item["secret"] || !item["kid"].IsScalar() ||
-        !item["secret"].IsScalar())
-      return std::nullopt;
-    out.push_back({item["kid"].Scalar(), item["secret"].Scalar()});
-  }
-  return out;
 }
 
 struct Key {
@@ -452,6 +316,14 @@ Result<> check_config(const Config& c) {
   if (c.threads < 0 || c.threads > 256)
     return bad("threads: it must be between 0 and 256 (0: one per core)");
   return {};
+}
+
+std::span<const std::string_view> service_names() { return kServices; }
+
+std::vector<std::string> config_keys() {
+  std::vector<std::string> out;
+  for (const Key& key : keys()) out.emplace_back(key.name);
+  return out;
 }
 
 Result<Config> load_config(const ConfigSource& source) {

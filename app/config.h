@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,7 @@ namespace sv {
 struct Config {
   struct AuthKey {
     std::string kid, secret;
+    bool operator==(const AuthKey&) const = default;
   };
 
   std::string listen = "127.0.0.1:8080";
@@ -60,6 +62,8 @@ struct Config {
   std::string log_addresses = "full";
   std::int64_t threads = 0;  // 0: one per core
   std::chrono::seconds stop_grace = std::chrono::seconds(30);
+
+  bool operator==(const Config&) const = default;
 };
 
 struct ConfigSource {
@@ -70,6 +74,9 @@ struct ConfigSource {
 
 // An error is one sentence that names the key, where it was set, and how to fix it (Error::detail).
 Result<Config> load_config(const ConfigSource& source);
+std::span<const std::string_view> service_names();
+std::vector<std::string> config_keys();  // every key that load_config knows but for the families
+                                         // databases.<service> and rpc.listen.<service>
 // What does not depend on this machine: formats, ranges, schemes this build has. Called by
 // load_config.
 Result<> check_config(const Config& config);

@@ -17,19 +17,6 @@ std::string sentence(std::vector<std::string> sets) {
   return config ? "" : config.error().detail;
 }
 
-TEST(Config, TheShippedFileHoldsTheDefaults) {
-  auto shipped =
-      load_config({.file = SV_SOURCE_DIR "/configs/config.yaml", .environment = {}, .sets = {}});
-  ASSERT_TRUE(shipped) << shipped.error().detail;
-  Config none;
-  EXPECT_EQ(shipped->listen, none.listen);
-  EXPECT_EQ(shipped->database, none.database);
-  EXPECT_EQ(shipped->access_ttl, none.access_ttl);
-  EXPECT_EQ(shipped->upload_bytes, none.upload_bytes);
-  EXPECT_EQ(shipped->media, none.media);
-  EXPECT_EQ(shipped->media_max_age, none.media_max_age);
-}
-
 TEST(Config, SetWinsOverEnvironmentWinsOverFile) {
   auto dir = std::filesystem::temp_directory_path() / fmt::format("sv_config_{}", ::getpid());
   std::filesystem::create_directories(dir);
@@ -42,6 +29,29 @@ TEST(Config, SetWinsOverEnvironmentWinsOverFile) {
   EXPECT_EQ(c->access_ttl, std::chrono::hours(2));
   EXPECT_EQ(c->bcrypt_cost, 5);
   EXPECT_EQ(c->limits_factor, 3);
+}
+
+TEST(Config, DurationsAndSizesHaveUnits) {
+  const auto ttl = [](const std::string& text) {
+    auto c = from_sets({"uploads.max_duration=" + text});
+    return c ? c->uploads_max_duration.count() : -1;
+  };
+  EXPECT_EQ(ttl("90"), 90);
+  EXPECT_EQ(ttl("90s"), 90);
+  EXPECT_EQ(ttl("15m"), 900);
+  EXPECT_EQ(ttl("2h"), 7200);
+  EXPECT_EQ(ttl("30d"), 30 * 86'400);
+  for (const char* bad : {"", "s", "-1s", "1.5h", "1w", "99999999999999999999s", "40000d"})
+    EXPECT_EQ(ttl(bad), -1) << bad;
+  const auto size = [](const std::string& text) {
+    auto c = from_sets({"limits.upload_bytes=" + text});
+    return c ? c->upload_bytes : -1;
+  };
+  EXPECT_EQ(size("1048576"), 1 << 20);
+  EXPECT_EQ(size("512K"), 512 << 10);
+  EXPECT_EQ(size("4GiB"), 4LL << 30);
+  EXPECT_EQ(size("1T"), 1LL << 40);
+  for (const char* bad : {"K", "4g", "-1", "4GB", "9999T"}) EXPECT_EQ(size(bad), -1) << bad;
 }
 
 TEST(Config, AnUnknownKeyIsRefusedWithASuggestion) {

@@ -1,0 +1,111 @@
+// configs/config.yaml names every key that this build takes, and no other.
+#include <fstream>
+#include <map>
+#include <regex>
+#include <set>
+#include <string>
+
+#include <gtest/gtest.h>
+#include <yaml-cpp/yaml.h>
+
+#include "app/config.h"
+
+namespace sv {
+namespace {
+
+constexpr const char* kFile = SV_SOURCE_DIR "/configs/config.yaml";
+
+void flatten(const YAML::Node& node, const std::string& prefix,
+             std::map<std::string, std::string>& out) {
+  for (const auto& item : node) {
+    const std::string name = prefix + item.first.Scalar();
+    if (item.second.IsMap()) flatten(item.second, name + ".", out);
+    else out[name] = item.second.IsScalar() ? item.second.Scalar() : YAML::Dump(item.second);
+  }
+}
+
+// Keys and values of the file, those in comments (`# databases.user: …`) too.
+std::map<std::string, std::string> named() {
+  std::map<std::string, std::string> out;
+  flatten(YAML::LoadFile(kFile), "", out);
+  const std::regex commented(R"(^\s*#\s*([a-z_]+(\.[a-z_]+)*): *(.*)$)");
+  std::ifstream file(kFile);
+  for (std::string line; std::getline(file, line);)
+    if (std::smatch m; std::regex_match(line, m, commented))
+      out[m[1].str()] = YAML::Load(m[3].str()).Scalar();
+  return out;
+}
+
+Result<Config> with(std::vector<std::string> sets) {
+  return load_config({.file = {}, .environment = {}, .sets = std::move(sets)});
+}
+
+// For each key a value that is not its default.
+const std::map<std::string, std::vector<std::string>> kOther{
+    {"listen", {"listen=127.0.0.1:9999"}},
+    {"public_url", {"public_url=https://video.example.org"}},
+    {"trusted_proxies", {"trusted_proxies=[10.0.0.0/8]"}},
+    {"cors.origins", {"cors.origins=[https://app.example]"}},
+    {"tls.cert", {"tls.cert=/c.pem", "tls.key=/k.pem"}},
+    {"tls.key", {"tls.cert=/c.pem", "tls.key=/k.pem"}},
+    {"stop_grace", {"stop_grace=5s"}},
+    {"threads", {"threads=2"}},
+    {"data", {"data=elsewhere"}},
+    {"database", {"database=sqlite:{data}/other.db"}},
+    {"databases.user", {"databases.user=sqlite:{data}/user.db"}},
+    {"cache", {"cache=memory:?mb=64"}},
+    {"objects", {"objects=file:/srv/objects"}},
+    {"media.max_age", {"media.max_age=2h"}},
+    {"auth.keys", {"auth.keys=[{kid: a, secret: 0123456789abcdef0123456789abcdef}]"}},
+    {"auth.access_ttl", {"auth.access_ttl=1h"}},
+    {"auth.refresh_ttl", {"auth.refresh_ttl=7d"}},
+    {"auth.refresh_grace", {"auth.refresh_grace=10s"}},
+    {"auth.bcrypt_cost", {"auth.bcrypt_cost=12"}},
+    {"messages.before_accept", {"messages.before_accept=1"}},
+    {"limits.enabled", {"limits.enabled=false"}},
+    {"limits.factor", {"limits.factor=2"}},
+    {"limits.upload_bytes", {"limits.upload_bytes=1G"}},
+    {"limits.body_idle", {"limits.body_idle=10s"}},
+    {"limits.body_rate", {"limits.body_rate=0"}},
+    {"uploads.max_duration", {"uploads.max_duration=1h"}},
+    {"transcode.workers", {"transcode.workers=2"}},
+    {"transcode.jail", {"transcode.jail=off"}},
+    {"log.level", {"log.level=debug"}},
+    {"log.format", {"log.format=text"}},
+    {"log.output", {"log.output=/var/log/shortvideo.log"}},
+};
+
+// Keys of the contract that have one value in this build, or nothing behind them yet.
+const std::set<std::string> kNotYet{"services",   "database_replica", "events",
+                                    "search",     "registry",         "media",
+                                    "ws.origins", "metrics.listen",   "tracing.otlp"};
+
+TEST(ConfigFile, HoldsTheDefaults) {
+  const auto shipped = load_config({.file = kFile, .environment = {}, .sets = {}});
+  ASSERT_TRUE(shipped) << shipped.error().detail;
+  EXPECT_EQ(*shipped, Config{});
+}
+
+TEST(ConfigFile, EveryKeyItNamesTakesItsValueAndAnotherOne) {
+  for (const auto& [key, value] : named()) {
+    const auto shown = with({key + "=" + value});
+    EXPECT_TRUE(shown) << shown.error().detail;
+    const auto other = kOther.find(key);
+    if (other == kOther.end()) {
+      ADD_FAILURE() << key << ": name another value of it in kOther";
+      continue;
+    }
+    const auto changed = with(other->second);
+    ASSERT_TRUE(changed) << changed.error().detail;
+    EXPECT_NE(*changed, Config{}) << key;
+  }
+}
+
+TEST(ConfigFile, NamesEveryKeyThatThisBuildTakes) {
+  const auto in_file = named();
+  for (const std::string& key : config_keys())
+    EXPECT_EQ(in_file.contains(key), !kNotYet.contains(key)) << key;
+}
+
+}  // namespace
+}  // namespace sv
