@@ -177,14 +177,23 @@ class Server {
         loops_(c.threads > 0 ? static_cast<std::size_t>(c.threads) : cores_),
         events_(make_local_events(databases(), storage_->clock, loops_.background(), {})) {
     services_.user =
-        (user_ = user::make_user_service(
-             {storage_->of("user"), storage_->clock, *storage_->ids, keys_, revoked_, bcrypt_pool_,
-              *events_, revision_, services_, metrics_, *storage_->disk, tools_.get()},
-             {.access_ttl = c.access_ttl,
-              .refresh_ttl = c.refresh_ttl,
-              .scratch = scratch(c),
-              .public_url = c.public_url,
-              .bcrypt_cost = static_cast<int>(c.bcrypt_cost)}))
+        (user_ = user::make_user_service({.db = storage_->of("user"),
+                                          .clock = storage_->clock,
+                                          .ids = *storage_->ids,
+                                          .keys = keys_,
+                                          .revoked = revoked_,
+                                          .bcrypt_pool = bcrypt_pool_,
+                                          .events = *events_,
+                                          .revision = revision_,
+                                          .services = services_,
+                                          .metrics = metrics_,
+                                          .disk = *storage_->disk,
+                                          .media = tools_.get()},
+                                         {.access_ttl = c.access_ttl,
+                                          .refresh_ttl = c.refresh_ttl,
+                                          .scratch = scratch(c),
+                                          .public_url = c.public_url,
+                                          .bcrypt_cost = static_cast<int>(c.bcrypt_cost)}))
             .get();
     services_.video =
         (video_ = video::make_video_service(
@@ -204,18 +213,28 @@ class Server {
               .scratch = scratch(c),
               .workers = static_cast<int>(c.transcode_workers)}))
             .get();
-    services_.interaction = (interaction_ = interaction::make_interaction_service(
-                                 {storage_->of("interaction"), storage_->clock, *storage_->ids,
-                                  *events_, revision_, services_, metrics_}))
-                                .get();
-    services_.message =
-        (message_ = message::make_message_service({storage_->of("message"), storage_->clock,
-                                                   *storage_->ids, *events_, services_, metrics_}))
+    services_.interaction =
+        (interaction_ = interaction::make_interaction_service({.db = storage_->of("interaction"),
+                                                               .clock = storage_->clock,
+                                                               .ids = *storage_->ids,
+                                                               .events = *events_,
+                                                               .revision = revision_,
+                                                               .services = services_,
+                                                               .metrics = metrics_}))
             .get();
-    services_.social =
-        (social_ = social::make_social_service(
-             {storage_->of("social"), storage_->clock, *events_, revision_, services_, metrics_}))
-            .get();
+    services_.message = (message_ = message::make_message_service({.db = storage_->of("message"),
+                                                                   .clock = storage_->clock,
+                                                                   .ids = *storage_->ids,
+                                                                   .events = *events_,
+                                                                   .services = services_,
+                                                                   .metrics = metrics_}))
+                            .get();
+    services_.social = (social_ = social::make_social_service({.db = storage_->of("social"),
+                                                               .clock = storage_->clock,
+                                                               .events = *events_,
+                                                               .revision = revision_,
+                                                               .services = services_}))
+                           .get();
     for (auto& [path, db] : storage_->files)
       metrics_.watch("shortvideo_sql_reads", "Read statements since the start",
                      [file = db.get()] { return static_cast<double>(file->statements()); },
@@ -225,8 +244,15 @@ class Server {
       ready.push_back({service + ".database", [db] { return check_database(*db); }});
     ready.push_back(
         {"objects", [objects = storage_->objects.get()] { return check_objects(*objects); }});
-    gateway_ = gateway::make_gateway({services_, *cache_, *storage_->objects, keys_, revoked_,
-                                      storage_->clock, metrics_, revision_, std::move(ready)},
+    gateway_ = gateway::make_gateway({.services = services_,
+                                      .cache = *cache_,
+                                      .objects = *storage_->objects,
+                                      .keys = keys_,
+                                      .revoked = revoked_,
+                                      .clock = storage_->clock,
+                                      .metrics = metrics_,
+                                      .revision = revision_,
+                                      .ready = std::move(ready)},
                                      {.version = SV_VERSION,
                                       .public_url = c.public_url,
                                       .trusted_proxies = c.trusted_proxies,
