@@ -95,6 +95,8 @@ const std::vector<Key>& keys() {
       parsed("limits.enabled", "true or false", &Config::limits_enabled, boolean),
       parsed("limits.factor", "a number", &Config::limits_factor, number<double>),
       parsed("limits.upload_bytes", kBytes, &Config::upload_bytes, bytes),
+      parsed("limits.body_idle", kDuration, &Config::body_idle, duration),
+      parsed("limits.body_rate", kBytes, &Config::body_rate, bytes),
       parsed("uploads.max_duration", kDuration, &Config::uploads_max_duration, duration),
       parsed("transcode.workers", kWhole, &Config::transcode_workers, number<std::int64_t>),
       text("transcode.jail", &Config::transcode_jail),
@@ -307,6 +309,9 @@ Result<> check_config(const Config& c) {
   if (!(c.limits_factor > 0 && c.limits_factor <= 1e6))
     return bad("limits.factor: it must be more than 0; limits.enabled=false switches limits off");
   if (c.upload_bytes < 1) return bad("limits.upload_bytes: it must be at least 1");
+  if (c.body_idle < 1s || c.body_idle > 1h)
+    return bad("limits.body_idle: it must be between 1s and 1h");
+  if (c.body_rate > 1 << 30) return bad("limits.body_rate: it must be at most 1G (0: any rate)");
   if (c.transcode_workers < 0 || c.transcode_workers > 64)
     return bad("transcode.workers: it must be between 0 and 64");
   SV_CHECK(one_of("transcode.jail", c.transcode_jail, {"required", "off"}));

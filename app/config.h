@@ -48,6 +48,8 @@ struct Config {
   bool limits_enabled = true;
   double limits_factor = 1;
   std::int64_t upload_bytes = 4LL << 30;
+  std::chrono::seconds body_idle = std::chrono::seconds(30);
+  std::int64_t body_rate = 1024;  // bytes a second
   std::chrono::seconds uploads_max_duration = std::chrono::hours(4);
   std::int64_t transcode_workers = 1;
   std::string transcode_jail = "required";

@@ -269,8 +269,8 @@ class Server {
     SV_TRY(HostPort address, parse_host_port("listen", config.listen));
     SV_TRY(tls_, load_tls(config));
     http_ = net::make_http_server(
-        {.host = address.host, .port = address.port, .limits = {}, .tls = tls_}, loops_.edge(),
-        gateway_->handler(), gateway_->error_body());
+        {.host = address.host, .port = address.port, .limits = http_limits(config), .tls = tls_},
+        loops_.edge(), gateway_->handler(), gateway_->error_body());
     if (auto bound = http_->start(); !bound)
       return fail(Errc::unavailable, "listen_failed",
                   fmt::format("listen: {}", bound.error().detail));
@@ -287,6 +287,13 @@ class Server {
 
   // All cores but one, which the feed keeps.
   std::size_t bcrypt_threads() const { return std::max(1u, cores_ - 1); }
+
+  static net::HttpLimits http_limits(const Config& config) {
+    net::HttpLimits limits;
+    limits.body_idle = config.body_idle;
+    limits.body_rate = static_cast<std::uint32_t>(config.body_rate);
+    return limits;
+  }
 
   static std::size_t cache_bytes(const Config& config) {
     PartUrl url = parse_part_url(config, config.cache);

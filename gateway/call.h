@@ -18,9 +18,12 @@ struct Call {
   Edge& edge;
   const Route* route = nullptr;
   Ctx ctx{};
-  std::string_view tail{};   // what stands for "{name}" in the route's path, still percent-encoded
-  std::string headers{};     // complete lines of the answer
-  std::string body{};        // of an api route's answer
+  std::string_view tail{};  // what stands for "{name}" in the route's path, still percent-encoded
+  std::string input{};      // a JSON route's body
+  std::string headers{};    // complete lines of the answer
+  std::size_t common = std::string::npos;  // the headers up to here are every answer's: what a
+                                           // handler adds goes with it when it fails
+  std::string body{};                      // of an api route's answer
   bool token_given = false;  // an Authorization header came: the answer is for its sender alone
 
   void header(std::string_view name, std::string_view value) {

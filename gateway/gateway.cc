@@ -153,6 +153,10 @@ Task<Result<>> WebGateway::dispatch(Call& call) {
     call.ctx.deadline = Deadline::max();
     co_return co_await route.handle(call);
   }
+  if (route.body == Body::json) {
+    SV_CO_TRY(call.input, co_await read_json_body(call));
+    call.ctx.deadline = std::chrono::steady_clock::now() + edge_.options.deadline;
+  }
   co_return co_await send_own(call);
 }
 
@@ -211,7 +215,9 @@ Task<Result<>> WebGateway::send_json(Call& call, std::string_view caching, std::
 // Every failure ends here: the answer, and the log line when the fault is ours.
 Task<> WebGateway::refuse(Call& call, const Error& error) {
   const int status = http_status(error.code);
-  if (status >= 500)
+  // 400 or 408: the server has told the client what is wrong with its body.
+  const bool told = call.x.status() >= 400 && call.x.status() < 500;
+  if (status >= 500 && !told)
     log::error(
         "gateway", "request failed",
         {{"request_id", call.ctx.request_id},

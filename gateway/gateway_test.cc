@@ -207,6 +207,13 @@ TEST(Deadline, AHandlerThatHangsIsStoppedAndAnswered504) {
   EXPECT_EQ(x.answers, 1);
 }
 
+TEST(Deadline, BeginsWhenTheBodyIsThere) {
+  World w({.deadline = std::chrono::milliseconds(200)});
+  auto x = json_post("/api/user/register", kRegister);
+  x.body_takes = std::chrono::milliseconds(300);
+  EXPECT_EQ(w.serve(x).answered_status, 200) << x.answer_body;
+}
+
 TEST(Limits, TheEleventhRegistrationOfAnAddressIs429) {
   World w;
   for (int i = 0; i < 10; ++i) {

@@ -148,8 +148,7 @@ Task<Result<>> run(Call& call) {
     SV_CO_TRY(const In in, read_query<In>(call));
     reply = co_await Handler(call, in);
   } else {
-    SV_CO_TRY(const std::string text, co_await read_json_body(call));
-    SV_CO_TRY(const In in, read_json<In>(text));
+    SV_CO_TRY(const In in, read_json<In>(call.input));
     reply = co_await Handler(call, in);
   }
   if (!reply) co_return std::unexpected(std::move(reply.error()));

@@ -42,6 +42,8 @@ Task<Result<std::span<const std::byte>>> FakeExchange::read_some() {
 
 Task<Result<std::string>> FakeExchange::read_all(std::size_t limit) {
   if (request_body.size() > limit) co_return fail(Errc::payload_too_large);
+  asio::steady_timer slow(co_await asio::this_coro::executor, body_takes);
+  co_await slow.async_wait(asio::use_awaitable);
   read_ = request_body.size();
   co_return request_body;
 }

@@ -23,8 +23,9 @@ class FakeExchange final : public net::Exchange {
   std::string method_ = "GET", path_, query_, peer = "203.0.113.7";
   std::map<std::string, std::string> headers;  // lower case names
   std::string request_body;
-  std::size_t chunk = 1 << 16;  // read_some gives this much at a time
-  bool cut = false;             // the connection breaks after the body
+  std::size_t chunk = 1 << 16;              // read_some gives this much at a time
+  bool cut = false;                         // the connection breaks after the body
+  std::chrono::milliseconds body_takes{0};  // until read_all has it
 
   int answered_status = 0;
   int answers = 0;

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <boost/asio/steady_timer.hpp>
 
 #include "platform/net/http_testing.h"
 
@@ -20,6 +21,19 @@ Task<> app(Exchange& x) {
         co_return;
       }
     }
+  }
+  if (x.path() == "/upload") {  // reads piece by piece, and takes its time
+    asio::steady_timer pause(co_await asio::this_coro::executor);
+    for (;;) {
+      auto piece = co_await x.read_some();
+      if (!piece || piece->empty()) break;
+      if (x.query() == "pause") {
+        pause.expires_after(milliseconds(300));
+        co_await pause.async_wait(asio::use_awaitable);
+      }
+    }
+    (void)co_await x.send(200, "", "ok");
+    co_return;
   }
   auto body = co_await x.read_all(1 << 20);
   auto sent = co_await x.send(200, "", body ? "ok" : "failed");
@@ -82,6 +96,52 @@ TEST(HttpLimits, ABodyThatStopsIsAnsweredFourHundredEight) {
   EXPECT_TRUE(a.starts_with("HTTP/1.1 408 ")) << a;
   EXPECT_EQ(a.find("failed"), std::string::npos);  // the handler's own answer comes too late
   EXPECT_TRUE(eventually([] { return answers_failed == 1; }));
+}
+
+// Sends a body of `pieces` times `piece`, with a pause before each; what the server says to it.
+std::string drip(std::uint16_t port, std::string_view path, std::string piece, std::size_t pieces,
+                 milliseconds pause) {
+  RawClient c(port);
+  c.send("POST " + std::string(path) + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" +
+         "Content-Length: " + std::to_string(piece.size() * pieces) + "\r\n\r\n");
+  std::thread sender([&] {
+    for (std::size_t i = 0; i < pieces && c.send(piece); ++i) std::this_thread::sleep_for(pause);
+  });
+  std::string answer = c.rest();
+  sender.join();
+  return answer;
+}
+
+TEST(HttpLimits, ABodyBelowTheMinimumRateIsAnswered408HoweverAliveItLooks) {
+  HttpLimits limits = quick();
+  limits.body_rate = 1000;
+  TestServer server(app, limits);
+  for (std::string_view path : {"/", "/upload"}) {
+    std::string a = drip(server.port(), path, "x", 400, milliseconds(10));
+    EXPECT_TRUE(a.starts_with("HTTP/1.1 408 ")) << path << a;
+    EXPECT_NE(a.find("Connection: close\r\n"), std::string::npos) << a;
+  }
+}
+
+TEST(HttpLimits, ABodyAboveTheMinimumRateIsTakenHoweverLongItTakes) {
+  HttpLimits limits = quick();
+  limits.body_idle = milliseconds(1000);
+  limits.body_rate = 1000;
+  TestServer server(app, limits);
+  for (std::string_view path : {"/", "/upload"}) {
+    std::string a = drip(server.port(), path, std::string(1000, 'x'), 30, milliseconds(50));
+    EXPECT_TRUE(a.starts_with("HTTP/1.1 200 ")) << path << a;
+  }
+}
+
+TEST(HttpLimits, WhatTheHandlerTakesBetweenTwoReadsIsNotTheClients) {
+  TestServer server(app, quick());
+  RawClient c(server.port());
+  c.send(
+      "POST /upload?pause HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+      "Content-Length: 200000\r\n\r\n" +
+      std::string(200'000, 'x'));
+  EXPECT_TRUE(c.rest().starts_with("HTTP/1.1 200 "));
 }
 
 TEST(HttpLimits, IdleConnectionsAreClosedWithoutAWord) {

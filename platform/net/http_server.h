@@ -20,7 +20,10 @@ struct HttpLimits {
   std::size_t header_bytes = 16 * 1024;
   std::size_t header_fields = 100;
   std::chrono::milliseconds header_timeout{10'000};
+  // A body's client has a credit of time: it starts at body_idle, what it lets us wait is taken,
+  // each byte gives 1/body_rate s back, up to body_idle. Without credit it is answered 408.
   std::chrono::milliseconds body_idle{30'000};
+  std::uint32_t body_rate = 1024;  // bytes a second; 0: any rate will do
   std::chrono::milliseconds keep_alive_idle{75'000};
   std::size_t connections = 20'000;
 };
@@ -43,9 +46,9 @@ class Exchange {
   virtual bool has_body() const = 0;
   virtual std::optional<std::uint64_t> content_length() const = 0;  // nullopt: chunked or no body
   // Next piece of the body, valid until the next call; empty at the end. Errors: deadline_exceeded
-  // (idle), rejected (bad chunk, cut connection); the server has then answered 408 or 400 itself
-  // where it could, and a later send() fails with rejected.
-  // Sends 100 Continue before the first read when the client asked for it.
+  // (idle, or below the rate), rejected (bad chunk, cut connection); the server has then answered
+  // 408 or 400 itself where it could, and a later send() fails with rejected. Sends 100 Continue
+  // before the first read when the client asked for it.
   virtual Task<Result<std::span<const std::byte>>> read_some() = 0;
   // The whole body; payload_too_large beyond `limit`, also when only Content-Length says so.
   virtual Task<Result<std::string>> read_all(std::size_t limit) = 0;

@@ -242,6 +242,7 @@ Task<bool> HttpSession::read_head() {
   keep_alive_ = parser_.head().keep_alive;
   sent_continue_ = false;
   finished_ = chunked_ = false;
+  body_credit_ = worker_.limits.body_idle;
   remaining_.reset();
   co_return true;
 }
@@ -304,11 +305,23 @@ Task<Result<>> HttpSession::fill_body() {
   std::size_t left = window_.size();
   if (left > 0) std::memmove(body_.get(), window_.data(), left);
   window_ = {body_.get(), left};
-  auto got = co_await receive(body_.get() + left, HttpWorker::kBodyBuffer - left,
-                              Clock::now() + worker_.limits.body_idle);
+  const auto asked = Clock::now();
+  auto got =
+      co_await receive(body_.get() + left, HttpWorker::kBodyBuffer - left, asked + body_credit_);
   if (!got) co_return std::unexpected(std::move(got.error()));
+  settle(Clock::now() - asked, *got);
   window_ = {body_.get(), left + *got};
   co_return Result<>{};
+}
+
+// The time that the handler takes between two reads is not the client's.
+void HttpSession::settle(Clock::duration waited, std::size_t received) {
+  const Clock::duration most = worker_.limits.body_idle;
+  const std::uint64_t rate = worker_.limits.body_rate;
+  body_credit_ =
+      rate == 0 ? most
+                : std::min(most, body_credit_ - waited +
+                                     std::chrono::nanoseconds(received * 1'000'000'000 / rate));
 }
 
 // The body cannot be read to its end: the server answers, for the handler cannot know how, and

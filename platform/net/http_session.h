@@ -107,6 +107,7 @@ class HttpSession final : public Exchange {
   Task<Result<std::size_t>> receive_tls(char* into, std::size_t size, Clock::time_point deadline);
   Task<Result<>> wait_for(TlsConnection::Step step, Clock::time_point deadline);
   Task<Result<>> fill_body();
+  void settle(Clock::duration waited, std::size_t received);
   Task<Result<std::span<const std::byte>>> break_off(int status, Error error);
   Task<> answer_error(int status);
   Task<> linger();
@@ -154,6 +155,7 @@ class HttpSession final : public Exchange {
   Clock::time_point quiet_since_{};
   bool quiet_ = false;  // between requests, nothing received
   bool timed_out_ = false;
+  Clock::duration body_credit_{};  // how much longer the client may keep us waiting for its body
 };
 
 }  // namespace sv::net
