@@ -139,6 +139,7 @@ Task<Result<>> WebGateway::dispatch(Call& call) {
   if (who.bad_token) call.header("WWW-Authenticate", "Bearer error=\"invalid_token\"");
   SV_CO_CHECK(co_await edge_.limits.take(route.rate, call.ctx, call.headers));
   if (route.access == Access::moderator) SV_CO_CHECK(co_await require_moderator(call));
+  call.common = call.headers.size();
   if (route.kind == Kind::cached && !call.token_given && call.x.query().size() <= kCachedQuery)
     co_return co_await send_page(call);
   call.ctx.traceparent = traceparent_from(call.x.header("traceparent"));
@@ -227,6 +228,7 @@ Task<> WebGateway::refuse(Call& call, const Error& error) {
          {"detail", error.detail}});
   if (call.x.answered())
     co_return;  // the connection is closed by the server: the answer is incomplete
+  if (call.headers.size() > call.common) call.headers.resize(call.common);
   if (call.x.has_body() && call.x.content_length().value_or(kDrainedBody + 1) > kDrainedBody)
     call.x.close_after();
   if (status == 401)

@@ -56,6 +56,27 @@ TEST_F(Media, ARangeIsAnswered206OrRefused416) {
   const auto outside = get("/media/5/1/720.mp4", "range", "bytes=10-");
   EXPECT_EQ(outside.answered_status, 416);
   EXPECT_EQ(outside.answer_header("Content-Range"), "bytes */10");
+  EXPECT_EQ(outside.answer_header("Cache-Control"), "private, no-store");
+  EXPECT_FALSE(outside.answer_head.contains("immutable"));
+  EXPECT_EQ(outside.answer_header("Content-Type"), "");
+}
+
+TEST_F(Media, HeadIgnoresARange) {
+  for (const char* range : {"bytes=2-4", "bytes=10-"}) {
+    FakeExchange x("HEAD", "/media/5/1/720.mp4");
+    w.serve(x.with("range", range));
+    EXPECT_EQ(x.answered_status, 200) << range;
+    EXPECT_EQ(x.answer_header("Content-Range"), "");
+  }
+}
+
+TEST_F(Media, AFileThatCannotBeReadIsNotAnsweredWithItsCaching) {
+  w.objects.broken = true;
+  const auto x = get("/media/6/1/index.m3u8?" + sign("/media/6/1/"));
+  EXPECT_EQ(x.answered_status, 500);
+  EXPECT_EQ(x.answer_header("Content-Type"), "application/json; charset=utf-8");
+  EXPECT_EQ(x.answer_header("Cache-Control"), "private, no-store");
+  EXPECT_EQ(x.answer_head.find("Cache-Control"), x.answer_head.rfind("Cache-Control"));
 }
 
 TEST_F(Media, ARangeOfAnotherVersionGetsTheWholeFile) {

@@ -70,12 +70,17 @@ std::string caching(const Call& call, const MediaFile& file) {
          ", immutable";
 }
 
+// Range is defined for GET alone (RFC 9110 §14.2).
+net::ByteRange range_of(Call& call, const MediaFile& file, std::uint64_t size) {
+  if (call.x.method() != "GET" ||
+      !net::if_range_matches(call.x.header("If-Range"), file.etag, file.object.modified_ms))
+    return {};
+  return net::parse_range(call.x.header("Range"), size);
+}
+
 Task<Result<>> send_file(Call& call, const MediaFile& file, ObjectReader& object) {
   const std::uint64_t size = object.size();
-  net::ByteRange range;
-  if (net::if_range_matches(call.x.header("If-Range"), file.etag, file.object.modified_ms))
-    range = net::parse_range(call.x.header("Range"), size);
-  call.header("Accept-Ranges", "bytes");
+  const net::ByteRange range = range_of(call, file, size);
   switch (range.kind) {
     case net::ByteRange::Kind::whole:
       (void)co_await call.x.send_object(200, call.headers, object, 0, size);
@@ -84,7 +89,10 @@ Task<Result<>> send_file(Call& call, const MediaFile& file, ObjectReader& object
       call.headers += net::content_range_line(range, size);
       (void)co_await call.x.send_object(206, call.headers, object, range.offset, range.length);
       break;
-    case net::ByteRange::Kind::unsatisfiable:
+    case net::ByteRange::Kind::unsatisfiable:  // what was said of the file is not true of this
+      call.headers.resize(call.common);
+      call.header("Accept-Ranges", "bytes");
+      call.header("Cache-Control", "private, no-store");
       call.headers += net::content_range_line(range, size);
       (void)co_await call.x.send(416, call.headers, std::string_view{});
       break;
@@ -112,6 +120,7 @@ Task<Result<>> media(Call& call) {
     (void)co_await call.x.send(200, call.headers, text_signed);
     co_return Result<>{};
   }
+  call.header("Accept-Ranges", "bytes");
   call.header("ETag", file->etag);
   call.header("Last-Modified", modified);
   if (not_modified(call, *file, modified)) {

@@ -231,9 +231,10 @@ class FakeWriter final : public ObjectWriter {
 
 class FakeReader final : public ObjectReader {
  public:
-  explicit FakeReader(std::string text) : text_(std::move(text)) {}
+  FakeReader(std::string text, bool broken) : text_(std::move(text)), broken_(broken) {}
   std::uint64_t size() const override { return text_.size(); }
   Task<Result<std::size_t>> read(std::uint64_t offset, std::span<std::byte> into) override {
+    if (broken_) co_return 0u;
     const std::string_view piece = std::string_view(text_).substr(offset, into.size());
     std::ranges::copy(std::as_bytes(std::span(piece)), into.begin());
     co_return piece.size();
@@ -242,6 +243,7 @@ class FakeReader final : public ObjectReader {
 
  private:
   std::string text_;
+  bool broken_;
 };
 
 }  // namespace
@@ -253,7 +255,7 @@ Task<Result<std::unique_ptr<ObjectWriter>>> FakeObjects::put(std::string key) {
 Task<Result<std::unique_ptr<ObjectReader>>> FakeObjects::open(std::string key) {
   const auto it = objects.find(key);
   if (it == objects.end()) co_return fail(Errc::not_found);
-  co_return std::unique_ptr<ObjectReader>(std::make_unique<FakeReader>(it->second));
+  co_return std::unique_ptr<ObjectReader>(std::make_unique<FakeReader>(it->second, broken));
 }
 
 Task<Result<ObjectInfo>> FakeObjects::head(std::string key) {

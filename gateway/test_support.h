@@ -177,6 +177,7 @@ class FakeObjects final : public ObjectStore {
 
   std::map<std::string, std::string> objects;
   bool full = false;
+  bool broken = false;  // reads come to an end before the object does
 };
 
 // A gateway with its fakes.
