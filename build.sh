@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the release binary into output/bin/shortvideo. Installs nothing.
+# Builds the release binary into output/bin/shortvideo, with a link for each service beside it. Installs nothing.
 set -euo pipefail
 . "$(dirname "$0")/script/lib.sh"
 
@@ -16,4 +16,5 @@ mkdir -p output/bin
 # A new file and a rename: the binary may be running.
 llvm-strip-19 -o output/bin/.shortvideo.new build/release/app/shortvideo
 mv -f output/bin/.shortvideo.new output/bin/shortvideo
+link_services output/bin
 say "built output/bin/shortvideo ($(du -h output/bin/shortvideo | cut -f1))"

@@ -1,6 +1,8 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -46,10 +48,22 @@ int with_config(const Options& options, F run) {
   return run(*config);
 }
 
+// output/bin/<service> are links to this program: called by such a name it serves that service. The
+// gateway alone would have nobody to ask in this build, so it brings every service with it.
+std::vector<std::string> arguments(int argc, char** argv) {
+  std::vector<std::string> out(argv + 1, argv + argc);
+  const std::string called = std::filesystem::path(argv[0]).filename();
+  if (called == "gateway") out.insert(out.begin(), "serve");
+  else if (std::ranges::find(sv::service_names(), called) != sv::service_names().end())
+    out.insert(out.begin(), {"serve", "--services", called});
+  std::ranges::reverse(out);  // as CLI11 wants them
+  return out;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"shortvideo: the backend for short-video apps"};
+  CLI::App app{"shortvideo: the backend for short-video apps", "shortvideo"};
   app.require_subcommand(1);
   Options options;
   std::string name, folder;
@@ -96,7 +110,7 @@ int main(int argc, char** argv) {
   auto* user_admin = add_user_command("grant-admin", "make an account an administrator");
 
   try {
-    app.parse(argc, argv);
+    app.parse(arguments(argc, argv));
   } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? 0 : sv::commands::kCannotRun; }
 
   using sv::Config;

@@ -1,21 +1,20 @@
 #!/usr/bin/env bash
-# script/bootstrap.sh <run-dir> <service>: runs `all` (gateway and services in one process) with data and logs below <run-dir>.
-# <run-dir>/config.yaml is used when it exists.
+# Runs what ./build.sh built, with data and logs below a folder; config.yaml in that folder is used when it exists.
+#   script/bootstrap.sh [<run-dir> [<service>]]     default: output/run gateway
+# Services: gateway (today with every service in its process), all, user, video, social, interaction, message, live, danmu, recommend.
 set -euo pipefail
-[ $# -eq 2 ] || { echo "usage: script/bootstrap.sh <run-dir> <service>   (service: all)" >&2; exit 2; }
-run_dir=$1 service=$2
-binary=$(cd "$(dirname "$0")/.." && pwd)/output/bin/shortvideo
-
-case $service in
-  all) ;;
-  gateway | user | video | social | interaction | message | live | danmu | recommend)
-    echo "bootstrap.sh: '$service' cannot run alone yet: services in processes of their own need RPC between them. Use: script/bootstrap.sh $run_dir all" >&2
-    exit 2 ;;
-  *) echo "bootstrap.sh: there is no service '$service' (all gateway user video social interaction message live danmu recommend)" >&2; exit 2 ;;
-esac
-[ -x "$binary" ] || { echo "bootstrap.sh: $binary is missing; run ./build.sh first" >&2; exit 2; }
+case ${1-} in -h | --help) sed -n '2,4s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
+from=$PWD
+. "$(dirname "$0")/lib.sh"
+[ $# -le 2 ] || die "usage: script/bootstrap.sh [<run-dir> [<service>]]"
+run_dir=${1:-$ROOT/output/run} service=${2:-gateway}
+[[ $run_dir = /* ]] || run_dir=$from/$run_dir
+[[ " all ${SERVICES[*]} " = *" $service "* ]] || die "there is no service '$service' (all ${SERVICES[*]})"
+[ "$service" != all ] || service=gateway
+binary=$ROOT/output/bin/$service
+[ -x "$binary" ] || die "$binary is missing; run ./build.sh first"
 
 mkdir -p "$run_dir/data" "$run_dir/log"
-options=(--data "$run_dir/data" --set "log.output=$run_dir/log/shortvideo.log")
+options=(--data "$run_dir/data" --set "log.output=$run_dir/log/$service.log")
 [ ! -f "$run_dir/config.yaml" ] || options+=(--config "$run_dir/config.yaml")
-exec "$binary" serve "${options[@]}"
+exec "$binary" "${options[@]}"

@@ -11,6 +11,14 @@ export CCACHE_BASEDIR=$ROOT
 # The folder a checkout lies in is in no result: debug information has paths from its root.
 export CCACHE_NOHASHDIR=1
 
+SERVICES=(gateway user video social interaction message live danmu recommend)
+
+# link_services DIR: DIR/<service> for each service; called by that name the binary serves it.
+link_services() {
+  local service
+  for service in "${SERVICES[@]}"; do ln -sfn shortvideo "$1/$service"; done
+}
+
 # build PRESET [TARGET…]: configures once, builds with all cores.
 build() {
   local preset=$1; shift
