@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -56,6 +57,20 @@ void histogram_lines(std::string& out, const std::string& name, const std::strin
   line(out, name + "_count", labels, total);
 }
 
+// Unix time: the machine's start, and ticks from there (proc(5)).
+std::uint64_t start_time() {
+  std::uint64_t boot = 0, ticks = 0;
+  std::ifstream machine("/proc/stat");
+  for (std::string word; machine >> word && word != "btime";) {}
+  machine >> boot;
+  std::ifstream own("/proc/self/stat");
+  own.ignore(std::numeric_limits<std::streamsize>::max(), ')');  // the name may hold anything
+  std::string skipped;
+  for (int field = 3; field < 22; ++field) own >> skipped;
+  own >> ticks;
+  return boot + ticks / static_cast<std::uint64_t>(sysconf(_SC_CLK_TCK));
+}
+
 void process_lines(std::string& out) {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -80,6 +95,8 @@ void process_lines(std::string& out) {
   line(out, "process_open_fds", "", fds);
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
+  head(out, "process_start_time_seconds", "When the process began, unix time.", "gauge");
+  line(out, "process_start_time_seconds", "", start_time());
   head(out, "process_max_fds", "Most descriptors the process may open.", "gauge");
   line(out, "process_max_fds", "", limit.rlim_cur);
 }
