@@ -1,13 +1,14 @@
 #include "gateway/guest_keys.h"
 
-#include "platform/auth/encoding.h"
+#include "platform/core/encoding.h"
 #include "platform/auth/key_ring.h"
+#include "platform/crypto/sha256.h"
 
 namespace sv::gateway {
 
 Task<Result<std::string>> GuestKeys::of(const Ctx& ctx, video::VideoApi& videos) {
   SV_CO_TRY(const std::string secret, co_await salt(ctx, videos));
-  co_return auth::base64url_encode(auth::hmac_sha256(secret, ctx.address + '\n' + ctx.user_agent));
+  co_return base64url_encode(hmac_sha256(secret, ctx.address + '\n' + ctx.user_agent));
 }
 
 Task<Result<std::string>> GuestKeys::salt(const Ctx& ctx, video::VideoApi& videos) {

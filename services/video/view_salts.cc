@@ -1,6 +1,6 @@
 #include "services/video/view_salts.h"
 
-#include "platform/auth/random.h"
+#include "platform/crypto/random.h"
 
 namespace sv::video {
 namespace {
@@ -25,7 +25,7 @@ Task<Result<ViewSalts::Salt>> ViewSalts::current(const Ctx& ctx) {
   }
   SV_CO_TRY(const Salt salt,
             co_await state_.deps.db.write(
-                ctx, [this, made = auth::random_token()](sql::Tx& tx) -> Result<Salt> {
+                ctx, [this, made = random_token()](sql::Tx& tx) -> Result<Salt> {
                   const std::int64_t day = today();  // in here: forget_past() has not been for it
                   SV_CHECK(tx.execute(kAdd, {day, made}));
                   SV_TRY(const sql::Rows rows, tx.query(kFind, {day}));
