@@ -79,8 +79,7 @@ TEST_P(Comments, DeletingARootHidesItsRepliesAndCorrectsCounts) {
   const Comment root = comment(kBob, kFilm, "root");
   const Comment reply = comment(kCid, kFilm, "reply", root.id);
   comment(kDan, kFilm, "another", root.id);
-  EXPECT_EQ(token_of(remove_comment(kDan, root.id)),
-            "comment_not_found");  // neither wrote it nor owns the video
+  EXPECT_EQ(token_of(remove_comment(kDan, root.id)), "not_owner");
   EXPECT_TRUE(succeeded(remove_comment(kCid, reply.id)));
   EXPECT_EQ(counts(kFilm).comment_count, 3);
   EXPECT_EQ(comments({}).comments[0].reply_count, 1);
@@ -101,6 +100,26 @@ TEST_P(Comments, DeletingARootHidesItsRepliesAndCorrectsCounts) {
   open();
   EXPECT_EQ(contents(comments({}).comments), (Words{"kept"}));
   EXPECT_EQ(counts(kFilm).comment_count, 1);
+}
+
+TEST_P(Comments, WhoMayOnlySeeACommentIsToldThatItIsNotTheirs) {
+  const Comment c = comment(kBob, kFilm, "bob's, below ann's film");
+  const auto refused = remove_comment(kDan, c.id);
+  EXPECT_EQ(token_of(refused), "not_owner");
+  EXPECT_EQ(refused.error().code, Errc::forbidden);
+  EXPECT_EQ(contents(comments({}).comments), (Words{"bob's, below ann's film"}));
+  for (const auto& [one, other] : {std::pair(kBob, kDan), std::pair(kAnn, kDan)}) {
+    social_.blocks = {{one, other}};
+    EXPECT_EQ(token_of(remove_comment(kDan, c.id)), "comment_not_found") << one.value;
+  }
+  social_.blocks.clear();
+  users_.closed = {kBob};
+  EXPECT_EQ(token_of(remove_comment(kDan, c.id)), "comment_not_found") << "of a private account";
+  users_.closed.clear();
+  videos_.hidden.insert(kFilm);
+  EXPECT_EQ(token_of(remove_comment(kDan, c.id)), "comment_not_found") << "below a private video";
+  EXPECT_TRUE(succeeded(remove_comment(kBob, c.id)));
+  expect_no_drift();
 }
 
 TEST_P(Comments, LikesOfCommentsAreExactToo) {

@@ -157,8 +157,8 @@ Result<std::vector<Result<CommentPtr>>> Interactions::write_comments_tx(
   return outcomes;
 }
 
-// By whoever wrote it, or whose video it is below. Others do not learn whether there is such a
-// comment.
+// By whoever wrote it, or whose video it is below. Others learn that there is such a comment only
+// when they may see it.
 Task<Result<>> Interactions::delete_comment(const Ctx& ctx, const DeleteCommentReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   if (!req.comment_id) co_return invalid("id", "required");
@@ -167,7 +167,10 @@ Task<Result<>> Interactions::delete_comment(const Ctx& ctx, const DeleteCommentR
     co_return fail(Errc::not_found, "comment_not_found");
   if (row->user != req.user_id) {
     SV_CO_TRY(const bool own, co_await owns(req.user_id, row->video));
-    if (!own) co_return fail(Errc::not_found, "comment_not_found");
+    if (!own) {
+      SV_CO_CHECK(co_await visible_comment(ctx, req.user_id, row->id));
+      co_return fail(Errc::forbidden, "not_owner");
+    }
   }
   SV_CO_TRY(const bool deleted,
             co_await state_.deps.db.write(

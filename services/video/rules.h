@@ -104,6 +104,8 @@ class VideoRules final : public VideoService {
     }
   };
   Links links(const VideoRow& row, bool open) const;
+  // Before a change: 403 not_owner when the video is another's that `user` may see, 404 when not.
+  Task<Result<>> check_owner(const Ctx& ctx, UserId user, VideoId id);
   // Listed, by someone whose account is not private; user_unavailable while that is not known.
   Task<Result<bool>> open_to_all(const Ctx& ctx, const VideoRow& row);
   // video_not_found when the row's author is hidden from the viewer.

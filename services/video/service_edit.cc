@@ -17,14 +17,22 @@ constexpr std::string_view kRenditionStates = R"(
     ORDER BY height, name)";
 constexpr std::string_view kProgress = "SELECT progress FROM video_assets WHERE id = $1";
 
-// What of another author's video cannot be told from one that does not exist.
-Result<VideoPtr> own_video(sql::Tx& tx, VideoId id, UserId user) {
+Result<VideoPtr> video_now(sql::Tx& tx, VideoId id) {
   SV_TRY(auto row, find_video(tx, id));
-  if (!row || !row->owned_by(user)) return fail(Errc::not_found, "video_not_found");
+  if (!row) return fail(Errc::not_found, "video_not_found");
   return row;
 }
 
 }  // namespace
+
+// A video never changes its owner, so this may be asked before the transaction.
+Task<Result<>> VideoRules::check_owner(const Ctx& ctx, UserId user, VideoId id) {
+  SV_CO_TRY(const auto row, co_await state_.load_one(id));
+  if (row && row->owned_by(user)) co_return Result<>{};
+  if (!row || !row->visible_to(user)) co_return fail(Errc::not_found, "video_not_found");
+  SV_CO_CHECK(co_await may_see_author(ctx, user, *row));
+  co_return fail(Errc::forbidden, "not_owner");
+}
 
 Task<Result<>> VideoRules::update_video_info(const Ctx& ctx, const UpdateVideoInfoReq& req) {
   std::optional<std::string> title;
@@ -37,12 +45,13 @@ Task<Result<>> VideoRules::update_video_info(const Ctx& ctx, const UpdateVideoIn
     visibility = parse_visibility(*req.visibility);
     if (!visibility) co_return invalid("visibility", "invalid");
   }
+  SV_CO_CHECK(co_await check_owner(ctx, req.user_id, req.video_id));
   auto rev = state_.deps.ids.next();
   co_return co_await state_.deps.db.write(
       ctx,
-      [this, title, tags, visibility, rev, description = req.description, id = req.video_id,
-       user = req.user_id](sql::Tx& tx) -> Result<> {
-        SV_TRY(auto before, own_video(tx, id, user));
+      [this, title, tags, visibility, rev, description = req.description,
+       id = req.video_id](sql::Tx& tx) -> Result<> {
+        SV_TRY(auto before, video_now(tx, id));
         VideoRow after = *before;
         if (title) after.title = *title;
         if (description) after.description = *description;
@@ -93,31 +102,31 @@ Task<Result<>> VideoRules::purge_accounts(const std::vector<Event>& events) {
 }
 
 Task<Result<>> VideoRules::delete_video(const Ctx& ctx, const DeleteVideoReq& req) {
-  co_return co_await state_.deps.db.write(
-      ctx, [this, id = req.video_id, user = req.user_id](sql::Tx& tx) -> Result<> {
-        SV_TRY(auto before, own_video(tx, id, user));
-        VideoRow after = *before;
-        after.status = Status::deleted;
-        SV_CHECK(state_.save(tx, *before, std::move(after)));
-        auto now = state_.now();
-        SV_CHECK(kill_object(tx, cover_key(id), now));
-        SV_CHECK(kill_object(tx, cover_source_key(id.value), now));
-        SV_CHECK(tx.execute(
-            "UPDATE video_jobs SET state = 2 WHERE subject = $1 AND kind = 3 AND state = 0", {id}));
-        SV_TRY(auto others, videos_of_asset(tx, before->asset));
-        if (others.empty()) {
-          SV_CHECK(tx.execute("UPDATE video_assets SET state = 3 WHERE id = $1", {before->asset}));
-          SV_CHECK(tx.execute(R"(
+  SV_CO_CHECK(co_await check_owner(ctx, req.user_id, req.video_id));
+  co_return co_await state_.deps.db.write(ctx, [this, id = req.video_id](sql::Tx& tx) -> Result<> {
+    SV_TRY(auto before, video_now(tx, id));
+    VideoRow after = *before;
+    after.status = Status::deleted;
+    SV_CHECK(state_.save(tx, *before, std::move(after)));
+    auto now = state_.now();
+    SV_CHECK(kill_object(tx, cover_key(id), now));
+    SV_CHECK(kill_object(tx, cover_source_key(id.value), now));
+    SV_CHECK(tx.execute(
+        "UPDATE video_jobs SET state = 2 WHERE subject = $1 AND kind = 3 AND state = 0", {id}));
+    SV_TRY(auto others, videos_of_asset(tx, before->asset));
+    if (others.empty()) {
+      SV_CHECK(tx.execute("UPDATE video_assets SET state = 3 WHERE id = $1", {before->asset}));
+      SV_CHECK(tx.execute(R"(
           UPDATE video_jobs
           SET state = 2
           WHERE subject = $1 AND state <> 1 AND kind <> 6)",
-                              {before->asset}));
-          SV_CHECK(kill_objects(tx, before->asset, now));
-          if (before->asset != id.value)
-            SV_CHECK(state_.queue(tx, before->asset, JobKind::purge, Lane::quick));
-        }
-        return state_.queue(tx, id.value, JobKind::purge, Lane::quick);
-      });
+                          {before->asset}));
+      SV_CHECK(kill_objects(tx, before->asset, now));
+      if (before->asset != id.value)
+        SV_CHECK(state_.queue(tx, before->asset, JobKind::purge, Lane::quick));
+    }
+    return state_.queue(tx, id.value, JobKind::purge, Lane::quick);
+  });
 }
 
 Task<Result<VideoStatusResp>> VideoRules::get_video_status(const Ctx& ctx,
@@ -174,34 +183,33 @@ Task<Result<VideoStatusResp>> VideoRules::get_video_status(const Ctx& ctx,
 }
 
 Task<Result<>> VideoRules::retry_video(const Ctx& ctx, const RetryVideoReq& req) {
-  co_return co_await state_.deps.db.write(
-      ctx, [this, id = req.video_id, user = req.user_id](sql::Tx& tx) -> Result<> {
-        SV_TRY(auto row, own_video(tx, id, user));
-        if (row->status == Status::failed && !row->retryable)
-          return fail(Errc::conflict, "not_retryable");
-        SV_TRY(auto revived, tx.execute(R"(
+  SV_CO_CHECK(co_await check_owner(ctx, req.user_id, req.video_id));
+  co_return co_await state_.deps.db.write(ctx, [this, id = req.video_id](sql::Tx& tx) -> Result<> {
+    SV_TRY(auto row, video_now(tx, id));
+    if (row->status == Status::failed && !row->retryable)
+      return fail(Errc::conflict, "not_retryable");
+    SV_TRY(auto revived, tx.execute(R"(
         UPDATE video_jobs
         SET state = 0, attempts = 0, not_before = $2, error = ''
         WHERE subject = $1 AND state = 3)",
-                                        {row->asset, state_.now()}));
-        if (revived == 0) return fail(Errc::conflict, "not_retryable");
-        SV_CHECK(
-            tx.execute("UPDATE video_renditions SET state = 0 WHERE asset_id = $1 AND state = 2",
-                       {row->asset}));
-        if (row->status == Status::failed) {
-          SV_CHECK(tx.execute(
-              "UPDATE video_assets SET state = 0, error = '', retryable = 0 WHERE id = $1",
-              {row->asset}));
-          SV_TRY(auto videos, videos_of_asset(tx, row->asset));
-          for (const auto& video : videos) {
-            VideoRow after = *video;
-            after.status = video->duration_ms > 0 ? Status::transcoding : Status::uploaded;
-            SV_CHECK(state_.save(tx, *video, std::move(after)));
-          }
-        }
-        tx.on_commit([this] { state_.wake(); });
-        return {};
-      });
+                                    {row->asset, state_.now()}));
+    if (revived == 0) return fail(Errc::conflict, "not_retryable");
+    SV_CHECK(tx.execute("UPDATE video_renditions SET state = 0 WHERE asset_id = $1 AND state = 2",
+                        {row->asset}));
+    if (row->status == Status::failed) {
+      SV_CHECK(
+          tx.execute("UPDATE video_assets SET state = 0, error = '', retryable = 0 WHERE id = $1",
+                     {row->asset}));
+      SV_TRY(auto videos, videos_of_asset(tx, row->asset));
+      for (const auto& video : videos) {
+        VideoRow after = *video;
+        after.status = video->duration_ms > 0 ? Status::transcoding : Status::uploaded;
+        SV_CHECK(state_.save(tx, *video, std::move(after)));
+      }
+    }
+    tx.on_commit([this] { state_.wake(); });
+    return {};
+  });
 }
 
 }  // namespace sv::video

@@ -92,12 +92,36 @@ TEST_P(Reading, AChangeShowsAtTheNextRequest) {
   EXPECT_EQ(feed().videos.at(0).title, "new title");
   EXPECT_EQ(feed().videos.at(0).tags, (std::vector<std::string>{"x"}));
   EXPECT_GT(revision_.value(), revision);
-  EXPECT_EQ(run(api().update_video_info(ctx_, {.video_id = v.id, .user_id = kBob, .title = "mine"}))
-                .error()
-                .code,
-            Errc::not_found);
   ASSERT_TRUE(
       testing::succeeded(run(api().delete_video(ctx_, {.video_id = v.id, .user_id = kAnn}))));
+  EXPECT_TRUE(feed().videos.empty());
+}
+
+TEST_P(Reading, WhoMayOnlySeeAVideoIsToldThatItIsNotTheirs) {
+  auto v = quick(kAnn, "ann's");
+  const auto refusals = [&](UserId user) {
+    return std::set{
+        testing::token_of(run(
+            api().update_video_info(ctx_, {.video_id = v.id, .user_id = user, .title = "mine"}))),
+        testing::token_of(run(api().delete_video(ctx_, {.video_id = v.id, .user_id = user}))),
+        testing::token_of(run(api().retry_video(ctx_, {.video_id = v.id, .user_id = user})))};
+  };
+  const std::set<std::string> not_theirs{"not_owner"}, unknown{"video_not_found"};
+  EXPECT_EQ(refusals(kBob), not_theirs);
+  const auto refused = run(api().delete_video(ctx_, {.video_id = v.id, .user_id = kBob}));
+  EXPECT_EQ(refused.error().code, Errc::forbidden);
+  users_.closed = {kAnn};
+  EXPECT_EQ(refusals(kBob), unknown);
+  users_.closed.clear();
+  social_.set(social_.blocks, kAnn, kBob);
+  EXPECT_EQ(refusals(kBob), unknown);
+  social_.set(social_.blocks, kAnn, kBob, false);
+  ASSERT_TRUE(testing::succeeded(run(api().update_video_info(
+      ctx_, {.video_id = v.id, .user_id = kAnn, .visibility = "private"}))));
+  EXPECT_EQ(refusals(kBob), unknown);
+  ASSERT_TRUE(
+      testing::succeeded(run(api().delete_video(ctx_, {.video_id = v.id, .user_id = kAnn}))));
+  EXPECT_EQ(refusals(kAnn), unknown);
   EXPECT_TRUE(feed().videos.empty());
 }
 

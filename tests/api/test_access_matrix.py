@@ -23,10 +23,12 @@ UNKNOWN = 4242  # no thing has this id
 
 
 class Case:
-    """A thing, and who may: the others get `refusal`, and from a 404 they learn no more than of an id that does not exist."""
+    """A thing, and who may: others who see it get 403 not_owner, the rest get `refusal`, and from a 404 they learn no more than of an id that does
+    not exist."""
 
-    def __init__(self, what, values, may, *, of="owner", refusal=404, success=(200, 206), fresh=False, alone=False, look=None, then=None):
+    def __init__(self, what, values, may, *, sees=NOBODY, of="owner", refusal=404, success=(200, 206), fresh=False, alone=False, look=None, then=None):
         self.what, self.values, self.may, self.of, self.refusal = what, values, may, of, refusal if isinstance(refusal, tuple) else (refusal,)
+        self.sees = sees - may
         self.success = success
         self.fresh = fresh  # the callers are made for it: it changes how they stand to the owner
         self.alone = alone  # the ids are never like unknown ones, for it is not the id that is refused
@@ -34,13 +36,12 @@ class Case:
         self.then = then    # (world, role) afterwards: whether things are as they should be
 
 
-def of_video(field, may_see=True, **more):
-    """Things that show a video, or act on what one sees."""
-    seen = SEEN if may_see else OWNER
-    return [Case("public", lambda w, _: {field: w.public["id"], **more}, seen),
-            Case("unlisted", lambda w, _: {field: w.unlisted["id"], **more}, seen),
-            Case("private", lambda w, _: {field: w.private["id"], **more}, OWNER),
-            Case("of a private account", lambda w, _: {field: w.hermits["id"], **more}, CLOSE if may_see else OWNER, of="hermit")]
+def of_video(field, may_see=True, changes=False, **more):
+    """Things that show a video, or act on what one sees; or change it."""
+    def case(what, video, sees, of="owner"):
+        return Case(what, lambda w, _: {field: getattr(w, video)["id"], **more}, sees if may_see else OWNER, sees=sees if changes else NOBODY, of=of)
+    return [case("public", "public", SEEN), case("unlisted", "unlisted", SEEN), case("private", "private", OWNER),
+            case("of a private account", "hermits", CLOSE, of="hermit")]
 
 
 def taken_back(field):
@@ -80,12 +81,12 @@ TABLE = {
     "GET /api/video/stats": of_video("id"),
     "POST /api/video/view": of_video("video_id", watched_ms=10),
     "POST /api/auth/video/not_interested": [*of_video("video_id"), *of_person("author_id")],
-    "PUT /api/auth/video": of_video("id", may_see=False, description="changed"),
-    "DELETE /api/auth/video": [Case("video", lambda w, _: {"id": w.upload()}, OWNER),
+    "PUT /api/auth/video": of_video("id", may_see=False, changes=True, description="changed"),
+    "DELETE /api/auth/video": [Case("video", lambda w, _: {"id": w.ready()}, OWNER, sees=SEEN),
                                Case("private", lambda w, _: {"id": w.upload(visibility="private")}, OWNER)],
     "GET /api/auth/video/status": of_video("id", may_see=False),
     # They did not fail: who may retry is told so.
-    "POST /api/auth/video/retry": [Case("public", lambda w, _: {"id": w.public["id"]}, OWNER, success=(409,)),
+    "POST /api/auth/video/retry": [Case("public", lambda w, _: {"id": w.public["id"]}, OWNER, sees=SEEN, success=(409,)),
                                    Case("private", lambda w, _: {"id": w.private["id"]}, OWNER, success=(409,))],
     "POST /api/auth/social/follow": relation(SEEN - OWNER, (400, 404)),
     "POST /api/auth/social/unfollow": relation(ALL - OWNER, 400),
@@ -128,11 +129,11 @@ TABLE = {
                                            Case("answer", lambda w, _: {"video_id": w.public["id"], "reply_to_id": w.said, "content": "yes"}, SEEN),
                                            Case("answer elsewhere",
                                                 lambda w, _: {"video_id": w.public["id"], "reply_to_id": w.whispered, "content": "yes"}, NOBODY, alone=True)],
-    "DELETE /api/auth/interaction/comment": [Case("friend's below the owner's", lambda w, _: {"id": w.comment("friend", w.public)}, CLOSE),
-                                             Case("owner's below the friend's", lambda w, _: {"id": w.comment("owner", w.friends)}, CLOSE),
+    "DELETE /api/auth/interaction/comment": [Case("friend's below the owner's", lambda w, _: {"id": w.comment("friend", w.public)}, CLOSE, sees=SEEN),
+                                             Case("owner's below the friend's", lambda w, _: {"id": w.comment("owner", w.friends)}, CLOSE, sees=SEEN),
                                              Case("friend's below the private", lambda w, _: {"id": w.comment("owner", w.private)}, OWNER),
                                              Case("below a video of a private account", lambda w, _: {"id": w.comment("hermit", w.hermits)}, OWNER,
-                                                  of="hermit")],
+                                                  sees=CLOSE, of="hermit")],
     "POST /api/auth/interaction/comment/like": of_comment("comment_id"),
     "POST /api/auth/interaction/comment/unlike": of_comment("comment_id"),
     "POST /api/auth/report": [*of_video("id", kind="video", reason="spam"),
@@ -251,6 +252,11 @@ class World:
     def upload(self, **fields):
         return self.owner.upload(self.clip, title="for a moment", **fields)["id"]
 
+    def ready(self):
+        video = self.upload()
+        self.owner.wait(video)
+        return video
+
     @functools.cache
     def own(self, person):
         """A video of the caller's; guests have none and take a public one."""
@@ -346,9 +352,11 @@ def test_who_may(world, document, name):
         if role == "guest" and op.signed_in:
             expected = (401,)
         else:
-            expected = case.success if role in case.may else case.refusal
+            expected = case.success if role in case.may else (403,) if role in case.sees else case.refusal
         if answer.status_code not in expected:
             wrong.append(f"{where}, not {expected}")
+        elif role in case.sees and answer.json()["error"] != "not_owner":
+            wrong.append(f"{where}, not not_owner")
         elif answer.status_code == 200:
             if case.look and not case.look(role, answer.json().get("data")):
                 wrong.append(f"{where}: says what it should not")

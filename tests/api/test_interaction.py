@@ -147,7 +147,7 @@ def test_replies_and_deletion(server, film, video, person, guest):
     assert top(guest, video) == ["root"] and top(guest, video, reply_to=root["id"]) == ["first", "second"]
     assert guest.get("/api/interaction/comments", video_id=video)[0]["replyCount"] == 2
     assert counts(guest, video)[1] == 3
-    refused(other.raw("DELETE", f"/api/auth/interaction/comment?id={root['id']}"), 404, "comment_not_found")
+    refused(other.raw("DELETE", f"/api/auth/interaction/comment?id={root['id']}"), 403, "not_owner")
     author.delete("/api/auth/interaction/comment", id=first["id"])
     assert counts(guest, video)[1] == 2
     person.delete("/api/auth/interaction/comment", id=root["id"])
