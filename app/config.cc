@@ -92,6 +92,8 @@ const std::vector<Key>& keys() {
       parsed("auth.access_ttl", kDuration, &Config::access_ttl, duration),
       parsed("auth.refresh_ttl", kDuration, &Config::refresh_ttl, duration),
       parsed("auth.bcrypt_cost", kWhole, &Config::bcrypt_cost, number<std::int64_t>),
+      parsed("messages.before_accept", kWhole, &Config::messages_before_accept,
+             number<std::int64_t>),
       parsed("limits.enabled", "true or false", &Config::limits_enabled, boolean),
       parsed("limits.factor", "a number", &Config::limits_factor, number<double>),
       parsed("limits.upload_bytes", kBytes, &Config::upload_bytes, bytes),
@@ -304,6 +306,8 @@ Result<> check_config(const Config& c) {
     return bad("auth.access_ttl: it must be between 1m and 168h");
   if (c.refresh_ttl < c.access_ttl)
     return bad("auth.refresh_ttl: it must not be shorter than auth.access_ttl");
+  if (c.messages_before_accept < 0)
+    return bad("messages.before_accept: it must be at least 0, and 0 is any number");
   if (c.bcrypt_cost < 4 || c.bcrypt_cost > 16)
     return bad("auth.bcrypt_cost: it must be between 4 and 16");
   if (!(c.limits_factor > 0 && c.limits_factor <= 1e6))

@@ -45,6 +45,8 @@ struct Config {
   std::chrono::seconds refresh_ttl = std::chrono::days(30);
   std::int64_t bcrypt_cost = 10;
 
+  std::int64_t messages_before_accept = 0;
+
   bool limits_enabled = true;
   double limits_factor = 1;
   std::int64_t upload_bytes = 4LL << 30;

@@ -222,18 +222,21 @@ class Server {
                                                                .services = services_,
                                                                .metrics = metrics_}))
             .get();
-    services_.message = (message_ = message::make_message_service({.db = storage_->of("message"),
-                                                                   .clock = storage_->clock,
-                                                                   .ids = *storage_->ids,
-                                                                   .events = *events_,
-                                                                   .services = services_,
-                                                                   .metrics = metrics_}))
-                            .get();
+    services_.message =
+        (message_ = message::make_message_service({.db = storage_->of("message"),
+                                                   .clock = storage_->clock,
+                                                   .ids = *storage_->ids,
+                                                   .events = *events_,
+                                                   .services = services_,
+                                                   .metrics = metrics_},
+                                                  {.before_accept = c.messages_before_accept}))
+            .get();
     services_.social = (social_ = social::make_social_service({.db = storage_->of("social"),
                                                                .clock = storage_->clock,
                                                                .events = *events_,
                                                                .revision = revision_,
-                                                               .services = services_}))
+                                                               .services = services_,
+                                                               .metrics = metrics_}))
                            .get();
     for (auto& [path, db] : storage_->files)
       metrics_.watch("shortvideo_sql_reads", "Read statements since the start",

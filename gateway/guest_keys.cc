@@ -1,7 +1,7 @@
 #include "gateway/guest_keys.h"
 
-#include "platform/core/encoding.h"
 #include "platform/auth/key_ring.h"
+#include "platform/core/encoding.h"
 #include "platform/crypto/sha256.h"
 
 namespace sv::gateway {

@@ -66,20 +66,38 @@ TEST_P(InboxTest, AStrangersFirstMessagesAreARequest) {
   EXPECT_EQ(unread(kAnn).total_unread, 0);
   EXPECT_EQ(inbox(kAnn, true), Texts{"eve:1:hi"});
   EXPECT_EQ(inbox(kEve), Texts{"ann:0:hi"}) << "to its sender it is a conversation";
-  sent(kEve, kAnn, "hello?");
-  sent(kEve, kAnn, "anyone?");
-  const auto fourth = send(kEve, kAnn, "!!!");
-  EXPECT_EQ(token_of(fourth), "request_pending");
-  EXPECT_EQ(fourth.error().code, Errc::forbidden);
-  EXPECT_EQ(inbox(kAnn, true), Texts{"eve:3:anyone?"});
-
   ASSERT_TRUE(succeeded(accept(kAnn, kEve)));
   ASSERT_TRUE(succeeded(accept(kAnn, kEve))) << "twice is once";
   EXPECT_EQ(inbox(kAnn, true), Texts{});
-  EXPECT_EQ(inbox(kAnn), Texts{"eve:3:anyone?"});
-  EXPECT_EQ(unread(kAnn).total_unread, 3);
-  EXPECT_EQ(send(kEve, kAnn, "thanks")->seq, 4) << "the refused one took no number";
-  EXPECT_EQ(unread(kAnn).total_unread, 4);
+  EXPECT_EQ(inbox(kAnn), Texts{"eve:1:hi"});
+  EXPECT_EQ(unread(kAnn).total_unread, 1);
+  sent(kEve, kAnn, "thanks");
+  EXPECT_EQ(unread(kAnn).total_unread, 2);
+}
+
+TEST_P(InboxTest, AStrangerWritesOnIntoTheRequestAndItRingsNowhere) {
+  for (int i = 1; i <= 20; ++i) EXPECT_EQ(send(kEve, kAnn, std::to_string(i))->seq, i);
+  EXPECT_EQ(inbox(kAnn, true), Texts{"eve:20:20"});
+  EXPECT_EQ(inbox(kAnn), Texts{});
+  EXPECT_EQ(unread(kAnn).total_unread, 0);
+  EXPECT_TRUE(notices(kAnn)->notifications.empty());
+  social.blocks = {{kAnn, kEve}};
+  EXPECT_EQ(token_of(send(kEve, kAnn, "21")), "not_allowed") << "a block ends it";
+  EXPECT_EQ(inbox(kAnn, true), Texts{});
+}
+
+TEST_P(InboxTest, AStricterPlaceTakesFewMessagesBeforeARequestIsAccepted) {
+  for (const int limit : {1, 3}) {
+    const UserId stranger(100 + limit);
+    options.before_accept = limit;
+    start();
+    for (int i = 1; i <= limit; ++i) sent(stranger, kAnn, std::to_string(i));
+    const auto beyond = send(stranger, kAnn, "!!!");
+    EXPECT_EQ(token_of(beyond), "request_pending");
+    EXPECT_EQ(beyond.error().code, Errc::forbidden);
+    ASSERT_TRUE(succeeded(accept(kAnn, stranger)));
+    EXPECT_EQ(send(stranger, kAnn, "thanks")->seq, limit + 1) << "the refused one took no number";
+  }
 }
 
 TEST_P(InboxTest, AnAnswerAcceptsARequest) {

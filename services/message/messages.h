@@ -58,7 +58,7 @@ struct NoticeTotals {
 // The service itself; others see MessageApi (service.h).
 class Messages final : public MessageApi {
  public:
-  explicit Messages(const MessageDeps& deps);
+  Messages(const MessageDeps& deps, const MessageOptions& options);
 
   // service_chat.cc
   Task<Result<SendMessageResp>> send_message(const Ctx& ctx, const SendMessageReq& req) override;
@@ -126,6 +126,7 @@ class Messages final : public MessageApi {
   Task<Result<>> purge(UserId user);
 
   const MessageDeps deps_;
+  const MessageOptions options_;
   const PeopleParts people_;
   const Peer users_, ties_, privacy_;
   const RequestKeys keys_;

@@ -14,8 +14,6 @@
 // itself.
 namespace sv::message {
 
-constexpr std::int64_t kStrangerMessages =
-    3;                                   // what a stranger may write before the request is accepted
 constexpr std::size_t kShownActors = 3;  // of a group of notifications
 
 // Something visible, ≤ 2000 characters, UTF-8 without NUL.

@@ -4,8 +4,9 @@
 
 namespace sv::message {
 
-Messages::Messages(const MessageDeps& deps)
+Messages::Messages(const MessageDeps& deps, const MessageOptions& options)
     : deps_(deps),
+      options_(options),
       people_(deps.services, deps.metrics),
       users_(deps.metrics, "user", "who exists"),
       ties_(deps.metrics, "social", "follows and blocks"),
@@ -19,8 +20,9 @@ Messages::Messages(const MessageDeps& deps)
       [this](const std::vector<Event>& events) { return consume(events); });
 }
 
-std::unique_ptr<MessageApi> make_message_service(const MessageDeps& deps) {
-  return std::make_unique<Messages>(deps);
+std::unique_ptr<MessageApi> make_message_service(const MessageDeps& deps,
+                                                 const MessageOptions& options) {
+  return std::make_unique<Messages>(deps, options);
 }
 
 }  // namespace sv::message

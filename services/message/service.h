@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "idl/services.h"
@@ -21,8 +22,13 @@ struct MessageDeps {
   metrics::Registry& metrics;
 };
 
+struct MessageOptions {
+  std::int64_t before_accept = 0;  // what a stranger may write into a request; 0: any number
+};
+
 // Private messages of two people, and notifications. Subscribes to `events`: make it before they
 // start. Thread-safe.
-std::unique_ptr<MessageApi> make_message_service(const MessageDeps& deps);
+std::unique_ptr<MessageApi> make_message_service(const MessageDeps& deps,
+                                                 const MessageOptions& options);
 
 }  // namespace sv::message

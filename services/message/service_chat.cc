@@ -106,7 +106,8 @@ Result<SendMessageResp> Messages::write_message(sql::Tx& tx, const Ctx& ctx,
   SV_TRY(const sql::Rows next, tx.query(store::kNextSeq, {pair.low, pair.high}));
   const std::int64_t seq = next.i64(0, 0);
   // Before it is accepted, all that a request's conversation holds is the stranger's.
-  if (request && seq > kStrangerMessages) return fail(Errc::forbidden, "request_pending");
+  if (request && options_.before_accept > 0 && seq > options_.before_accept)
+    return fail(Errc::forbidden, "request_pending");
   const std::int64_t id = deps_.ids.next(), now = deps_.clock.now_ms();
   SV_CHECK(tx.execute(store::kAddMessage,
                       {id, pair.low, pair.high, seq, req.sender_id, req.content, now}));

@@ -127,7 +127,7 @@ struct MessageTest : ::testing::TestWithParam<Way> {
     ASSERT_TRUE(succeeded(opened));
     db = std::move(*opened);
     ASSERT_TRUE(succeeded(migrate_sqlite(*db, migrations(), "message")));
-    service = make_message_service({*db, clock, ids, events, services, metrics});
+    service = make_message_service({*db, clock, ids, events, services, metrics}, options);
     codec.emplace(*service);
   }
 
@@ -243,6 +243,7 @@ struct MessageTest : ::testing::TestWithParam<Way> {
   FakeVideos videos;
   Services services;
   metrics::Registry metrics;
+  MessageOptions options;
   std::unique_ptr<sql::Database> db;
   std::unique_ptr<MessageApi> service;
   std::optional<testing::Codec<MessageApi, MessageClient, dispatch_message>> codec;

@@ -23,14 +23,14 @@ Task<Result<ViewSalts::Salt>> ViewSalts::current(const Ctx& ctx) {
     const std::lock_guard lock(mutex_);
     if (known_.day == today()) co_return known_;
   }
-  SV_CO_TRY(const Salt salt,
-            co_await state_.deps.db.write(
-                ctx, [this, made = random_token()](sql::Tx& tx) -> Result<Salt> {
-                  const std::int64_t day = today();  // in here: forget_past() has not been for it
-                  SV_CHECK(tx.execute(kAdd, {day, made}));
-                  SV_TRY(const sql::Rows rows, tx.query(kFind, {day}));
-                  return Salt{.day = day, .text = rows.text(0, 0)};
-                }));
+  SV_CO_TRY(const Salt salt, co_await state_.deps.db.write(
+                                 ctx, [this, made = random_token()](sql::Tx& tx) -> Result<Salt> {
+                                   const std::int64_t day =
+                                       today();  // in here: forget_past() has not been for it
+                                   SV_CHECK(tx.execute(kAdd, {day, made}));
+                                   SV_TRY(const sql::Rows rows, tx.query(kFind, {day}));
+                                   return Salt{.day = day, .text = rows.text(0, 0)};
+                                 }));
   const std::lock_guard lock(mutex_);
   if (known_.day < salt.day) known_ = salt;
   co_return salt;

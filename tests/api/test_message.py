@@ -7,7 +7,7 @@ import time
 import pytest
 import requests as http
 
-from harness import PASSWORD, Api, refused, register
+from harness import PASSWORD, Api, Server, refused, register
 
 
 def follow(who, whom):
@@ -125,16 +125,34 @@ def test_an_idempotency_key_makes_one_message(server):
 
 def test_a_stranger_asks_first(server):
     ann, eve = register(server), register(server)
-    for text in ("hi", "hello?", "anyone?"):
+    for text in ("hi", "hello?", "anyone?", "still here", "and here"):
         write(eve, ann, text)
-    refused(send(eve, ann, "!!!"), 403, "request_pending")
     assert inbox(ann) == [] and ann.get("/api/auth/message/unread")["total"] == 0
-    assert inbox(ann, "requests") == [(eve.user["id"], 3, "anyone?")]
+    assert inbox(ann, "requests") == [(eve.user["id"], 5, "and here")]
     ann.post("/api/auth/message/request/accept", user_id=eve.user["id"])
-    assert inbox(ann, "requests") == [] and inbox(ann) == [(eve.user["id"], 3, "anyone?")]
-    assert ann.get("/api/auth/message/unread")["total"] == 3
+    assert inbox(ann, "requests") == [] and inbox(ann) == [(eve.user["id"], 5, "and here")]
+    assert ann.get("/api/auth/message/unread")["total"] == 5
     write(eve, ann, "thanks")
-    assert history(ann, eve)[0]["seq"] == 4
+    assert history(ann, eve)[0]["seq"] == 6
+
+
+def test_a_block_ends_a_strangers_request(server):
+    ann, eve = register(server), register(server)
+    write(eve, ann, "hi")
+    ann.post("/api/auth/social/block", target_user_id=eve.user["id"])
+    refused(send(eve, ann, "hello?"), 403, "not_allowed")
+    assert inbox(ann, "requests") == []
+
+
+def test_a_stricter_place_takes_one_message_before_a_request_is_accepted(tmp_path):
+    server = Server(tmp_path / "data", "messages.before_accept=1").start()
+    ann, eve = register(server), register(server)
+    write(eve, ann, "hi")
+    refused(send(eve, ann, "hello?"), 403, "request_pending")
+    assert inbox(ann, "requests") == [(eve.user["id"], 1, "hi")]
+    ann.post("/api/auth/message/request/accept", user_id=eve.user["id"])
+    write(eve, ann, "thanks")
+    assert server.stop() == 0
 
 
 def test_deletion_is_for_ones_own_side(server):
