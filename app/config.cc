@@ -91,6 +91,7 @@ const std::vector<Key>& keys() {
        }},
       parsed("auth.access_ttl", kDuration, &Config::access_ttl, duration),
       parsed("auth.refresh_ttl", kDuration, &Config::refresh_ttl, duration),
+      parsed("auth.refresh_grace", kDuration, &Config::refresh_grace, duration),
       parsed("auth.bcrypt_cost", kWhole, &Config::bcrypt_cost, number<std::int64_t>),
       parsed("messages.before_accept", kWhole, &Config::messages_before_accept,
              number<std::int64_t>),
@@ -306,6 +307,8 @@ Result<> check_config(const Config& c) {
     return bad("auth.access_ttl: it must be between 1m and 168h");
   if (c.refresh_ttl < c.access_ttl)
     return bad("auth.refresh_ttl: it must not be shorter than auth.access_ttl");
+  if (c.refresh_grace > 10min)
+    return bad("auth.refresh_grace: it must not be longer than 10m: a stolen token works as long");
   if (c.messages_before_accept < 0)
     return bad("messages.before_accept: it must be at least 0, and 0 is any number");
   if (c.bcrypt_cost < 4 || c.bcrypt_cost > 16)

@@ -43,6 +43,7 @@ struct Config {
   std::vector<AuthKey> auth_keys;  // empty: made in the data folder
   std::chrono::seconds access_ttl = std::chrono::hours(24);
   std::chrono::seconds refresh_ttl = std::chrono::days(30);
+  std::chrono::seconds refresh_grace = std::chrono::seconds(30);
   std::int64_t bcrypt_cost = 10;
 
   std::int64_t messages_before_accept = 0;

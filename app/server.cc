@@ -191,6 +191,7 @@ class Server {
                                           .media = tools_.get()},
                                          {.access_ttl = c.access_ttl,
                                           .refresh_ttl = c.refresh_ttl,
+                                          .refresh_grace = c.refresh_grace,
                                           .scratch = scratch(c),
                                           .public_url = c.public_url,
                                           .bcrypt_cost = static_cast<int>(c.bcrypt_cost)}))

@@ -81,9 +81,9 @@ constexpr Route kRoutes[] = {
     post<sign_up>("/api/user/register", Access::open, "Create an account and sign in",
                   RateClass::register_),
     post<login>("/api/user/login", Access::open, "Sign in", RateClass::login),
-    post<refresh>(
-        "/api/user/refresh", Access::open,
-        "A new access token; the refresh token rotates, and using one twice ends its sessions"),
+    post<refresh>("/api/user/refresh", Access::open,
+                  "A new access token; the refresh token rotates, and using one again, later than "
+                  "in auth.refresh_grace, ends its sessions"),
     post<logout>("/api/auth/user/logout", Access::required, "End this session"),
     get<sessions>("/api/auth/user/sessions", Access::required, "The caller's sessions"),
     remove<remove_session>("/api/auth/user/session", Access::required,

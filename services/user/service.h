@@ -40,6 +40,9 @@ struct UserDeps {
 struct UserOptions {
   std::chrono::milliseconds access_ttl = std::chrono::hours(24);
   std::chrono::milliseconds refresh_ttl = std::chrono::hours(24 * 30);
+  // A refresh token that is used again within this gives the same successor: two tabs, or an answer
+  // that was lost. Later it is a theft.
+  std::chrono::milliseconds refresh_grace = std::chrono::seconds(30);
   std::filesystem::path scratch = {};  // of the media tools
   std::string public_url = {};         // "https://…" without a slash at the end, or empty
   int bcrypt_cost = 10;

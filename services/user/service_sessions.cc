@@ -1,4 +1,6 @@
+#include "platform/core/encoding.h"
 #include "platform/crypto/random.h"
+#include "platform/crypto/sha256.h"
 #include "services/user/rules.h"
 #include "services/user/users.h"
 
@@ -7,6 +9,12 @@ namespace {
 
 std::unexpected<Error> bad_token(std::string why) {
   return fail(Errc::unauthenticated, "invalid_token", std::move(why));
+}
+
+// The table holds the hash of `used` and the salt: neither tells the successor, both tokens are 256
+// bits that only their holder has.
+std::string successor_of(const std::string& used, const std::string& salt) {
+  return base64url_encode(hmac_sha256(used, salt));
 }
 
 std::int64_t seconds(std::chrono::milliseconds ms) {
@@ -39,45 +47,47 @@ Task<Result<LoginRegisterResp>> Users::signed_in(const Ctx& ctx, Opened session)
 }
 
 Task<Result<RefreshResp>> Users::refresh(const Ctx& ctx, const RefreshReq& req) {
-  struct Turned {
-    UserId user{};
-    std::int64_t session = 0;
-    bool reused = false;
-  };
-  const std::string old_hash = token_hash(req.refresh_token);
-  std::string fresh = random_token();
-  const std::int64_t now = deps_.clock.now_ms();
-  const auto ttl = options_.refresh_ttl.count();
-  SV_CO_TRY(
-      const Turned turned,
-      co_await deps_.db.write(
-          ctx,
-          [this, old_hash, new_hash = token_hash(fresh), now, ttl, address = tame(ctx.address),
-           agent = tame(ctx.user_agent)](sql::Tx& tx) -> Result<Turned> {
-            SV_TRY(const sql::Rows rows, tx.query(store::kRefresh, {old_hash}));
-            if (rows.empty()) return bad_token("refresh token is unknown");
-            Turned out{.user = UserId(rows.i64(0, 1)), .session = rows.i64(0, 0)};
-            if (rows.i64(0, 2) != 0 || rows.i64(0, 3) <= now) return bad_token("session has ended");
-            SV_TRY(const std::int64_t used, tx.execute(store::kUseRefresh, {old_hash, now}));
-            if (used == 0) {
-              // Two parties hold this token and one
-              // of them is not the owner: the family
-              // ends, and that must be committed.
-              out.reused = true;
-              SV_CHECK(writes_.end_session(tx, out.user, out.session));
-              return out;
-            }
-            SV_CHECK(tx.execute(store::kInsertRefresh, {new_hash, out.session}));
-            SV_CHECK(
-                tx.execute(store::kTouchSession, {out.session, now, now + ttl, address, agent}));
-            SV_CHECK(tx.execute(store::kForgetUsedRefresh, {out.session, now - ttl}));
-            return out;
-          }));
-  if (turned.reused) co_return bad_token("refresh token was used before");
+  SV_CO_TRY(Turned turned,
+            co_await deps_.db.write(ctx, [this, ctx, token = req.refresh_token](sql::Tx& tx) {
+              return turn_refresh(tx, ctx, token);
+            }));
+  if (turned.successor.empty()) co_return bad_token("refresh token was used before");
   co_return RefreshResp{
       .token = tokens_.sign(turned.user, std::to_string(turned.session), options_.access_ttl),
-      .refresh_token = std::move(fresh),
+      .refresh_token = std::move(turned.successor),
       .expires_in = seconds(options_.access_ttl)};
+}
+
+Result<Users::Turned> Users::turn_refresh(sql::Tx& tx, const Ctx& ctx, const std::string& token) {
+  const std::int64_t now = deps_.clock.now_ms();
+  SV_TRY(const sql::Rows rows, tx.query(store::kRefresh, {token_hash(token)}));
+  if (rows.empty()) return bad_token("refresh token is unknown");
+  const RefreshRow row = read_refresh(rows, 0);
+  if (row.ended_ms != 0 || row.expires_ms <= now) return bad_token("session has ended");
+  Turned out{.user = row.user, .session = row.session, .successor = {}};
+  if (row.used_ms == 0) {
+    SV_TRY(out.successor, rotate(tx, ctx, row.session, token));
+  } else if (!row.salt.empty() && now - row.used_ms < options_.refresh_grace.count()) {
+    out.successor = successor_of(token, row.salt);
+  } else {
+    // Two parties hold this token and one of them is not the owner: the family ends, and that must
+    // be committed.
+    SV_CHECK(writes_.end_session(tx, row.user, row.session));
+  }
+  return out;
+}
+
+Result<std::string> Users::rotate(sql::Tx& tx, const Ctx& ctx, std::int64_t session,
+                                  const std::string& token) {
+  const std::int64_t now = deps_.clock.now_ms(), ttl = options_.refresh_ttl.count();
+  const std::string salt = random_token();
+  std::string successor = successor_of(token, salt);
+  SV_CHECK(tx.execute(store::kUseRefresh, {token_hash(token), now, salt}));
+  SV_CHECK(tx.execute(store::kInsertRefresh, {token_hash(successor), session}));
+  SV_CHECK(tx.execute(store::kTouchSession,
+                      {session, now, now + ttl, tame(ctx.address), tame(ctx.user_agent)}));
+  SV_CHECK(tx.execute(store::kForgetUsedRefresh, {session, now - ttl}));
+  return successor;
 }
 
 // A token without a session (of a Go service) has nothing that could end.

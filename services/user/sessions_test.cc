@@ -28,6 +28,7 @@ TEST_P(UserTest, AReusedRefreshTokenEndsTheFamily) {
   const auto turned = refresh(*made->refresh_token);
   ASSERT_TRUE(succeeded(turned));
   EXPECT_TRUE(good(turned->token));
+  clock.advance(options.refresh_grace);
   const auto stolen = refresh(*made->refresh_token);
   ASSERT_FALSE(stolen);
   EXPECT_EQ(stolen.error().code, Errc::unauthenticated);
@@ -39,7 +40,58 @@ TEST_P(UserTest, AReusedRefreshTokenEndsTheFamily) {
   EXPECT_FALSE(good(turned->token)) << "and it stays so";
 }
 
-TEST_P(UserTest, OfConcurrentRefreshesWithOneTokenAtMostOneIsAnswered) {
+TEST_P(UserTest, ARefreshTokenUsedAgainSoonGivesTheSameSuccessorAlsoAfterARestart) {
+  const auto made = sign_up("alice");
+  const auto turned = refresh(*made->refresh_token);
+  ASSERT_TRUE(succeeded(turned));
+  clock.advance(options.refresh_grace - std::chrono::milliseconds(1));
+  start();
+  const auto again = refresh(*made->refresh_token);
+  ASSERT_TRUE(succeeded(again));
+  EXPECT_EQ(again->refresh_token, turned->refresh_token);
+  EXPECT_TRUE(good(again->token));
+  EXPECT_TRUE(succeeded(refresh(turned->refresh_token)));
+  clock.advance(std::chrono::milliseconds(1));
+  EXPECT_EQ(token_of(refresh(*made->refresh_token)), "invalid_token") << "it does not slide";
+  EXPECT_FALSE(good(turned->token));
+}
+
+TEST_P(UserTest, TwoInstancesGiveTheSameSuccessor) {
+  const auto made = sign_up("alice");
+  auth::RevokedSessions others_revoked(clock);
+  const auto other = make_user_service({*db, clock, ids, keys, others_revoked, pool, events,
+                                        revision, services, metrics, disk, &media},
+                                       options);
+  const auto one = refresh(*made->refresh_token);
+  const auto two = run_task(other->refresh(guest, {.refresh_token = *made->refresh_token}));
+  ASSERT_TRUE(succeeded(one));
+  ASSERT_TRUE(succeeded(two));
+  EXPECT_EQ(one->refresh_token, two->refresh_token);
+}
+
+TEST_P(UserTest, WithoutGraceASecondUseEndsTheFamilyAtOnce) {
+  options.refresh_grace = {};
+  start();
+  const auto made = sign_up("alice");
+  ASSERT_TRUE(succeeded(refresh(*made->refresh_token)));
+  EXPECT_EQ(token_of(refresh(*made->refresh_token)), "invalid_token");
+  EXPECT_FALSE(good(made->token));
+}
+
+TEST_P(UserTest, NoTableHoldsARefreshToken) {
+  const auto made = sign_up("alice");
+  const auto turned = refresh(*made->refresh_token);
+  ASSERT_TRUE(succeeded(turned));
+  const auto rows = run_task(db->query("SELECT token_hash, salt FROM user_refresh"));
+  ASSERT_TRUE(succeeded(rows));
+  ASSERT_EQ(rows->size(), 2U);
+  for (std::size_t i = 0; i < rows->size(); ++i)
+    for (const std::size_t column : {0U, 1U})
+      for (const std::string& token : {*made->refresh_token, turned->refresh_token})
+        EXPECT_EQ(rows->text(i, column).find(token), std::string::npos);
+}
+
+TEST_P(UserTest, ConcurrentRefreshesWithOneTokenGetTheSameSuccessor) {
   const auto made = sign_up("alice");
   asio::io_context io;
   std::deque<std::optional<Result<RefreshResp>>> answers(8);
@@ -48,8 +100,12 @@ TEST_P(UserTest, OfConcurrentRefreshesWithOneTokenAtMostOneIsAnswered) {
     asio::co_spawn(io, testing::keep(service->refresh(guest, req), answer),
                    [](std::exception_ptr e) { EXPECT_FALSE(e); });
   io.run();
-  EXPECT_EQ(std::ranges::count_if(answers, [](const auto& a) { return a->has_value(); }), 1);
-  EXPECT_FALSE(good(made->token));
+  for (const auto& answer : answers) {
+    ASSERT_TRUE(succeeded(*answer));
+    EXPECT_EQ((*answer)->refresh_token, (*answers.front())->refresh_token);
+    EXPECT_TRUE(good((*answer)->token));
+  }
+  EXPECT_EQ(run_task(db->query("SELECT count(*) FROM user_refresh"))->i64(0, 0), 2);
 }
 
 TEST_P(UserTest, RefreshTokensThatAreNotOursOrTooOldAreRefused) {

@@ -15,4 +15,13 @@ Account read_account(const sql::Rows& rows, std::size_t row) {
           .message_from = rows.text(row, 9)};
 }
 
+RefreshRow read_refresh(const sql::Rows& rows, std::size_t row) {
+  return {.session = rows.i64(row, 0),
+          .user = UserId(rows.i64(row, 1)),
+          .ended_ms = rows.i64(row, 2),
+          .expires_ms = rows.i64(row, 3),
+          .used_ms = rows.i64(row, 4),
+          .salt = rows.text(row, 5)};
+}
+
 }  // namespace sv::user

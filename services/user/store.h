@@ -26,6 +26,15 @@ using AccountPtr = std::shared_ptr<const Account>;
 // Of a row of kAccountsByIds, kAccountByKey or kSearch.
 Account read_account(const sql::Rows& rows, std::size_t row);
 
+// Of a row of kRefresh: a refresh token and its session.
+struct RefreshRow {
+  std::int64_t session = 0;
+  UserId user{};
+  std::int64_t ended_ms = 0, expires_ms = 0, used_ms = 0;  // used, ended: 0 for not yet
+  std::string salt;
+};
+RefreshRow read_refresh(const sql::Rows& rows, std::size_t row);
+
 namespace store {
 
 #define SV_ACCOUNT_COLUMNS                                                                        \
@@ -150,12 +159,12 @@ inline constexpr std::string_view kEndedSessions =
     "SELECT id, expires_ms FROM user_session WHERE ended_ms > 0";
 // Primary keys of both tables.
 inline constexpr std::string_view kRefresh = R"(
-    SELECT s.id, s.user_id, s.ended_ms, s.expires_ms, r.used_ms
+    SELECT s.id, s.user_id, s.ended_ms, s.expires_ms, r.used_ms, r.salt
     FROM user_refresh r
     JOIN user_session s ON s.id = r.session_id
     WHERE r.token_hash = $1)";
 inline constexpr std::string_view kUseRefresh =
-    "UPDATE user_refresh SET used_ms = $2 WHERE token_hash = $1 AND used_ms = 0";
+    "UPDATE user_refresh SET used_ms = $2, salt = $3 WHERE token_hash = $1";
 // user_refresh_by_session.
 inline constexpr std::string_view kForgetUsedRefresh =
     "DELETE FROM user_refresh WHERE session_id = $1 AND used_ms > 0 AND used_ms < $2";

@@ -72,6 +72,15 @@ class Users final : public UserApi {
   };
   Opened make_session(const Ctx& ctx, UserId user);
   Task<Result<LoginRegisterResp>> signed_in(const Ctx& ctx, Opened session);
+  struct Turned {
+    UserId user{};
+    std::int64_t session = 0;
+    std::string successor;  // empty: the token was used before, and its session has ended for it
+  };
+  Result<Turned> turn_refresh(sql::Tx& tx, const Ctx& ctx, const std::string& token);
+  // The token is used now, by `ctx`; returns the one that follows.
+  Result<std::string> rotate(sql::Tx& tx, const Ctx& ctx, std::int64_t session,
+                             const std::string& token);
   Result<auth::Claims> check_token(std::string_view token) const;
 
   // service_profiles.cc: unknown ids are left out; the order is that of `ids`, each once.

@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from harness import PASSWORD, Api, refused, register
+from harness import PASSWORD, Api, Server, refused, register
 
 
 def test_a_new_account_has_every_field_and_can_log_in(server, guest):
@@ -110,13 +110,24 @@ def test_username_check(guest, person):
     assert guest.get("/api/user/check", username="surely-free-name")["available"] is True
 
 
-def test_refresh_rotates_and_reuse_ends_the_family(server, guest, person):
+def test_two_tabs_that_refresh_at_once_get_the_same_successor(server, guest, person):
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        tabs = [t.result() for t in [pool.submit(guest.post, "/api/user/refresh", refresh_token=person.refresh_token) for _ in range(2)]]
+    assert tabs[0]["refresh_token"] == tabs[1]["refresh_token"] != person.refresh_token
+    for tab in tabs:
+        assert tab["expires_in"] > 0 and Api(server, tab["token"]).get("/api/auth/user/profile")["id"] == person.user["id"]
+    third = guest.post("/api/user/refresh", refresh_token=tabs[0]["refresh_token"])
+    assert third["refresh_token"] not in (tabs[0]["refresh_token"], person.refresh_token)
+
+
+def test_a_refresh_token_that_is_reused_late_ends_the_family(tmp_path):
+    server = Server(tmp_path / "data", "auth.refresh_grace=0s").start()
+    guest, person = Api(server), register(server)
     first = guest.post("/api/user/refresh", refresh_token=person.refresh_token)
-    assert first["refresh_token"] != person.refresh_token and first["expires_in"] > 0
-    assert Api(server, first["token"]).get("/api/auth/user/profile")["id"] == person.user["id"]
     refused(guest.raw("POST", "/api/user/refresh", json={"refresh_token": person.refresh_token}), 401)
     refused(guest.raw("POST", "/api/user/refresh", json={"refresh_token": first["refresh_token"]}), 401)
     refused(Api(server, first["token"]).raw("GET", "/api/auth/user/profile"), 401)
+    assert server.stop() == 0
 
 
 def test_logout_bites_at_the_next_request(server, person):
