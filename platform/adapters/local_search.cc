@@ -15,18 +15,26 @@ CREATE VIRTUAL TABLE search_text USING fts5 (title, body, tokenize = 'ascii');
 )sql";
 constexpr std::string_view kCreateFilled =
     "CREATE TABLE search_filled (id {id});";  // one row: it is
+// Other tokens than before: the index begins empty, its owner fills it again.
+constexpr std::string_view kLetters = R"sql(
+DELETE FROM search_filled;
+DELETE FROM search_documents;
+DELETE FROM search_text;
+ALTER TABLE search_documents ADD COLUMN folded {text} NOT NULL DEFAULT '';
+)sql";
 constexpr std::array kMigrations{sql::Migration{"search/0001_index.sql", kCreate},
-                                 sql::Migration{"search/0002_filled.sql", kCreateFilled}};
+                                 sql::Migration{"search/0002_filled.sql", kCreateFilled},
+                                 sql::Migration{"search/0003_letters.sql", kLetters}};
 
 // FTS5 parses an expression recursively: words after these do not narrow the result further.
 constexpr std::size_t kMaxRuns = 32;
 
 // No row back: a newer revision is there already.
 constexpr std::string_view kClaim = R"(
-    INSERT INTO search_documents (id, revision, removed, boost)
-    VALUES ($1, $2, $3, $4)
+    INSERT INTO search_documents (id, revision, removed, boost, folded)
+    VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, removed = excluded.removed,
-        boost = excluded.boost
+        boost = excluded.boost, folded = excluded.folded
     WHERE search_documents.revision <= excluded.revision
     RETURNING id)";
 constexpr std::string_view kForget = "DELETE FROM search_text WHERE rowid = $1";
@@ -40,26 +48,51 @@ constexpr std::string_view kSearch = R"(
     WHERE search_text MATCH $1
     ORDER BY bm25(search_text, 4.0, 1.0) * d.boost, t.rowid DESC
     LIMIT $2 OFFSET $3)";
+// Of these, what holds the whole text $4 comes first.
+constexpr std::string_view kSearchTyped = R"(
+    SELECT t.rowid
+    FROM search_text t
+    JOIN search_documents d ON d.id = t.rowid
+    WHERE search_text MATCH $1
+    ORDER BY instr(d.folded, $4) = 0, bm25(search_text, 4.0, 1.0) * d.boost, t.rowid DESC
+    LIMIT $2 OFFSET $3)";
 constexpr std::string_view kCount = "SELECT count(*) FROM search_text WHERE search_text MATCH $1";
 constexpr std::string_view kFilled = "SELECT id FROM search_filled";
 constexpr std::string_view kSetFilled =
     "INSERT INTO search_filled (id) VALUES (1) ON CONFLICT DO NOTHING";
 
-// Runs of letters, digits and marks after folding; everything else separates.
-std::vector<std::u32string> runs_of(std::string_view text) {
+icu::UnicodeString folded(std::string_view text) {
   UErrorCode status = U_ZERO_ERROR;
   const icu::Normalizer2* fold = icu::Normalizer2::getNFKCCasefoldInstance(status);
-  icu::UnicodeString folded;
-  if (U_SUCCESS(status))
-    folded = fold->normalize(
-        icu::UnicodeString::fromUTF8({text.data(), static_cast<std::int32_t>(text.size())}),
-        status);
+  if (U_FAILURE(status)) return {};
+  return fold->normalize(
+      icu::UnicodeString::fromUTF8({text.data(), static_cast<std::int32_t>(text.size())}), status);
+}
+
+std::string utf8(icu::UnicodeString text) {
+  std::string out;
+  text.trim().toUTF8String(out);
+  return out;
+}
+
+// What is a letter here. Those who write 100% or a_b mean these characters, yet a search for them
+// also finds what has the rest.
+constexpr std::u32string_view kSigns = U"%_*";
+bool is_sign(UChar32 c) { return kSigns.contains(static_cast<char32_t>(c)); }
+bool is_letter(UChar32 c) {
+  return u_isalnum(c) || u_charType(c) == U_NON_SPACING_MARK ||
+         u_charType(c) == U_COMBINING_SPACING_MARK || u_charType(c) == U_OTHER_SYMBOL;
+}
+
+enum class Signs : unsigned char { are_letters, separate };
+
+// Runs of letters, digits and marks of folded text; everything else separates.
+std::vector<std::u32string> runs_of(const icu::UnicodeString& text, Signs signs) {
   std::vector<std::u32string> runs;
   bool open = false;
-  for (std::int32_t i = 0; i < folded.length(); i = folded.moveIndex32(i, 1)) {
-    const UChar32 c = folded.char32At(i);
-    const bool part = u_isalnum(c) || u_charType(c) == U_NON_SPACING_MARK ||
-                      u_charType(c) == U_COMBINING_SPACING_MARK || u_charType(c) == U_OTHER_SYMBOL;
+  for (std::int32_t i = 0; i < text.length(); i = text.moveIndex32(i, 1)) {
+    const UChar32 c = text.char32At(i);
+    const bool part = is_letter(c) || (signs == Signs::are_letters && is_sign(c));
     if (part && !open) runs.emplace_back();
     if (part) runs.back() += static_cast<char32_t>(c);
     open = part;
@@ -76,9 +109,9 @@ std::string token(std::u32string_view characters) {
 
 // "abc" → "ab bc c": the last character alone closes the run, so no phrase reaches into the next
 // one.
-std::string indexed(std::string_view text) {
+std::string indexed(const icu::UnicodeString& text) {
   std::string out;
-  for (const std::u32string& run : runs_of(text))
+  for (const std::u32string& run : runs_of(text, Signs::are_letters))
     for (std::size_t i = 0; i < run.size(); ++i) {
       out += token(std::u32string_view(run).substr(i, 2));
       out += ' ';
@@ -86,10 +119,9 @@ std::string indexed(std::string_view text) {
   return out;
 }
 
-// All runs must occur. Empty: nothing to search for.
-std::string match_of(std::string_view query) {
+// All runs must occur.
+std::string all_of(std::vector<std::u32string> runs) {
   std::string out;
-  auto runs = runs_of(query);
   if (runs.size() > kMaxRuns) runs.resize(kMaxRuns);
   for (const std::u32string& run : runs) {
     if (!out.empty()) out += " AND ";
@@ -105,13 +137,37 @@ std::string match_of(std::string_view query) {
   return out;
 }
 
+struct Query {
+  std::string match;  // empty: nothing to search for
+  std::string typed;  // what holds it comes first; empty: every match does
+};
+
+// One word alone: its phrase matches exactly what holds it.
+bool is_word(const icu::UnicodeString& query) {
+  for (std::int32_t i = 0; i < query.length(); i = query.moveIndex32(i, 1))
+    if (!is_letter(query.char32At(i))) return false;
+  return true;
+}
+
+Query parse(std::string_view text) {
+  const icu::UnicodeString query = folded(text);
+  auto whole = runs_of(query, Signs::are_letters), parts = runs_of(query, Signs::separate);
+  Query out;
+  if (!is_word(query)) out.typed = utf8(query);
+  const bool widened = whole != parts && !parts.empty();
+  out.match = all_of(std::move(whole));
+  if (widened) out.match = fmt::format("({}) OR ({})", out.match, all_of(std::move(parts)));
+  return out;
+}
+
 Result<> index_document(sql::Tx& tx, const SearchDocument& document, bool removed) {
+  const icu::UnicodeString title = folded(document.title), body = folded(document.body);
   SV_TRY(sql::Rows claimed,
-         tx.query(kClaim, {document.id, document.revision, removed, document.boost}));
+         tx.query(kClaim, {document.id, document.revision, removed, document.boost,
+                           removed ? "" : utf8(title) + "\n" + utf8(body)}));
   if (claimed.empty()) return {};
   SV_CHECK(tx.execute(kForget, {document.id}));
-  if (!removed)
-    SV_CHECK(tx.execute(kAdd, {document.id, indexed(document.title), indexed(document.body)}));
+  if (!removed) SV_CHECK(tx.execute(kAdd, {document.id, indexed(title), indexed(body)}));
   return {};
 }
 
@@ -140,11 +196,16 @@ class LocalSearch final : public SearchIndex {
   Task<Result<SearchHits>> search(std::string query, std::int64_t offset,
                                   std::int64_t limit) override {
     SearchHits hits;
-    const std::string match = match_of(query);
-    if (match.empty()) co_return hits;
-    SV_CO_TRY(sql::Rows rows, co_await db_->query(kSearch, {match, limit, offset}));
+    const Query asked = parse(query);
+    if (asked.match.empty()) co_return hits;
+    sql::Rows rows;
+    if (asked.typed.empty()) {
+      SV_CO_TRY(rows, co_await db_->query(kSearch, {asked.match, limit, offset}));
+    } else {
+      SV_CO_TRY(rows, co_await db_->query(kSearchTyped, {asked.match, limit, offset, asked.typed}));
+    }
     for (std::size_t i = 0; i < rows.size(); ++i) hits.ids.push_back(rows.i64(i, 0));
-    SV_CO_TRY(sql::Rows count, co_await db_->query(kCount, {match}));
+    SV_CO_TRY(sql::Rows count, co_await db_->query(kCount, {asked.match}));
     hits.total = count.i64(0, 0);
     co_return hits;
   }

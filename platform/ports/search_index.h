@@ -22,7 +22,9 @@ struct SearchHits {
   std::int64_t total = 0;
 };
 
-// A rebuildable full-text index of one kind of entity. Any substring of ≥ 2 characters is found.
+// A rebuildable full-text index of one kind of entity. Any substring of ≥ 2 characters is found,
+// `%`, `_` and `*` are letters, and what holds the query as it was typed comes before what merely
+// has its letters.
 // Thread-safe.
 class SearchIndex {
  public:

@@ -75,6 +75,42 @@ TEST_P(SearchIndexContract, AnOlderRevisionNeverOverwritesANewerOne) {
   EXPECT_EQ(find(*index, "back"), Ids{1});
 }
 
+TEST_P(SearchIndexContract, WhatHoldsTheQueryAsTypedComesFirst) {
+  const auto titles = [&](std::vector<std::string> all) {
+    for (std::size_t i = 0; i < all.size(); ++i)  // the first is the most popular one
+      ASSERT_OK(add(*index, static_cast<std::int64_t>(i), 1, all[i], "",
+                    100.0 / (1.0 + 10.0 * static_cast<double>(i))));
+  };
+  titles({"100 days", "1000 nights, 100 suns", "only 100% cotton", "a big boat", "ab",
+          "my a_b is here", "red and a car", "a fast red car", "c tutorial", "the C++ tutorial"});
+  EXPECT_EQ(find(*index, "100%"), (Ids{2, 0, 1}));
+  EXPECT_EQ(find(*index, "a_b").front(), 5);
+  EXPECT_EQ(find(*index, "A_B").front(), 5) << "folded as everything";
+  EXPECT_EQ(find(*index, "Red Car"), (Ids{7, 6}));
+  EXPECT_EQ(find(*index, "c++").front(), 9);
+  EXPECT_EQ(find(*index, "100%", 1, 2), (Ids{0, 1})) << "pages go on in the same order";
+  ASSERT_OK(add(*index, 20, 1, "else", "with a_b in the text", 0.001));
+  const Ids found = find(*index, "a_b");
+  EXPECT_EQ(Ids(found.begin(), found.begin() + 2), (Ids{5, 20}));
+}
+
+TEST_P(SearchIndexContract, SignsOfPatternsAreLetters) {
+  ASSERT_OK(add(*index, 1, 1, "50% off"));
+  ASSERT_OK(add(*index, 2, 1, "snake_case"));
+  ASSERT_OK(add(*index, 3, 1, "five * stars"));
+  ASSERT_OK(add(*index, 4, 1, "nothing of it"));
+  EXPECT_EQ(find(*index, "%"), Ids{1});
+  EXPECT_EQ(find(*index, "_"), Ids{2});
+  EXPECT_EQ(find(*index, "*"), Ids{3});
+  EXPECT_EQ(find(*index, "0%"), Ids{1});
+  EXPECT_EQ(find(*index, "50"), Ids{1});
+  EXPECT_EQ(find(*index, "e_c"), Ids{2});
+  EXPECT_EQ(find(*index, "snake case"), Ids{2});
+  EXPECT_EQ(find(*index, "%%"), Ids{});
+  ASSERT_OK(run_task(index->remove({1}, 2)));
+  EXPECT_EQ(find(*index, "%"), Ids{});
+}
+
 TEST_P(SearchIndexContract, TitlesWeighMoreAndBoostRaises) {
   ASSERT_OK(add(*index, 1, 1, "something else entirely", "guitar lesson"));
   ASSERT_OK(add(*index, 2, 1, "guitar lesson", "something else entirely"));

@@ -113,3 +113,34 @@ def test_a_page_with_a_token_is_private(shelf):
     server, one, _, _ = shelf
     assert "no-store" in one.raw("GET", "/api/video/feed").headers["Cache-Control"]
     assert "Authorization" in one.raw("GET", "/api/video/feed").headers["Vary"]
+
+
+def within(seconds, check):
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+def test_what_holds_the_keyword_as_typed_is_found_first(server, tiny):
+    author, guest = register(server), Api(server)
+    exact = {title: author.publish(tiny, title=title, tags=tag)["id"] for title, tag in
+             (("only 100% wool", "100%"), ("the name a_b again", "a_b"), ("five * hotel", "x*y"))}
+    others = [author.publish(tiny, title=title, tags=tag)["id"] for title, tag in
+              (("100 wool hats", "100"), ("a big name", "ab"), ("five more hotel", "xy"))]
+
+    def videos(keyword):
+        return [v["id"] for v in guest.get("/api/search", keyword=keyword, page_size=100)["videos"]]
+
+    within(5, lambda: others[2] in videos("five more"))
+    assert videos("100%")[0] == exact["only 100% wool"] and others[0] in videos("100%")
+    assert videos("a_b")[0] == exact["the name a_b again"]
+    assert videos("e * h")[0] == exact["five * hotel"]
+    for sign, title in zip("%_*", exact):
+        assert exact[title] in videos(sign) and not set(others) & set(videos(sign))
+    for keyword in ("100%", "a_b", "x*y"):
+        assert [t["tag"] for t in guest.get("/api/search", keyword=keyword, type="tag")["tags"]] == [keyword]
+    for name in ("n_100%", "n_a_b", "n_axb"):
+        register(server, name)
+    assert [u["username"] for u in guest.get("/api/search", keyword="a_b", type="user")["users"]] == ["n_a_b"]
+    assert [u["username"] for u in guest.get("/api/search", keyword="0%", type="user")["users"]] == ["n_100%"]
