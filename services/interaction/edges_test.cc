@@ -106,11 +106,32 @@ TEST_P(Edges, ALikeIsToldOnceWhenItBecomesTrue) {
   EXPECT_TRUE(succeeded(like(kBob, kFilm)));
   EXPECT_TRUE(succeeded(star(kBob, kFilm)));
   EXPECT_TRUE(succeeded(like(kBob, kFilm, false)));
-  const auto events = events_.take();
+  const auto events = told("interaction.liked");
   ASSERT_EQ(events.size(), 1u);
-  EXPECT_EQ(events[0].topic, "interaction.liked");
   EXPECT_EQ(events[0].key, "100");
   EXPECT_EQ(events[0].payload, R"({"video":100,"author":1,"users":[2]})");
+}
+
+TEST_P(Edges, EveryChangeOfAVideosCountersIsToldAsWhatTheyAreNow) {
+  const auto last = [&] {
+    const auto events = told("interaction.counted");
+    EXPECT_EQ(events.size(), 1u);
+    return events.empty() ? Event{} : events.back();
+  };
+  EXPECT_TRUE(succeeded(like(kBob, kFilm)));
+  const Event first = last();
+  EXPECT_EQ(first.key, "100");
+  EXPECT_EQ(first.payload, R"({"video":100,"likes":1,"comments":0,"stars":0,"shares":0})");
+  EXPECT_TRUE(succeeded(share(kCid, kFilm)));
+  EXPECT_EQ(last().payload, R"({"video":100,"likes":1,"comments":0,"stars":0,"shares":1})");
+  comment(kCid, kFilm, "well done");
+  EXPECT_EQ(last().payload, R"({"video":100,"likes":1,"comments":1,"stars":0,"shares":1})");
+  EXPECT_TRUE(succeeded(like(kBob, kFilm, false)));
+  const Event back = last();
+  EXPECT_EQ(back.payload, R"({"video":100,"likes":0,"comments":1,"stars":0,"shares":1})");
+  EXPECT_GT(back.revision, first.revision);
+  EXPECT_TRUE(succeeded(like(kBob, kFilm, false)));
+  EXPECT_TRUE(told("interaction.counted").empty()) << "nothing has changed";
 }
 
 TEST_P(Edges, ASharesCountsOnceAMinute) {
@@ -189,10 +210,10 @@ TEST_P(Edges, TenThousandConcurrentLikesEndInTheExactCount) {
   EXPECT_EQ(failed, 0);
   EXPECT_EQ(counts(kFilm).like_count, kPeople);
   EXPECT_EQ(received(kAnn).likes_received, kPeople);
-  std::size_t told = 0;
-  for (const Event& event : events_.take())
-    told += static_cast<std::size_t>(std::ranges::count(event.payload, ',')) - 1;
-  EXPECT_EQ(told, static_cast<std::size_t>(kPeople));
+  std::size_t likes = 0;
+  for (const Event& event : told("interaction.liked"))
+    likes += static_cast<std::size_t>(std::ranges::count(event.payload, ',')) - 1;
+  EXPECT_EQ(likes, static_cast<std::size_t>(kPeople));
   expect_no_drift();
 }
 

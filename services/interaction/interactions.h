@@ -127,8 +127,6 @@ class Interactions final : public InteractionService {
                                              std::vector<CommentPtr> rows, const People& people);
   Task<Result<CommentPage>> hot_comments(const Ctx& ctx, const CommentListReq& req, bool own,
                                          std::size_t size);
-  Task<Result<RankingPtr>> stored_ranking(std::int64_t id, VideoId video);
-  Task<Result<>> store_ranking(const Ctx& ctx, RankingPtr ranking);
 
   // purge.cc: consumer of video.changed and user.deleted.
   Task<Result<>> purge(std::vector<Event> events);
@@ -139,6 +137,7 @@ class Interactions final : public InteractionService {
   const PeopleParts people_;
   const Peer videos_, privacy_;
   const RequestKeys request_keys_;
+  const Rankings rankings_;
   BatchWriter<EdgeChange, void> edge_writer_;
   BatchWriter<NewComment, CommentPtr> comment_writer_;
 };

@@ -10,6 +10,7 @@ Interactions::Interactions(const InteractionDeps& deps)
       videos_(deps.metrics, "video", "who may see a video"),
       privacy_(deps.metrics, "user", "whether likes are shown"),
       request_keys_("interaction_requests", deps.clock),
+      rankings_("interaction_rankings", deps.db, deps.clock),
       edge_writer_("interaction.edges",
                    [this](std::vector<EdgeChange> rows) { return write_edges(std::move(rows)); }),
       comment_writer_("interaction.comments", [this](std::vector<NewComment> rows) {

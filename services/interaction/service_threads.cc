@@ -1,8 +1,3 @@
-#include <charconv>
-
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include "platform/core/cursor.h"
 #include "platform/core/time.h"
 #include "services/interaction/interactions.h"
@@ -11,7 +6,6 @@
 namespace sv::interaction {
 namespace {
 
-constexpr std::int64_t kRankingKeptMs = 3600'000;  // a cursor into one works this long
 constexpr std::string_view kNew = "comments", kHot = "comments.hot", kBelow = "replies";
 
 Entry entry_of(const std::optional<Cursor>& cursor, Entry otherwise) {
@@ -40,7 +34,7 @@ Task<Result<std::vector<Entry>>> Interactions::entries(const Listing& list, Entr
   if (!list.ranking) co_return co_await state_.thread(list.thread, after, count);
   std::vector<Entry> out;
   for (auto at = after.id;
-       out.size() < count && static_cast<std::size_t>(at) < list.ranking->comments.size(); ++at)
+       out.size() < count && static_cast<std::size_t>(at) < list.ranking->ids.size(); ++at)
     out.push_back({.key = list.ranking->id, .id = at + 1});
   co_return out;
 }
@@ -60,8 +54,8 @@ Task<Result<Interactions::CommentPage>> Interactions::page_of(const Ctx& ctx, Us
     end = found.size() < wanted;
     std::vector<CommentId> ids;
     for (const Entry& entry : found)
-      ids.push_back(list.ranking ? list.ranking->comments[static_cast<std::size_t>(entry.id - 1)]
-                                 : CommentId(entry.id));
+      ids.emplace_back(list.ranking ? list.ranking->ids[static_cast<std::size_t>(entry.id - 1)]
+                                    : entry.id);
     SV_CO_TRY(const std::vector<CommentPtr> rows, co_await state_.comments(ids));
     std::vector<UserId> unknown;
     for (const CommentPtr& row : rows)
@@ -170,54 +164,16 @@ Task<Result<Interactions::CommentPage>> Interactions::hot_comments(const Ctx& ct
                                                                    bool own, std::size_t size) {
   SV_CO_TRY(const auto cursor, decode_cursor(kHot, req.cursor.value_or("")));
   RankingPtr ranking;
-  if (cursor) {
-    SV_CO_TRY(ranking, co_await stored_ranking(cursor->key, req.video_id));
-  } else {
-    SV_CO_TRY(ranking, co_await state_.current_ranking(req.video_id));
+  SV_CO_TRY(ranking, co_await state_.current_ranking(req.video_id));
+  if (cursor && cursor->key != ranking->id) {
+    SV_CO_TRY(ranking, co_await rankings_.find(cursor->key, req.video_id.value));
   }
   const Listing list{.thread = {}, .ranking = ranking, .route = kHot, .own = own};
   const Entry start{.key = ranking->id, .id = cursor ? std::max<std::int64_t>(cursor->id, 0) : 0};
   SV_CO_TRY(auto page, co_await page_of(ctx, req.current_user_id, list, start,
                                         cursor ? 0 : page_offset(req.page, size), size));
-  if (!page.next_cursor.empty() && !ranking->stored)
-    SV_CO_CHECK(co_await store_ranking(ctx, ranking));
+  if (!page.next_cursor.empty()) SV_CO_CHECK(co_await rankings_.keep(ctx, ranking));
   co_return page;
-}
-
-Task<Result<RankingPtr>> Interactions::stored_ranking(std::int64_t id, VideoId video) {
-  SV_CO_TRY(const RankingPtr current, co_await state_.current_ranking(video));
-  if (current->id == id) co_return current;
-  SV_CO_TRY(const sql::Rows rows, co_await state_.deps.db.query(store::kRanking, {id}));
-  if (rows.empty() || VideoId(rows.i64(0, 0)) != video ||
-      state_.now() - rows.i64(0, 1) > kRankingKeptMs)
-    co_return invalid("cursor", "invalid", "the ranking is gone");
-  auto ranking = std::make_shared<Ranking>();
-  ranking->id = id;
-  ranking->video = video;
-  ranking->made_ms = rows.i64(0, 1);
-  ranking->stored = true;
-  std::string_view text = rows.text(0, 2);
-  while (!text.empty()) {
-    std::int64_t comment = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), comment);
-    ranking->comments.emplace_back(comment);
-    text.remove_prefix(std::min(text.size(), static_cast<std::size_t>(end - text.data()) + 1));
-  }
-  co_return ranking;
-}
-
-Task<Result<>> Interactions::store_ranking(const Ctx& ctx, RankingPtr ranking) {
-  SV_CO_CHECK(
-      co_await state_.deps.db.write(ctx, [ranking, now = state_.now()](sql::Tx& tx) -> Result<> {
-        std::vector<std::int64_t> ids;
-        for (CommentId id : ranking->comments) ids.push_back(id.value);
-        SV_CHECK(tx.execute(store::kKeepRanking, {ranking->id, ranking->video, ranking->made_ms,
-                                                  fmt::format("{}", fmt::join(ids, ","))}));
-        SV_CHECK(tx.execute(store::kTrimRankings, {now - kRankingKeptMs}));
-        return {};
-      }));
-  ranking->stored = true;
-  co_return Result<>{};
 }
 
 }  // namespace sv::interaction

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 namespace sv::interaction {
 namespace {
 
@@ -204,9 +206,9 @@ Task<Result<RankingPtr>> State::current_ranking(VideoId video) {
   SV_CO_TRY(const sql::Rows rows, co_await deps.db.query(store::kHottest, {video, kRanked}));
   auto ranking = std::make_shared<Ranking>();
   ranking->id = deps.ids.next();
-  ranking->video = video;
+  ranking->subject = video.value;
   ranking->made_ms = now();
-  for (std::size_t i = 0; i < rows.size(); ++i) ranking->comments.emplace_back(rows.i64(i, 0));
+  for (std::size_t i = 0; i < rows.size(); ++i) ranking->ids.push_back(rows.i64(i, 0));
   rankings_.put(stamp, video, ranking);
   co_return ranking;
 }
@@ -316,9 +318,22 @@ Result<> State::add_to_comments(sql::Tx& tx, const std::map<CommentId, Changes::
   return {};
 }
 
+Result<> State::tell(sql::Tx& tx, const VideoCounts& counts) {
+  return deps.events.publish(
+      tx, {.id = 0,
+           .topic = "interaction.counted",
+           .key = fmt::format("{}", counts.id),
+           .revision = counts.revision,
+           .payload =
+               fmt::format(R"({{"video":{},"likes":{},"comments":{},"stars":{},"shares":{}}})",
+                           counts.id, counts.likes, counts.comments, counts.stars, counts.shares),
+           .time_ms = now()});
+}
+
 Result<> State::apply(sql::Tx& tx, Changes changes) {
   if (changes == Changes{}) return {};
   SV_TRY(auto videos, add_to_videos(tx, changes.videos));
+  for (const VideoCounts& counts : videos) SV_CHECK(tell(tx, counts));
   std::map<UserId, Received> sums;
   for (const VideoCounts& video : videos) {
     const Changes::OfVideo& sum = changes.videos.at(video.id);

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <limits>
 #include <map>
 #include <set>
@@ -11,6 +10,7 @@
 #include "platform/core/object_cache.h"
 #include "services/interaction/service.h"
 #include "services/interaction/store.h"
+#include "services/parts/rankings.h"
 
 namespace sv::interaction {
 
@@ -45,16 +45,6 @@ struct Head {
   std::int64_t total = 0;  // of the whole list, where it is counted
 };
 using HeadPtr = std::shared_ptr<const Head>;
-
-// The hot comments of a video at one moment.
-struct Ranking {
-  std::int64_t id = 0;
-  VideoId video{};
-  std::int64_t made_ms = 0;
-  std::vector<CommentId> comments;
-  mutable std::atomic<bool> stored{false};
-};
-using RankingPtr = std::shared_ptr<const Ranking>;
 
 // What a transaction changes beyond the rows it wrote itself: counters are summed up here and
 // written once by State::apply.
@@ -126,6 +116,7 @@ class State {
   // The same of what a user liked or starred, newest first.
   Task<Result<std::vector<Entry>>> recent(UserId user, Edge kind, Entry after, std::size_t count);
   Task<Result<std::int64_t>> recent_total(UserId user, Edge kind);
+  // The hot comments of a video.
   Task<Result<RankingPtr>> current_ranking(VideoId video);
 
   const InteractionDeps deps;
@@ -141,6 +132,8 @@ class State {
                                                   const std::map<UserId, Received>& sums);
   Result<std::vector<VideoCounts>> add_to_videos(sql::Tx& tx,
                                                  const std::map<VideoId, Changes::OfVideo>& sums);
+  // Others hear what the counters are now, not what was added: that may be told twice.
+  Result<> tell(sql::Tx& tx, const VideoCounts& counts);
   Result<> add_to_comments(sql::Tx& tx, const std::map<CommentId, Changes::OfComment>& sums);
   void remember(const VideoCounts& counts);
   void remember(const PersonCounts& counts);

@@ -169,15 +169,6 @@ inline constexpr std::string_view kCommentsOfUser =  // interaction_comments_use
 inline constexpr std::string_view kDropComments =
     "DELETE FROM interaction_comments WHERE id = any($1)";
 
-inline constexpr std::string_view kRanking =
-    "SELECT video_id, made_ms, comments FROM interaction_rankings WHERE id = $1";  // primary key
-inline constexpr std::string_view kKeepRanking = R"(
-    INSERT INTO interaction_rankings (id, video_id, made_ms, comments)
-    VALUES ($1, $2, $3, $4)
-    ON CONFLICT (id) DO NOTHING)";
-inline constexpr std::string_view kTrimRankings =
-    "DELETE FROM interaction_rankings WHERE made_ms < $1";  // interaction_rankings_by_time
-
 // A share counts when the last one that did is at least a minute old; otherwise this changes no
 // row.
 inline constexpr std::string_view kShare = R"(

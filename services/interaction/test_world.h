@@ -204,6 +204,12 @@ class InteractionTest : public ::testing::TestWithParam<Way> {
                              .payload = std::move(payload),
                              .time_ms = 0}});
   }
+  // What was told since the last call, of one topic.
+  std::vector<Event> told(std::string_view topic) {
+    auto events = events_.take();
+    std::erase_if(events, [&](const Event& e) { return e.topic != topic; });
+    return events;
+  }
   void expect_no_drift() {
     const auto found = run_task(find_drift(*db_));
     ASSERT_TRUE(succeeded(found));

@@ -10,6 +10,7 @@
 
 #include "platform/core/cursor.h"
 #include "services/parts/people.h"
+#include "services/parts/rankings.h"
 #include "services/parts/request_keys.h"
 #include "services/video/inboxes.h"
 #include "services/video/known_privacy.h"
@@ -21,7 +22,7 @@
 namespace sv::video {
 
 // Every method of VideoApi; a topic is a file: service_uploads.cc, service_feed.cc,
-// service_edit.cc, service_search.cc, service_views.cc, media_access.cc.
+// service_edit.cc, service_hot.cc, service_search.cc, service_views.cc, media_access.cc.
 class VideoRules final : public VideoService {
  public:
   VideoRules(VideoDeps deps, VideoOptions options);
@@ -143,15 +144,13 @@ class VideoRules final : public VideoService {
                                             const std::vector<std::int64_t>& hits);
   Task<Result<std::vector<FeedHead::Entry>>> feed_entries(FeedHead::Entry after, std::size_t count);
 
-  struct Ranking {
-    std::int64_t id = 0;
-    std::int64_t made = 0;
-    std::uint64_t revision = 0;  // VideoState::ranked when it was made
-    std::vector<VideoId> videos;
-    mutable std::atomic<bool> stored{false};
+  Task<Result<RankingPtr>> current_ranking();
+  // What was told of a video's likes, comments and shares, in views.
+  struct Engagement {
+    std::int64_t weight = 0, time_ms = 0;
   };
-  Task<Result<std::shared_ptr<const Ranking>>> current_ranking();
-  Task<Result<std::shared_ptr<const Ranking>>> stored_ranking(std::int64_t id);
+  Task<Result<>> hear_counts(const std::vector<Event>& events);  // consumer of interaction.counted
+  Result<> warm(sql::Tx& tx, const std::map<VideoId, Engagement>& told);
 
   Task<Result<>> purge_accounts(const std::vector<Event>& events);  // consumer of user.deleted
   Task<Result<>> index_events(std::vector<Event> events);
@@ -165,12 +164,14 @@ class VideoRules final : public VideoService {
   Pipeline pipeline_;
   const PeopleParts people_;
   const RequestKeys keys_;
+  const Rankings rankings_;
   metrics::Counter& absent_counts_;
   ObjectCache<UserId, std::shared_ptr<const Unwanted>> unwanted_;
   Inboxes inboxes_;
   TaskGroup group_;
   std::mutex ranking_mutex_;
-  std::shared_ptr<const Ranking> ranking_;
+  RankingPtr ranking_;
+  std::uint64_t ranked_ = 0;  // VideoState::ranked when it was made
 };
 
 }  // namespace sv::video

@@ -37,6 +37,7 @@ VideoRules::VideoRules(VideoDeps deps, VideoOptions options)
       pipeline_(state_),
       people_(state_.deps.services, state_.deps.metrics, privacy_),
       keys_("video_request_keys", state_.deps.clock),
+      rankings_("video_rankings", state_.deps.db, state_.deps.clock),
       absent_counts_(absent_parts(state_.deps.metrics, "interaction")),
       inboxes_(state_),
       group_("video") {
@@ -44,6 +45,9 @@ VideoRules::VideoRules(VideoDeps deps, VideoOptions options)
   state_.deps.events.subscribe(
       "video_search", {"video.changed"},
       [this](const std::vector<Event>& events) { return index_events(events); });
+  state_.deps.events.subscribe(
+      "video_hot", {"interaction.counted"},
+      [this](const std::vector<Event>& events) { return hear_counts(events); });
   state_.deps.events.subscribe(
       "video_accounts", {"user.deleted"},
       [this](const std::vector<Event>& events) { return purge_accounts(events); });

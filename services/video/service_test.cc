@@ -268,6 +268,67 @@ TEST_P(Reading, HotRanksRecentViewsAndItsPagesNeverRepeat) {
   EXPECT_EQ(run(api().get_hot_videos(ctx_, {.page_size = 1}))->videos.at(0).id, videos[4].id);
 }
 
+// As the interaction service tells it; the last of these words has been heard when this returns.
+struct Told : Reading {
+  void tell(std::vector<std::tuple<Video, int, int, int>> words) {
+    for (const auto& [video, likes, comments, shares] : words)
+      ASSERT_TRUE(testing::succeeded(run(db_->write(ctx_, [this, id = video.id, likes, comments,
+                                                           shares](sql::Tx& tx) {
+        return events_->publish(
+            tx, {.topic = "interaction.counted",
+                 .key = fmt::format("{}", id),
+                 .payload = fmt::format(R"({{"video":{},"likes":{},"comments":{},"shares":{}}})",
+                                        id, likes, comments, shares)});
+      }))));
+    const auto count = [this](std::string_view sql) { return run(db_->query(sql))->i64(0, 0); };
+    ASSERT_TRUE(eventually([&] {
+      return count("SELECT position FROM event_positions WHERE consumer = 'video_hot'") ==
+             count("SELECT max(id) FROM event_outbox");
+    }));
+  }
+  std::vector<std::int64_t> hot() {
+    return ids(run(api().get_hot_videos(ctx_, {.page_size = 10}))->videos);
+  }
+  std::int64_t heat_of(const Video& v) {
+    return run(db_->query("SELECT hot FROM video_stats WHERE video_id = $1", {v.id}))->i64(0, 0);
+  }
+};
+SV_BOTH_WAYS(Told);
+
+TEST_P(Told, HotMovesWithLikesCommentsAndShares) {
+  const Video a = quick(kAnn, "a"), b = quick(kAnn, "b"), c = quick(kAnn, "c");
+  tell({{a, 2, 0, 0}});
+  EXPECT_EQ(hot(), (std::vector{a.id.value, c.id.value, b.id.value}));
+  tell({{b, 0, 2, 0}});
+  EXPECT_EQ(hot(), (std::vector{b.id.value, a.id.value, c.id.value}));
+  tell({{c, 0, 0, 2}});
+  EXPECT_EQ(hot(), (std::vector{c.id.value, b.id.value, a.id.value}));
+  clock_.advance(std::chrono::hours(96));  // what was liked long ago weighs little
+  tell({{a, 3, 0, 0}});
+  EXPECT_EQ(hot().front(), a.id.value);
+}
+
+TEST_P(Told, WhatIsToldTwiceLateOrTakenBackAndDoneAgainHeatsOnce) {
+  const Video v = quick(kAnn, "v");
+  tell({{v, 5, 1, 0}});
+  const auto once = heat_of(v);
+  tell({{v, 5, 1, 0}, {v, 4, 1, 0}, {v, 0, 0, 0}, {v, 5, 1, 0}});
+  EXPECT_EQ(heat_of(v), once);
+  tell({{v, 6, 1, 0}});
+  EXPECT_GT(heat_of(v), once);
+}
+
+TEST_P(Told, OfAnOlderVideoTheFirstWordIsOnlyNoted) {
+  const Video v = quick(kAnn, "v");
+  ASSERT_TRUE(testing::succeeded(run(db_->write(
+      ctx_, [](sql::Tx& tx) { return tx.execute("UPDATE video_stats SET engaged = -1"); }))));
+  const auto before = heat_of(v);
+  tell({{v, 10'000, 0, 0}});
+  EXPECT_EQ(heat_of(v), before) << "they were liked before this was kept";
+  tell({{v, 10'001, 0, 0}});
+  EXPECT_GT(heat_of(v), before);
+}
+
 TEST_P(Reading, ASearchCountsOnlyWhatTheSearcherMaySee) {
   for (int i = 0; i < 5; ++i) quick(i % 2 == 0 ? kAnn : kBob, fmt::format("zebra {}", i));
   const auto search = [this](UserId viewer, int page = 1, int size = 10) {

@@ -122,6 +122,24 @@ def within(seconds, check):
         time.sleep(0.02)
 
 
+def test_hot_moves_with_likes_comments_and_shares(server, tiny):
+    author, fans = register(server), [register(server) for _ in range(3)]
+    one, two, three = (author.publish(tiny, title=f"warm {i}")["id"] for i in range(3))
+
+    def order():
+        return [v["id"] for v in Api(server).get("/api/video/hot", page_size=100)["videos"] if v["id"] in (one, two, three)]
+
+    for fan in fans[:2]:
+        fan.post("/api/auth/interaction/like", video_id=one)
+    within(5, lambda: order()[0] == one)
+    for fan in fans:
+        fan.post("/api/auth/interaction/comment", video_id=two, content="well done")
+    within(5, lambda: order()[0] == two)
+    for fan in fans:
+        fan.post("/api/auth/interaction/share", video_id=three)
+    within(5, lambda: order() == [three, two, one])
+
+
 def test_what_holds_the_keyword_as_typed_is_found_first(server, tiny):
     author, guest = register(server), Api(server)
     exact = {title: author.publish(tiny, title=title, tags=tag)["id"] for title, tag in
