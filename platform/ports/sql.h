@@ -26,8 +26,8 @@ struct Blob {
 using Value = std::variant<std::monostate, std::int64_t, double, std::string, Blob,
                            std::vector<std::int64_t>, std::vector<std::string>>;
 
-// Params{1, "text", id, nullptr, std::optional<…>}: integers, bool, strong ids, strings, Blob,
-// lists of i64 or text.
+// Params{1, "text", id, nullptr, std::optional<…>}: integers, bool, enums, strong ids, strings,
+// Blob, lists of i64 or text.
 class Params {
  public:
   Params() = default;
@@ -44,7 +44,7 @@ class Params {
     using D = std::decay_t<T>;
     if constexpr (std::is_same_v<D, Value>) return std::forward<T>(v);
     else if constexpr (std::is_same_v<D, std::nullptr_t>) return std::monostate{};
-    else if constexpr (std::is_integral_v<D>) return static_cast<std::int64_t>(v);
+    else if constexpr (std::is_integral_v<D> || std::is_enum_v<D>) return static_cast<std::int64_t>(v);
     else if constexpr (std::is_floating_point_v<D>) return static_cast<double>(v);
     else if constexpr (requires {
                          v.has_value();

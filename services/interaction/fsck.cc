@@ -1,50 +1,83 @@
 #include "services/interaction/fsck.h"
 
+#include <fmt/format.h>
+
+#include "services/interaction/store.h"
+
 namespace sv::interaction {
 namespace {
 
-#define SV_ALIVE                                                                                   \
-  "c.deleted = 0 AND (c.root_id = 0 OR EXISTS (SELECT 1 FROM interaction_comments r WHERE r.id = " \
-  "c.root_id AND r.deleted = 0))"
-#define SV_OF_VIDEO(column, count)                                                    \
-  "SELECT CAST(id AS text), stored, counted FROM (SELECT v.video_id AS id, v." column \
-  " AS stored, (" count                                                               \
-  ") AS counted FROM interaction_videos v "                                           \
-  "WHERE v.gone = 0) x WHERE stored <> counted ORDER BY id"
-#define SV_EDGES_OF(kind, object) \
-  "SELECT count(*) FROM interaction_edges e WHERE e.object_id = " object " AND e.kind = " kind
+// Comments c that count: living ones that are not below a deleted one.
+constexpr std::string_view kLivingComments = R"(
+    SELECT count(*)
+    FROM interaction_comments c
+    WHERE c.video_id = v.video_id AND c.deleted = 0
+        AND (c.root_id = 0 OR EXISTS (SELECT 1 FROM interaction_comments r
+            WHERE r.id = c.root_id AND r.deleted = 0)))";
 
-#define SV_RECEIVED(column)                                                             \
-  "SELECT CAST(id AS text), stored, counted FROM (SELECT p.user_id AS id, p." column    \
-  " AS stored, coalesce(s.n, 0) AS counted FROM interaction_people p "                  \
-  "LEFT JOIN (SELECT author_id, sum(" column                                            \
-  ") AS n FROM interaction_videos GROUP BY author_id) s ON s.author_id = p.user_id) x " \
-  "WHERE stored <> counted ORDER BY id"
+std::string edges_of(std::string_view object) {
+  return fmt::format(R"(
+    SELECT count(*)
+    FROM interaction_edges e
+    WHERE e.object_id = {} AND e.kind = $1)",
+                     object);
+}
 
-constexpr DriftCheck kChecks[] = {
-    {"likes of video", SV_OF_VIDEO("likes", SV_EDGES_OF("1", "v.video_id"))},
-    {"stars of video", SV_OF_VIDEO("stars", SV_EDGES_OF("2", "v.video_id"))},
-    {"comments of video", SV_OF_VIDEO("comments", R"(
-        SELECT count(*)
+std::string of_video(std::string_view column, std::string_view counted) {
+  return fmt::format(R"(
+    SELECT CAST(id AS text), stored, counted
+    FROM (SELECT v.video_id AS id, v.{} AS stored, ({}) AS counted
+        FROM interaction_videos v
+        WHERE v.gone = 0) x
+    WHERE stored <> counted
+    ORDER BY id)",
+                     column, counted);
+}
+
+std::string received(std::string_view column) {
+  return fmt::format(R"(
+    SELECT CAST(id AS text), stored, counted
+    FROM (SELECT p.user_id AS id, p.{0} AS stored, coalesce(s.n, 0) AS counted
+        FROM interaction_people p
+        LEFT JOIN (SELECT author_id, sum({0}) AS n FROM interaction_videos GROUP BY author_id) s
+            ON s.author_id = p.user_id) x
+    WHERE stored <> counted
+    ORDER BY id)",
+                     column);
+}
+
+std::string of_comment(std::string_view column, std::string_view counted) {
+  return fmt::format(R"(
+    SELECT CAST(id AS text), stored, counted
+    FROM (SELECT c.id AS id, c.{} AS stored, ({}) AS counted
         FROM interaction_comments c
-        WHERE c.video_id = v.video_id AND )" SV_ALIVE)},
-    {"likes received by user", SV_RECEIVED("likes")},
-    {"comments received by user", SV_RECEIVED("comments")},
-    {"likes of comment", R"(
-        SELECT CAST(id AS text), stored, counted
-        FROM (SELECT c.id AS id, c.likes AS stored, ()" SV_EDGES_OF(
-                             "3", "c.id") ") AS counted FROM interaction_comments c WHERE "
-                                          "c.deleted = 0) x WHERE stored <> counted ORDER BY id"},
-    {"replies of comment",
-     R"(
-         SELECT CAST(id AS text), stored, counted
-         FROM (SELECT c.id AS id, c.replies AS stored,
-             (SELECT count(*) FROM interaction_comments r WHERE r.root_id = c.id
-             AND r.root_id <> 0 AND r.deleted = 0) AS counted FROM interaction_comments c
-             WHERE c.deleted = 0 AND c.root_id = 0) x
-         WHERE stored <> counted
-         ORDER BY id)"},
-};
+        WHERE c.deleted = 0) x
+    WHERE stored <> counted
+    ORDER BY id)",
+                     column, counted);
+}
+
+// Replies have none.
+constexpr std::string_view kLivingReplies = R"(
+    SELECT count(*)
+    FROM interaction_comments r
+    WHERE r.root_id = c.id AND r.root_id <> 0 AND r.deleted = 0)";
+
+std::vector<DriftCheck> checks() {
+  return {{.counter = "likes of video",
+           .sql = of_video("likes", edges_of("v.video_id")),
+           .params = {Edge::like}},
+          {.counter = "stars of video",
+           .sql = of_video("stars", edges_of("v.video_id")),
+           .params = {Edge::star}},
+          {.counter = "comments of video", .sql = of_video("comments", kLivingComments)},
+          {.counter = "likes received by user", .sql = received("likes")},
+          {.counter = "comments received by user", .sql = received("comments")},
+          {.counter = "likes of comment",
+           .sql = of_comment("likes", edges_of("c.id")),
+           .params = {Edge::comment_like}},
+          {.counter = "replies of comment", .sql = of_comment("replies", kLivingReplies)}};
+}
 
 }  // namespace
 
@@ -73,7 +106,7 @@ Task<Result<std::vector<UserId>>> users_in(sql::Database& db) {
 }
 
 Task<Result<std::vector<Drift>>> find_drift(sql::Database& db) {
-  co_return co_await sv::find_drift(db, kChecks);
+  co_return co_await sv::find_drift(db, checks());
 }
 
 }  // namespace sv::interaction

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,11 +19,12 @@ struct Drift {
 
 struct DriftCheck {
   std::string_view counter;  // "likes of video"
-  std::string_view sql;  // (whose: text, stored, counted) of those that differ; one statement, so
-                         // that it may run beside writes
+  std::string sql;  // (whose: text, stored, counted) of those that differ; one statement, so that
+                    // it may run beside writes
+  sql::Params params = {};
 };
 
 // Counts everything again. Scans the tables: for operators and tests.
-Task<Result<std::vector<Drift>>> find_drift(sql::Database& db, std::span<const DriftCheck> checks);
+Task<Result<std::vector<Drift>>> find_drift(sql::Database& db, std::vector<DriftCheck> checks);
 
 }  // namespace sv

@@ -1,27 +1,39 @@
 #include "services/social/fsck.h"
 
+#include <fmt/format.h>
+
+#include "services/social/store.h"
+
 namespace sv::social {
 namespace {
 
-// Everyone at that end of an edge, or with a row of counters.
-#define SV_PEOPLE(column, counter, kind)                                                           \
-  "SELECT CAST(id AS text), stored, counted FROM (SELECT p.id AS id, coalesce(c." counter          \
-  ", 0) AS stored, "                                                                               \
-  "(SELECT count(*) FROM social_edges e WHERE e." column " = p.id AND e.kind = " kind              \
-  ") AS counted "                                                                                  \
-  "FROM (SELECT " column                                                                           \
-  " AS id FROM social_edges UNION SELECT user_id FROM social_counts) p LEFT JOIN social_counts c " \
-  "ON c.user_id = p.id) x "                                                                        \
-  "WHERE stored <> counted ORDER BY id"
+// Everyone at that end of an edge of kind $1, or with a row of counters.
+std::string of_people(std::string_view column, std::string_view counter) {
+  return fmt::format(R"(
+    SELECT CAST(id AS text), stored, counted
+    FROM (SELECT p.id AS id, coalesce(c.{1}, 0) AS stored,
+            (SELECT count(*) FROM social_edges e WHERE e.{0} = p.id AND e.kind = $1) AS counted
+        FROM (SELECT {0} AS id FROM social_edges UNION SELECT user_id FROM social_counts) p
+        LEFT JOIN social_counts c ON c.user_id = p.id) x
+    WHERE stored <> counted
+    ORDER BY id)",
+                     column, counter);
+}
 
-constexpr DriftCheck kChecks[] = {
-    {"following of user", SV_PEOPLE("user_id", "following", "1")},
-    {"followers of user", SV_PEOPLE("target_id", "followers", "1")},
-    {"friends of user", SV_PEOPLE("user_id", "friends", "5")},
-    {"requests of user", SV_PEOPLE("target_id", "requests", "2")},
-    {"blocked by user", SV_PEOPLE("user_id", "blocked", "3")},
-    {"muted by user", SV_PEOPLE("user_id", "muted", "4")},
-};
+std::vector<DriftCheck> checks() {
+  constexpr std::string_view kFrom = "user_id", kTo = "target_id";
+  return {
+      {.counter = "following of user",
+       .sql = of_people(kFrom, "following"),
+       .params = {Kind::follow}},
+      {.counter = "followers of user",
+       .sql = of_people(kTo, "followers"),
+       .params = {Kind::follow}},
+      {.counter = "friends of user", .sql = of_people(kFrom, "friends"), .params = {Kind::friends}},
+      {.counter = "requests of user", .sql = of_people(kTo, "requests"), .params = {Kind::request}},
+      {.counter = "blocked by user", .sql = of_people(kFrom, "blocked"), .params = {Kind::block}},
+      {.counter = "muted by user", .sql = of_people(kFrom, "muted"), .params = {Kind::mute}}};
+}
 
 }  // namespace
 
@@ -42,7 +54,7 @@ Task<Result<std::vector<UserId>>> users_in(sql::Database& db) {
 }
 
 Task<Result<std::vector<Drift>>> find_drift(sql::Database& db) {
-  co_return co_await sv::find_drift(db, kChecks);
+  co_return co_await sv::find_drift(db, checks());
 }
 
 }  // namespace sv::social

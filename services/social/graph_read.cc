@@ -47,7 +47,7 @@ Task<Result<Graph::TieMap>> Graph::ties(UserId one, const std::vector<UserId>& o
   }
   if (missing.empty()) co_return out;
   const std::uint64_t stamp = ties_.stamp();
-  SV_CO_TRY(const sql::Rows rows, co_await db_.query(store::kTies, {one, missing}));
+  SV_CO_TRY(const sql::Rows rows, co_await db_.query(store::kTies, ties_of(one, missing)));
   for (std::size_t i = 0; i < rows.size(); ++i) {
     Ties tie;
     const UserId other = add_tie(rows, i, tie);
@@ -128,7 +128,7 @@ Task<Result<std::vector<UserId>>> Graph::following_ids(UserId user, UserId after
   if (!first) {
     const std::uint64_t stamp = followed_.stamp();
     SV_CO_TRY(const sql::Rows rows,
-              co_await db_.query(store::kFollowingIds, {user, 0, kThoseFollowed}));
+              co_await db_.query(store::kFollowingIds, {user, 0, kThoseFollowed, Kind::follow}));
     first = std::make_shared<const Ids>(
         Ids{.ids = read_ids(rows), .complete = rows.size() < kThoseFollowed});
     followed_.put(stamp, user, first);
@@ -137,13 +137,15 @@ Task<Result<std::vector<UserId>>> Graph::following_ids(UserId user, UserId after
   const auto left = static_cast<std::size_t>(first->ids.end() - from);
   if (left >= limit || first->complete)
     co_return std::vector<UserId>(from, from + static_cast<std::ptrdiff_t>(std::min(left, limit)));
-  SV_CO_TRY(const sql::Rows rows, co_await db_.query(store::kFollowingIds, {user, after, limit}));
+  SV_CO_TRY(const sql::Rows rows,
+            co_await db_.query(store::kFollowingIds, {user, after, limit, Kind::follow}));
   co_return read_ids(rows);
 }
 
 Task<Result<std::vector<UserId>>> Graph::follower_ids(UserId user, UserId after,
                                                       std::size_t limit) {
-  SV_CO_TRY(const sql::Rows rows, co_await db_.query(store::kFollowerIds, {user, after, limit}));
+  SV_CO_TRY(const sql::Rows rows,
+            co_await db_.query(store::kFollowerIds, {user, after, limit, Kind::follow}));
   co_return read_ids(rows);
 }
 

@@ -3,7 +3,7 @@
 namespace sv::social {
 
 Result<Ties> Graph::ties_now(sql::Tx& tx, UserId one, UserId other) const {
-  SV_TRY(const sql::Rows rows, tx.query(store::kTies, {one, std::vector{other.value}}));
+  SV_TRY(const sql::Rows rows, tx.query(store::kTies, ties_of(one, {other.value})));
   Ties out;
   for (std::size_t i = 0; i < rows.size(); ++i) add_tie(rows, i, out);
   return out;
@@ -11,16 +11,14 @@ Result<Ties> Graph::ties_now(sql::Tx& tx, UserId one, UserId other) const {
 
 Result<bool> Graph::add(sql::Tx& tx, Kind kind, UserId user, UserId target) {
   SV_TRY(const std::int64_t added,
-         tx.execute(store::kInsertEdge,
-                    {user, static_cast<std::int64_t>(kind), target, clock_.now_ms()}));
+         tx.execute(store::kInsertEdge, {user, kind, target, clock_.now_ms()}));
   if (added == 0) return false;
   SV_CHECK(count(tx, kind, user, target, 1));
   return true;
 }
 
 Result<bool> Graph::remove(sql::Tx& tx, Kind kind, UserId user, UserId target) {
-  SV_TRY(const std::int64_t removed,
-         tx.execute(store::kDeleteEdge, {user, static_cast<std::int64_t>(kind), target}));
+  SV_TRY(const std::int64_t removed, tx.execute(store::kDeleteEdge, {user, kind, target}));
   if (removed == 0) return false;
   SV_CHECK(count(tx, kind, user, target, -1));
   return true;

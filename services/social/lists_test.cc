@@ -163,7 +163,7 @@ TEST_P(SocialLists, EveryStatementUsesItsIndex) {
     return out;
   };
   const std::vector<std::int64_t> some{100, 101, 102};
-  const std::string ties = plan(store::kTies, {1, some});
+  const std::string ties = plan(store::kTies, ties_of(UserId(1), some));
   EXPECT_FALSE(ties.contains("(user_id=?)") || ties.contains("(target_id=?)"))
       << "whole pairs are looked up\n"
       << ties;
@@ -171,10 +171,10 @@ TEST_P(SocialLists, EveryStatementUsesItsIndex) {
                   .contains("COVERING INDEX social_edges_newest_from"));
   EXPECT_TRUE(plan(store::kNewestTo, {1, 1, 5, 5, 20, 0})
                   .contains("COVERING INDEX social_edges_newest_to"));
+  EXPECT_TRUE(plan(store::kFollowingIds, {1, 1, 20, Kind::follow})
+                  .contains("(user_id=? AND kind=? AND target_id>?)"));
   EXPECT_TRUE(
-      plan(store::kFollowingIds, {1, 1, 20}).contains("(user_id=? AND kind=? AND target_id>?)"));
-  EXPECT_TRUE(
-      plan(store::kFollowerIds, {1, 1, 20})
+      plan(store::kFollowerIds, {1, 1, 20, Kind::follow})
           .contains("COVERING INDEX social_edges_to (target_id=? AND kind=? AND user_id>?)"));
   plan(store::kCounts, {some});
   plan(store::kSomeFrom, {1, 20});

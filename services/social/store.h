@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "platform/core/ids.h"
 #include "platform/ports/sql.h"
@@ -28,6 +29,8 @@ struct Ties {
   }
 };
 
+// What kTies asks of `one` and the others.
+sql::Params ties_of(UserId one, std::vector<std::int64_t> others);
 // Of a row of kTies: the id of the other, whose bit is set.
 UserId add_tie(const sql::Rows& rows, std::size_t row, Ties& ties);
 
@@ -48,15 +51,15 @@ struct Entry {
 
 namespace store {
 
-// Primary key one way, social_edges_to the other.
+// Primary key one way, social_edges_to the other. $3 … $6 are the kinds that Ties tells.
 inline constexpr std::string_view kTies = R"(
     SELECT kind, 1, target_id
     FROM social_edges
-    WHERE user_id = $1 AND kind IN (1, 2, 3, 4) AND target_id = any($2)
+    WHERE user_id = $1 AND kind IN ($3, $4, $5, $6) AND target_id = any($2)
     UNION ALL
     SELECT kind, 0, user_id
     FROM social_edges
-    WHERE target_id = $1 AND kind IN (1, 2, 3, 4) AND user_id = any($2))";
+    WHERE target_id = $1 AND kind IN ($3, $4, $5, $6) AND user_id = any($2))";
 // Primary key.
 inline constexpr std::string_view kCounts = R"(
     SELECT user_id, following, followers, friends, requests, blocked, muted
@@ -80,14 +83,14 @@ inline constexpr std::string_view kNewestTo = R"(
 inline constexpr std::string_view kFollowingIds = R"(
     SELECT target_id
     FROM social_edges
-    WHERE user_id = $1 AND kind = 1 AND target_id > $2
+    WHERE user_id = $1 AND kind = $4 AND target_id > $2
     ORDER BY target_id
     LIMIT $3)";
 // social_edges_to.
 inline constexpr std::string_view kFollowerIds = R"(
     SELECT user_id
     FROM social_edges
-    WHERE target_id = $1 AND kind = 1 AND user_id > $2
+    WHERE target_id = $1 AND kind = $4 AND user_id > $2
     ORDER BY user_id
     LIMIT $3)";
 

@@ -107,6 +107,7 @@ class VideoRules final : public VideoService {
   Links links(const VideoRow& row, bool open) const;
   // Before a change: 403 not_owner when the video is another's that `user` may see, 404 when not.
   Task<Result<>> check_owner(const Ctx& ctx, UserId user, VideoId id);
+  Result<> delete_tx(sql::Tx& tx, VideoId id);
   // Listed, by someone whose account is not private; user_unavailable while that is not known.
   Task<Result<bool>> open_to_all(const Ctx& ctx, const VideoRow& row);
   // video_not_found when the row's author is hidden from the viewer.
@@ -123,6 +124,7 @@ class VideoRules final : public VideoService {
     }
   };
   Task<std::shared_ptr<const Unwanted>> unwanted_by(UserId user);
+  Result<> add_unwanted(sql::Tx& tx, const NotInterestedReq& req);
 
   // Fills `out` with `size` videos for a feed, from entries that `next(after, count)` reads in
   // order; returns where the next page begins.

@@ -15,6 +15,16 @@ constexpr std::string_view kRenditionStates = R"(
     FROM video_renditions
     WHERE asset_id = $1
     ORDER BY height, name)";
+// video_jobs' unique key
+constexpr std::string_view kEndImage = R"(
+    UPDATE video_jobs
+    SET state = $2
+    WHERE subject = $1 AND kind = $3 AND state = $4)";
+constexpr std::string_view kEndJobs = R"(
+    UPDATE video_jobs
+    SET state = $2
+    WHERE subject = $1 AND state <> $3 AND kind <> $4)";
+constexpr std::string_view kEndAsset = "UPDATE video_assets SET state = $2 WHERE id = $1";
 constexpr std::string_view kProgress = "SELECT progress FROM video_assets WHERE id = $1";
 
 Result<VideoPtr> video_now(sql::Tx& tx, VideoId id) {
@@ -70,7 +80,7 @@ Task<Result<>> VideoRules::purge_accounts(const std::vector<Event>& events) {
   constexpr std::string_view kSome = R"(
       SELECT id
       FROM video_videos
-      WHERE author_id = $1 AND status <> 9
+      WHERE author_id = $1 AND status <> $2
       LIMIT 100)";  // video_videos_author
   const Ctx ctx;
   for (const auto& event : events) {
@@ -78,7 +88,7 @@ Task<Result<>> VideoRules::purge_accounts(const std::vector<Event>& events) {
     SV_CO_CHECK(co_await state_.deps.db.write(
         ctx, [this, user](sql::Tx& tx) { return state_.gone.add(tx, user); }));
     for (;;) {
-      SV_CO_TRY(const auto some, co_await state_.deps.db.query(kSome, {user}));
+      SV_CO_TRY(const auto some, co_await state_.deps.db.query(kSome, {user, Status::deleted}));
       if (some.empty()) break;
       for (std::size_t i = 0; i < some.size(); ++i)
         if (auto gone =
@@ -103,30 +113,30 @@ Task<Result<>> VideoRules::purge_accounts(const std::vector<Event>& events) {
 
 Task<Result<>> VideoRules::delete_video(const Ctx& ctx, const DeleteVideoReq& req) {
   SV_CO_CHECK(co_await check_owner(ctx, req.user_id, req.video_id));
-  co_return co_await state_.deps.db.write(ctx, [this, id = req.video_id](sql::Tx& tx) -> Result<> {
-    SV_TRY(auto before, video_now(tx, id));
-    VideoRow after = *before;
-    after.status = Status::deleted;
-    SV_CHECK(state_.save(tx, *before, std::move(after)));
-    auto now = state_.now();
-    SV_CHECK(kill_object(tx, cover_key(id), now));
-    SV_CHECK(kill_object(tx, cover_source_key(id.value), now));
-    SV_CHECK(tx.execute(
-        "UPDATE video_jobs SET state = 2 WHERE subject = $1 AND kind = 3 AND state = 0", {id}));
-    SV_TRY(auto others, videos_of_asset(tx, before->asset));
-    if (others.empty()) {
-      SV_CHECK(tx.execute("UPDATE video_assets SET state = 3 WHERE id = $1", {before->asset}));
-      SV_CHECK(tx.execute(R"(
-          UPDATE video_jobs
-          SET state = 2
-          WHERE subject = $1 AND state <> 1 AND kind <> 6)",
-                          {before->asset}));
-      SV_CHECK(kill_objects(tx, before->asset, now));
-      if (before->asset != id.value)
-        SV_CHECK(state_.queue(tx, before->asset, JobKind::purge, Lane::quick));
-    }
-    return state_.queue(tx, id.value, JobKind::purge, Lane::quick);
-  });
+  co_return co_await state_.deps.db.write(
+      ctx, [this, id = req.video_id](sql::Tx& tx) { return delete_tx(tx, id); });
+}
+
+// The bytes go with the jobs that this queues.
+Result<> VideoRules::delete_tx(sql::Tx& tx, VideoId id) {
+  SV_TRY(const auto before, video_now(tx, id));
+  VideoRow after = *before;
+  after.status = Status::deleted;
+  SV_CHECK(state_.save(tx, *before, std::move(after)));
+  const auto now = state_.now();
+  SV_CHECK(kill_object(tx, cover_key(id), now));
+  SV_CHECK(kill_object(tx, cover_source_key(id.value), now));
+  SV_CHECK(tx.execute(kEndImage, {id, JobState::done, JobKind::image, JobState::queued}));
+  SV_TRY(const auto others, videos_of_asset(tx, before->asset));
+  if (others.empty()) {
+    SV_CHECK(tx.execute(kEndAsset, {before->asset, AssetState::dead}));
+    SV_CHECK(
+        tx.execute(kEndJobs, {before->asset, JobState::done, JobState::running, JobKind::purge}));
+    SV_CHECK(kill_objects(tx, before->asset, now));
+    if (before->asset != id.value)
+      SV_CHECK(state_.queue(tx, before->asset, JobKind::purge, Lane::quick));
+  }
+  return state_.queue(tx, id.value, JobKind::purge, Lane::quick);
 }
 
 Task<Result<VideoStatusResp>> VideoRules::get_video_status(const Ctx& ctx,
@@ -190,16 +200,16 @@ Task<Result<>> VideoRules::retry_video(const Ctx& ctx, const RetryVideoReq& req)
       return fail(Errc::conflict, "not_retryable");
     SV_TRY(auto revived, tx.execute(R"(
         UPDATE video_jobs
-        SET state = 0, attempts = 0, not_before = $2, error = ''
-        WHERE subject = $1 AND state = 3)",
-                                    {row->asset, state_.now()}));
+        SET state = $3, attempts = 0, not_before = $2, error = ''
+        WHERE subject = $1 AND state = $4)",
+                                    {row->asset, state_.now(), JobState::queued, JobState::dead}));
     if (revived == 0) return fail(Errc::conflict, "not_retryable");
-    SV_CHECK(tx.execute("UPDATE video_renditions SET state = 0 WHERE asset_id = $1 AND state = 2",
-                        {row->asset}));
+    SV_CHECK(tx.execute("UPDATE video_renditions SET state = $2 WHERE asset_id = $1 AND state = $3",
+                        {row->asset, RenditionState::queued, RenditionState::failed}));
     if (row->status == Status::failed) {
       SV_CHECK(
-          tx.execute("UPDATE video_assets SET state = 0, error = '', retryable = 0 WHERE id = $1",
-                     {row->asset}));
+          tx.execute("UPDATE video_assets SET state = $2, error = '', retryable = 0 WHERE id = $1",
+                     {row->asset, AssetState::processing}));
       SV_TRY(auto videos, videos_of_asset(tx, row->asset));
       for (const auto& video : videos) {
         VideoRow after = *video;

@@ -57,6 +57,13 @@ constexpr std::string_view kFindTags = R"(
     LIMIT $2 OFFSET $3)";
 constexpr std::string_view kCountTags =
     "SELECT count(*) FROM video_tag_counts WHERE videos > 0 AND tag LIKE $1 ESCAPE '\\'";
+// What a user does not want to see.
+enum class Subject : std::int64_t { video = 1, author = 2 };
+constexpr std::string_view kAddUnwanted = R"(
+    INSERT INTO video_unwanted (user_id, kind, subject, reason, made)
+    VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (user_id, kind, subject)
+        DO UPDATE SET made = excluded.made, reason = excluded.reason)";
 constexpr std::string_view kUnwanted =  // video_unwanted_recent
     "SELECT kind, subject FROM video_unwanted WHERE user_id = $1 ORDER BY made DESC LIMIT $2";
 
@@ -236,20 +243,18 @@ Task<Result<>> VideoRules::not_interested(const Ctx& ctx, const NotInterestedReq
     if (author.gone || author.blocked) co_return fail(Errc::not_found, "user_not_found");
   }
   co_return co_await state_.deps.db.write(
-      ctx, [this, req, now = state_.now()](sql::Tx& tx) -> Result<> {
-        constexpr std::string_view kAdd = R"(
-        INSERT INTO video_unwanted (user_id, kind, subject, reason, made)
-        VALUES ($1, $2, $3, $4, $5)
-        ON CONFLICT (user_id, kind, subject)
-            DO UPDATE SET made = excluded.made, reason = excluded.reason)";
-        SV_CHECK(state_.gone.check(tx, req.user_id, req.author_id));
-        if (req.video_id)
-          SV_CHECK(tx.execute(kAdd, {req.user_id, 1, req.video_id, req.reason, now}));
-        if (req.author_id)
-          SV_CHECK(tx.execute(kAdd, {req.user_id, 2, req.author_id, req.reason, now}));
-        tx.on_commit([this, user = req.user_id] { unwanted_.erase(user); });
-        return {};
-      });
+      ctx, [this, req](sql::Tx& tx) { return add_unwanted(tx, req); });
+}
+
+Result<> VideoRules::add_unwanted(sql::Tx& tx, const NotInterestedReq& req) {
+  SV_CHECK(state_.gone.check(tx, req.user_id, req.author_id));
+  const auto add = [&](Subject kind, std::int64_t subject) {
+    return tx.execute(kAddUnwanted, {req.user_id, kind, subject, req.reason, state_.now()});
+  };
+  if (req.video_id) SV_CHECK(add(Subject::video, req.video_id.value));
+  if (req.author_id) SV_CHECK(add(Subject::author, req.author_id.value));
+  tx.on_commit([this, user = req.user_id] { unwanted_.erase(user); });
+  return {};
 }
 
 Task<std::shared_ptr<const VideoRules::Unwanted>> VideoRules::unwanted_by(UserId user) {
@@ -262,7 +267,7 @@ Task<std::shared_ptr<const VideoRules::Unwanted>> VideoRules::unwanted_by(UserId
   }
   auto made = std::make_shared<Unwanted>();
   for (std::size_t i = 0; i < rows->size(); ++i) {
-    if (rows->i64(i, 0) == 1) made->videos.emplace(rows->i64(i, 1));
+    if (rows->i64(i, 0) == num(Subject::video)) made->videos.emplace(rows->i64(i, 1));
     else made->authors.emplace(rows->i64(i, 1));
   }
   unwanted_.put(stamp, user, made);

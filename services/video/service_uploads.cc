@@ -14,15 +14,29 @@ namespace sv::video {
 namespace {
 
 constexpr std::string_view kUploadFolder =
-    "/media/uploads/";                // of UploadVideo's answers; names an upload, serves nothing
-constexpr std::string_view kUpload =  // primary key
-    "SELECT user_id, state FROM video_objects WHERE object_key = $1 AND (state = 0 OR state = 3)";
-constexpr std::string_view kDuplicate = R"(
+    "/media/uploads/";  // of UploadVideo's answers; names an upload, serves nothing
+// Primary key. $2 and $3 are the states in which nobody has published it yet.
+constexpr std::string_view kUpload = R"(
+    SELECT user_id, state
+    FROM video_objects
+    WHERE object_key = $1 AND (state = $2 OR state = $3))";
+// video_objects_owner
+constexpr std::string_view kUnpublished = R"(
+    SELECT object_key
+    FROM video_objects
+    WHERE owner = $1 AND user_id = $2 AND (state = $3 OR state = $4))";
+// video_assets_duplicate: SQLite takes an index with a condition only when the condition stands in
+// the statement, so the state is not bound.
+const std::string& duplicate_sql() {
+  static const std::string text = fmt::format(R"(
     SELECT id
     FROM video_assets
-    WHERE sha256 = $1 AND state = 1
+    WHERE sha256 = $1 AND state = {}
     ORDER BY id
-    LIMIT 1)";  // video_assets_duplicate
+    LIMIT 1)",
+                                              num(AssetState::ready));
+  return text;
+}
 
 Task<Result<std::string>> object_sha256(ObjectStore& objects, std::string key) {
   SV_CO_TRY(auto reader, co_await objects.open(std::move(key)));
@@ -69,12 +83,9 @@ Task<Result<BeginUploadResp>> VideoRules::begin_upload(const Ctx& ctx, const Beg
 }
 
 Task<Result<>> VideoRules::discard(std::int64_t upload, UserId user) {
-  SV_CO_TRY(auto rows, co_await state_.deps.db.query(
-                           R"(
-                               SELECT object_key
-                               FROM video_objects
-                               WHERE owner = $1 AND user_id = $2 AND (state = 0 OR state = 3))",
-                           {upload, user}));
+  SV_CO_TRY(auto rows,
+            co_await state_.deps.db.query(
+                kUnpublished, {upload, user, ObjectState::writing, ObjectState::staged}));
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::string key = rows.text(i, 0);
     if (!key.starts_with("sources/")) continue;
@@ -136,7 +147,9 @@ Task<Result<VideoPtr>> VideoRules::publish(const Ctx& ctx, Upload upload) {
   if (!upload.user) co_return fail(Errc::unauthenticated);
   SV_CO_TRY(auto before, co_await state_.load_one(VideoId(upload.id)));
   if (before && before->owned_by(upload.user)) co_return before;  // said twice
-  SV_CO_TRY(auto ledger, co_await state_.deps.db.query(kUpload, {source_key(upload.id)}));
+  SV_CO_TRY(auto ledger,
+            co_await state_.deps.db.query(
+                kUpload, {source_key(upload.id), ObjectState::writing, ObjectState::staged}));
   if (ledger.empty() || ledger.i64(0, 0) != upload.user.value)
     co_return fail(Errc::not_found, "upload_not_found");
 
@@ -197,7 +210,7 @@ Result<VideoId> VideoRules::publish_tx(sql::Tx& tx, const Upload& upload) {
   row.create_time = now;
   row.media_rev = state_.deps.ids.next();
   row.asset = upload.id;
-  SV_TRY(auto twin, tx.query(kDuplicate, {upload.sha256}));
+  SV_TRY(auto twin, tx.query(duplicate_sql(), {upload.sha256}));
   if (!upload.sha256.empty() && !twin.empty()) {  // the same bytes are there, watchable: share them
     row.asset = twin.i64(0, 0);
     row.status = Status::ready;
@@ -209,8 +222,8 @@ Result<VideoId> VideoRules::publish_tx(sql::Tx& tx, const Upload& upload) {
             INSERT INTO video_assets (id, state, sha256, source_key, bytes, progress, error,
                 retryable, duration_ms, width, height, milli_fps, bit_rate, format, video_codec,
                 pixel_format, audio_codec, poster, sprite, hls, play_file, play_bytes)
-            VALUES ($1, 0, $2, $3, $4, 0, '', 0, 0, 0, 0, 0, 0, '', '', '', '', 0, 0, 0, '', 0))",
-        {upload.id, upload.sha256, source_key(upload.id), upload.size}));
+            VALUES ($1, $5, $2, $3, $4, 0, '', 0, 0, 0, 0, 0, 0, '', '', '', '', 0, 0, 0, '', 0))",
+        {upload.id, upload.sha256, source_key(upload.id), upload.size, AssetState::processing}));
     SV_CHECK(set_object_live(tx, source_key(upload.id), upload.size, now));
     SV_CHECK(state_.queue(tx, upload.id, JobKind::probe, Lane::quick));
   }
@@ -236,8 +249,8 @@ Task<Result<UploadVideoResp>> VideoRules::upload_video(const Ctx& ctx, const Upl
   }
   SV_CO_CHECK(co_await state_.deps.db.write(
       ctx, [begun, cover = !req.cover_data.empty(), now = state_.now()](sql::Tx& tx) -> Result<> {
-        SV_CHECK(tx.execute("UPDATE video_objects SET state = 3, changed = $2 WHERE owner = $1",
-                            {begun.upload_id, now}));
+        SV_CHECK(tx.execute("UPDATE video_objects SET state = $3, changed = $2 WHERE owner = $1",
+                            {begun.upload_id, now, ObjectState::staged}));
         if (!cover) return forget_object(tx, begun.cover_key);
         return {};
       }));
@@ -262,7 +275,9 @@ Task<Result<PublishVideoResp>> VideoRules::publish_video(const Ctx& ctx,
   upload.cover = req.cover_url.ends_with(fmt::format("{}{}/cover", kUploadFolder, upload.id));
   auto head = co_await state_.deps.objects.head(source_key(upload.id));
   SV_CO_TRY(auto known, co_await state_.load_one(VideoId(upload.id)));
-  SV_CO_TRY(auto ledger, co_await state_.deps.db.query(kUpload, {source_key(upload.id)}));
+  SV_CO_TRY(auto ledger,
+            co_await state_.deps.db.query(
+                kUpload, {source_key(upload.id), ObjectState::writing, ObjectState::staged}));
   bool mine = (known && known->owned_by(req.user_id)) ||
               (!ledger.empty() && ledger.i64(0, 0) == req.user_id.value);
   if (!head || !mine) co_return invalid("video_url", "invalid");

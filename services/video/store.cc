@@ -7,13 +7,13 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr std::string_view kVideoById = SV_VIDEO_SELECT "WHERE v.id = $1 AND v.status <> 9";
+constexpr std::string_view kVideoById = SV_VIDEO_SELECT "WHERE v.id = $1 AND v.status <> $2";
 constexpr std::string_view kVideosOfAsset =
-    SV_VIDEO_SELECT "WHERE v.asset_id = $1 AND v.status <> 9 ORDER BY v.id";  // video_videos_asset
+    SV_VIDEO_SELECT "WHERE v.asset_id = $1 AND v.status <> $2 ORDER BY v.id";  // video_videos_asset
 constexpr std::string_view kAsset = R"(
     SELECT a.id, a.state, a.source_key, a.bytes, a.duration_ms, a.width, a.height, a.milli_fps,
         a.bit_rate, a.format, a.video_codec, a.pixel_format, a.audio_codec,
-        (SELECT MIN(v.author_id) FROM video_videos v WHERE v.asset_id = a.id AND v.status <> 9)
+        (SELECT MIN(v.author_id) FROM video_videos v WHERE v.asset_id = a.id AND v.status <> $2)
     FROM video_assets a
     WHERE a.id = $1)";
 
@@ -130,24 +130,24 @@ VideoPtr read_video(const sql::Rows& rows, std::size_t r) {
 }
 
 Result<VideoPtr> find_video(sql::Tx& tx, VideoId id) {
-  SV_TRY(auto rows, tx.query(kVideoById, {id}));
+  SV_TRY(auto rows, tx.query(kVideoById, {id, Status::deleted}));
   return rows.empty() ? VideoPtr{} : read_video(rows, 0);
 }
 
 Result<std::vector<VideoPtr>> videos_of_asset(sql::Tx& tx, std::int64_t asset) {
-  SV_TRY(auto rows, tx.query(kVideosOfAsset, {asset}));
+  SV_TRY(auto rows, tx.query(kVideosOfAsset, {asset, Status::deleted}));
   std::vector<VideoPtr> out;
   for (std::size_t i = 0; i < rows.size(); ++i) out.push_back(read_video(rows, i));
   return out;
 }
 
 Result<std::optional<AssetRow>> find_asset(sql::Tx& tx, std::int64_t id) {
-  SV_TRY(auto rows, tx.query(kAsset, {id}));
+  SV_TRY(auto rows, tx.query(kAsset, {id, Status::deleted}));
   return read_asset(rows);
 }
 
 Task<Result<std::optional<AssetRow>>> find_asset(sql::Database& db, std::int64_t id) {
-  SV_CO_TRY(auto rows, co_await db.query(kAsset, {id}));
+  SV_CO_TRY(auto rows, co_await db.query(kAsset, {id, Status::deleted}));
   co_return read_asset(rows);
 }
 
@@ -155,30 +155,31 @@ Result<> begin_object(sql::Tx& tx, std::string_view key, std::int64_t owner, Use
                       std::int64_t now) {
   SV_CHECK(tx.execute(R"(
           INSERT INTO video_objects (object_key, owner, user_id, bytes, state, changed)
-          VALUES ($1, $2, $3, 0, 0, $4)
-          ON CONFLICT (object_key) DO UPDATE SET state = 0, changed = excluded.changed)",
-                      {key, owner, user, now}));
+          VALUES ($1, $2, $3, 0, $5, $4)
+          ON CONFLICT (object_key) DO UPDATE SET state = excluded.state,
+              changed = excluded.changed)",
+                      {key, owner, user, now, ObjectState::writing}));
   return {};
 }
 
 Result<> set_object_live(sql::Tx& tx, std::string_view key, std::int64_t bytes, std::int64_t now) {
   SV_CHECK(tx.execute(R"(
       UPDATE video_objects
-      SET state = 1, bytes = $2, changed = $3
+      SET state = $4, bytes = $2, changed = $3
       WHERE object_key = $1)",
-                      {key, bytes, now}));
+                      {key, bytes, now, ObjectState::live}));
   return {};
 }
 
 Result<> kill_objects(sql::Tx& tx, std::int64_t owner, std::int64_t now) {  // video_objects_owner
-  SV_CHECK(tx.execute("UPDATE video_objects SET state = 2, changed = $2 WHERE owner = $1",
-                      {owner, now}));
+  SV_CHECK(tx.execute("UPDATE video_objects SET state = $3, changed = $2 WHERE owner = $1",
+                      {owner, now, ObjectState::dead}));
   return {};
 }
 
 Result<> kill_object(sql::Tx& tx, std::string_view key, std::int64_t now) {
-  SV_CHECK(tx.execute("UPDATE video_objects SET state = 2, changed = $2 WHERE object_key = $1",
-                      {key, now}));
+  SV_CHECK(tx.execute("UPDATE video_objects SET state = $3, changed = $2 WHERE object_key = $1",
+                      {key, now, ObjectState::dead}));
   return {};
 }
 
@@ -192,11 +193,11 @@ Result<> queue_job(sql::Tx& tx, std::int64_t id, std::int64_t subject, JobKind k
   SV_CHECK(tx.execute(R"(
           INSERT INTO video_jobs (id, subject, kind, profile, lane, state, attempts, not_before,
               lease_until, worker, error)
-          VALUES ($1, $2, $3, $4, $5, 0, 0, $6, 0, 0, '')
+          VALUES ($1, $2, $3, $4, $5, $7, 0, $6, 0, 0, '')
           ON CONFLICT (subject, kind, profile)
-              DO UPDATE SET state = 0, attempts = 0, lane = excluded.lane,
+              DO UPDATE SET state = excluded.state, attempts = 0, lane = excluded.lane,
               not_before = excluded.not_before, error = '')",
-                      {id, subject, num(kind), kProfile, num(lane), not_before}));
+                      {id, subject, kind, kProfile, lane, not_before, JobState::queued}));
   return {};
 }
 
