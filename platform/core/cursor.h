@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -17,7 +18,7 @@ namespace sv {
 struct Cursor {
   std::int64_t key = 0;
   std::int64_t id = 0;
-  bool operator==(const Cursor&) const = default;
+  auto operator<=>(const Cursor&) const = default;
 };
 
 // `route` names the list: short, constant, part of the contract with cursors that clients hold.

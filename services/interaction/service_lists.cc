@@ -10,7 +10,7 @@ Task<Result<Interactions::VideoPage>> Interactions::videos_of(const Ctx& ctx, Vi
   SV_CO_TRY(const auto cursor, decode_cursor(route, req.cursor));
   const std::size_t size = page_size(req.page_size);
   std::size_t skip = cursor ? 0 : page_offset(req.page, size);
-  Entry place = cursor ? Entry{.key = cursor->key, .id = cursor->id} : kNewestFirst, last = place;
+  Entry place = cursor.value_or(kNewestFirst), last = place;
   VideoPage out;
   SV_CO_TRY(out.total, co_await state_.recent_total(req.owner, req.kind));
   for (bool end = false; !end;) {
@@ -32,7 +32,7 @@ Task<Result<Interactions::VideoPage>> Interactions::videos_of(const Ctx& ctx, Vi
         continue;
       }
       if (out.videos.size() == size) {
-        out.next_cursor = encode_cursor(route, {.key = last.key, .id = last.id});
+        out.next_cursor = encode_cursor(route, last);
         co_return out;
       }
       out.videos.push_back(std::move(at->second));

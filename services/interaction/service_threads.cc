@@ -8,10 +8,6 @@ namespace {
 
 constexpr std::string_view kNew = "comments", kHot = "comments.hot", kBelow = "replies";
 
-Entry entry_of(const std::optional<Cursor>& cursor, Entry otherwise) {
-  return cursor ? Entry{.key = cursor->key, .id = cursor->id} : otherwise;
-}
-
 }  // namespace
 
 Comment shown(const CommentRow& row, UserBrief author, bool is_like) {
@@ -71,7 +67,7 @@ Task<Result<Interactions::CommentPage>> Interactions::page_of(const Ctx& ctx, Us
         continue;
       }
       if (page.size() == size) {
-        out.next_cursor = encode_cursor(list.route, {.key = last.key, .id = last.id});
+        out.next_cursor = encode_cursor(list.route, last);
         end = true;
         break;
       }
@@ -117,7 +113,7 @@ Task<Result<CommentListResp>> Interactions::get_comment_list(const Ctx& ctx,
                        .route = kBelow,
                        .own = own};
     SV_CO_TRY(const auto cursor, decode_cursor(kBelow, req.cursor.value_or("")));
-    SV_CO_TRY(page, co_await page_of(ctx, req.current_user_id, list, entry_of(cursor, {}),
+    SV_CO_TRY(page, co_await page_of(ctx, req.current_user_id, list, cursor.value_or(Entry{}),
                                      cursor ? 0 : page_offset(req.page, size), size));
     out.total_count = static_cast<std::int32_t>(root->replies);
   } else {
@@ -130,7 +126,7 @@ Task<Result<CommentListResp>> Interactions::get_comment_list(const Ctx& ctx,
                          .own = own};
       SV_CO_TRY(const auto cursor, decode_cursor(kNew, req.cursor.value_or("")));
       SV_CO_TRY(page,
-                co_await page_of(ctx, req.current_user_id, list, entry_of(cursor, kNewestFirst),
+                co_await page_of(ctx, req.current_user_id, list, cursor.value_or(kNewestFirst),
                                  cursor ? 0 : page_offset(req.page, size), size));
     }
     SV_CO_TRY(const auto counts, co_await state_.counts({req.video_id}));
@@ -150,7 +146,7 @@ Task<Result<ReplyListResp>> Interactions::get_reply_list(const Ctx& ctx, const R
                      .ranking = nullptr,
                      .route = kBelow,
                      .own = own};
-  SV_CO_TRY(auto page, co_await page_of(ctx, req.current_user_id, list, entry_of(cursor, {}), 0,
+  SV_CO_TRY(auto page, co_await page_of(ctx, req.current_user_id, list, cursor.value_or(Entry{}), 0,
                                         page_size(req.page_size)));
   co_return ReplyListResp{.replies = std::move(page.comments),
                           .next_cursor = std::move(page.next_cursor),

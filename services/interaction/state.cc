@@ -12,17 +12,6 @@ constexpr std::size_t kHead =
 constexpr std::int64_t kRanked = 1000;
 constexpr std::int64_t kRankingMs = 60'000;
 
-// Entries after a place in the head, unless the list goes on beyond what is kept of it.
-template <class Less>
-std::optional<std::vector<Entry>> slice(const Head& head, Entry after, std::size_t count,
-                                        Less less) {
-  const auto from =
-      std::ranges::partition_point(head.entries, [&](const Entry& e) { return !less(after, e); });
-  const auto left = static_cast<std::size_t>(head.entries.end() - from);
-  if (left < count && !head.complete) return std::nullopt;
-  return std::vector<Entry>(from, from + static_cast<std::ptrdiff_t>(std::min(left, count)));
-}
-
 template <class Id>
 std::vector<std::int64_t> numbers(const std::vector<Id>& ids) {
   std::vector<std::int64_t> out;
@@ -146,57 +135,49 @@ Task<Result<std::vector<Entry>>> State::read_thread(ThreadKey key, Entry after, 
 }
 
 Task<Result<std::vector<Entry>>> State::thread(ThreadKey key, Entry after, std::size_t count) {
-  HeadPtr head = threads_.find(key).value_or(nullptr);
+  using enum ListHead::Order;
+  ListHeadPtr head = threads_.find(key).value_or(nullptr);
   if (!head) {
     const std::uint64_t stamp = threads_.stamp();
-    SV_CO_TRY(std::vector<Entry> entries,
+    SV_CO_TRY(std::vector<Entry> first,
               co_await read_thread(key, key.root ? Entry{} : kNewestFirst, kHead));
-    const bool complete = entries.size() < kHead;
-    head = std::make_shared<Head>(Head{.entries = std::move(entries), .complete = complete});
+    head = ListHead::of(std::move(first), kHead);
     threads_.put(stamp, key, head);
   }
-  auto found = key.root ? slice(*head, after, count, std::less<Entry>())
-                        : slice(*head, after, count, std::greater<Entry>());
-  if (found) co_return std::move(*found);
+  if (auto found = head->behind(after, count, 0, key.root ? oldest_first : newest_first))
+    co_return std::move(*found);
   co_return co_await read_thread(key, after, count);
 }
 
-Task<Result<HeadPtr>> State::recent_head(UserId user, Edge kind) {
+Task<Result<Recent>> State::recent_head(UserId user, Edge kind) {
   const auto key = std::pair(user, kind);
   if (auto known = recent_.find(key)) co_return std::move(*known);
   const std::uint64_t stamp = recent_.stamp();
   SV_CO_TRY(const sql::Rows rows,
             co_await deps.db.query(store::kRecent,
-                                   {user, num(kind), kNewestFirst.key, kNewestFirst.id, kHead}));
-  auto head = std::make_shared<Head>();
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    head->entries.push_back({.key = rows.i64(i, 0), .id = rows.i64(i, 1)});
-  head->complete = rows.size() < kHead;
-  head->total = static_cast<std::int64_t>(rows.size());
-  if (!head->complete) {
-    SV_CO_TRY(const sql::Rows total,
-              co_await deps.db.query(store::kRecentCount, {user, num(kind)}));
-    head->total = total.i64(0, 0);
+                                   {user, kind, kNewestFirst.key, kNewestFirst.id, kHead}));
+  Recent out{.head = ListHead::of(read_entries(rows), kHead),
+             .total = static_cast<std::int64_t>(rows.size())};
+  if (!out.head->complete) {
+    SV_CO_TRY(const sql::Rows total, co_await deps.db.query(store::kRecentCount, {user, kind}));
+    out.total = total.i64(0, 0);
   }
-  recent_.put(stamp, key, head);
-  co_return head;
+  recent_.put(stamp, key, out);
+  co_return out;
 }
 
 Task<Result<std::vector<Entry>>> State::recent(UserId user, Edge kind, Entry after,
                                                std::size_t count) {
-  SV_CO_TRY(const HeadPtr head, co_await recent_head(user, kind));
-  if (auto found = slice(*head, after, count, std::greater<Entry>())) co_return std::move(*found);
+  SV_CO_TRY(const Recent known, co_await recent_head(user, kind));
+  if (auto found = known.head->behind(after, count)) co_return std::move(*found);
   SV_CO_TRY(const sql::Rows rows,
-            co_await deps.db.query(store::kRecent, {user, num(kind), after.key, after.id, count}));
-  std::vector<Entry> out;
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    out.push_back({.key = rows.i64(i, 0), .id = rows.i64(i, 1)});
-  co_return out;
+            co_await deps.db.query(store::kRecent, {user, kind, after.key, after.id, count}));
+  co_return read_entries(rows);
 }
 
 Task<Result<std::int64_t>> State::recent_total(UserId user, Edge kind) {
-  SV_CO_TRY(const HeadPtr head, co_await recent_head(user, kind));
-  co_return head->total;
+  SV_CO_TRY(const Recent known, co_await recent_head(user, kind));
+  co_return known.total;
 }
 
 Task<Result<RankingPtr>> State::current_ranking(VideoId video) {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <limits>
 #include <map>
 #include <set>
 #include <unordered_set>
@@ -10,6 +9,7 @@
 #include "platform/core/object_cache.h"
 #include "services/interaction/service.h"
 #include "services/interaction/store.h"
+#include "services/parts/list_head.h"
 #include "services/parts/rankings.h"
 
 namespace sv::interaction {
@@ -28,23 +28,11 @@ struct ThreadKey {
   auto operator<=>(const ThreadKey&) const = default;
 };
 
-// A place in a list that is sorted by (key, id), as cursors have it.
-struct Entry {
-  std::int64_t key = 0, id = 0;
-  auto operator<=>(const Entry&) const = default;
+// What a user liked or starred, newest first.
+struct Recent {
+  ListHeadPtr head;
+  std::int64_t total = 0;  // of the whole list
 };
-
-// Where a list begins that has the newest first.
-inline constexpr Entry kNewestFirst{.key = std::numeric_limits<std::int64_t>::max(),
-                                    .id = std::numeric_limits<std::int64_t>::max()};
-
-// The beginning of a list.
-struct Head {
-  std::vector<Entry> entries;
-  bool complete = false;   // there are no more
-  std::int64_t total = 0;  // of the whole list, where it is counted
-};
-using HeadPtr = std::shared_ptr<const Head>;
 
 // What a transaction changes beyond the rows it wrote itself: counters are summed up here and
 // written once by State::apply.
@@ -123,7 +111,7 @@ class State {
 
  private:
   Task<Result<std::vector<Entry>>> read_thread(ThreadKey key, Entry after, std::size_t limit);
-  Task<Result<HeadPtr>> recent_head(UserId user, Edge kind);
+  Task<Result<Recent>> recent_head(UserId user, Edge kind);
   struct Received {
     std::int64_t likes = 0, comments = 0;
   };
@@ -142,8 +130,8 @@ class State {
   ObjectCache<UserId, PersonCounts> people_;
   ObjectCache<EdgeKey, bool, KeyHash> edges_{262'144};
   ObjectCache<CommentId, CommentPtr> comments_;
-  ObjectCache<ThreadKey, HeadPtr, KeyHash> threads_{8192};
-  ObjectCache<std::pair<UserId, Edge>, HeadPtr, KeyHash> recent_{8192};
+  ObjectCache<ThreadKey, ListHeadPtr, KeyHash> threads_{8192};
+  ObjectCache<std::pair<UserId, Edge>, Recent, KeyHash> recent_{8192};
   ObjectCache<VideoId, RankingPtr> rankings_{1024};
 };
 

@@ -65,7 +65,7 @@ inline constexpr std::string_view kEdgesOf = R"(
     WHERE object_id = any($1) AND kind = any($2) AND user_id = $3)";
 // interaction_edges_recent, newest first.
 inline constexpr std::string_view kRecent = R"(
-    SELECT at_ms, object_id
+    SELECT object_id, at_ms
     FROM interaction_edges
     WHERE user_id = $1 AND kind = $2 AND (at_ms, object_id) < ($3, $4)
     ORDER BY at_ms DESC, object_id DESC

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "platform/core/object_cache.h"
+#include "services/parts/list_head.h"
 #include "services/social/service.h"
 #include "services/social/store.h"
 
@@ -77,18 +78,14 @@ class Graph {
       return static_cast<std::size_t>(id) * 0x9E3779B97F4A7C15ULL;
     }
   };
-  struct Head {
-    std::vector<Entry> entries;
-    bool complete = false;  // there are no older ones
-  };
   struct Ids {
     std::vector<UserId> ids;
     bool complete = false;
   };
 
   static Pair pair_of(UserId a, UserId b) { return a < b ? Pair{a, b} : Pair{b, a}; }
-  Task<Result<std::vector<Entry>>> read_entries(List list, UserId owner, const Entry& after,
-                                                std::int64_t offset, std::size_t limit);
+  Task<Result<std::vector<Entry>>> read(List list, UserId owner, const Entry& after,
+                                        std::int64_t offset, std::size_t limit);
   Result<> count(sql::Tx& tx, Kind kind, UserId user, UserId target, std::int64_t by);
   void forget(Kind kind, UserId user, UserId target);
 
@@ -97,7 +94,7 @@ class Graph {
   ContentRevision& revision_;
   ObjectCache<Pair, Ties, HashOf> ties_{262'144};
   ObjectCache<UserId, Counts> counts_{65'536};
-  ObjectCache<Place, std::shared_ptr<const Head>, HashOf> heads_{8'192};
+  ObjectCache<Place, ListHeadPtr, HashOf> heads_{8'192};
   ObjectCache<UserId, std::shared_ptr<const Ids>> followed_{4'096};
 };
 

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <array>
-#include <limits>
 
 #include "services/social/graph.h"
 
@@ -15,13 +14,6 @@ constexpr std::array<ListSpec, 6> kLists{{
     {.kind = Kind::block, .incoming = false, .total = &Counts::blocked, .cursor = "blocked"},
     {.kind = Kind::mute, .incoming = false, .total = &Counts::muted, .cursor = "muted"},
 }};
-
-constexpr Entry kNewest{.created_ms = std::numeric_limits<std::int64_t>::max(),
-                        .id = UserId(std::numeric_limits<std::int64_t>::max())};
-
-bool is_older(const Entry& entry, const Entry& than) {
-  return std::pair(entry.created_ms, entry.id) < std::pair(than.created_ms, than.id);
-}
 
 std::vector<UserId> read_ids(const sql::Rows& rows) {
   std::vector<UserId> ids;
@@ -91,35 +83,22 @@ Task<Result<std::vector<Entry>>> Graph::entries(List list, UserId owner, const E
   auto head = heads_.find(place).value_or(nullptr);
   if (!head) {
     const std::uint64_t stamp = heads_.stamp();
-    SV_CO_TRY(std::vector<Entry> newest, co_await read_entries(list, owner, kNewest, 0, kHead));
-    const bool complete = newest.size() < kHead;
-    head = std::make_shared<const Head>(Head{.entries = std::move(newest), .complete = complete});
+    SV_CO_TRY(std::vector<Entry> newest, co_await read(list, owner, kNewestFirst, 0, kHead));
+    head = ListHead::of(std::move(newest), kHead);
     heads_.put(stamp, place, head);
   }
-  const auto& kept = head->entries;
-  const auto first =
-      std::ranges::partition_point(kept, [&](const Entry& e) { return !is_older(e, after); });
-  const auto left = static_cast<std::size_t>(kept.end() - first);
-  const auto skipped = static_cast<std::size_t>(offset);
-  if (!head->complete && left < skipped + limit)
-    co_return co_await read_entries(list, owner, after, offset, limit);
-  const auto from = first + static_cast<std::ptrdiff_t>(std::min(left, skipped));
-  const auto count = std::min(limit, static_cast<std::size_t>(kept.end() - from));
-  co_return std::vector<Entry>(from, from + static_cast<std::ptrdiff_t>(count));
+  if (auto found = head->behind(after, limit, static_cast<std::size_t>(offset)))
+    co_return std::move(*found);
+  co_return co_await read(list, owner, after, offset, limit);
 }
 
-Task<Result<std::vector<Entry>>> Graph::read_entries(List list, UserId owner, const Entry& after,
-                                                     std::int64_t offset, std::size_t limit) {
+Task<Result<std::vector<Entry>>> Graph::read(List list, UserId owner, const Entry& after,
+                                             std::int64_t offset, std::size_t limit) {
   const ListSpec& spec = spec_of(list);
   SV_CO_TRY(const sql::Rows rows,
             co_await db_.query(spec.incoming ? store::kNewestTo : store::kNewestFrom,
-                               {owner, static_cast<std::int64_t>(spec.kind), after.created_ms,
-                                after.id, limit, offset}));
-  std::vector<Entry> out;
-  out.reserve(rows.size());
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    out.push_back({.created_ms = rows.i64(i, 1), .id = UserId(rows.i64(i, 0))});
-  co_return out;
+                               {owner, spec.kind, after.key, after.id, limit, offset}));
+  co_return read_entries(rows);
 }
 
 Task<Result<std::vector<UserId>>> Graph::following_ids(UserId user, UserId after,

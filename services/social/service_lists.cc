@@ -11,7 +11,6 @@ constexpr std::size_t kMaxRead =
     200;  // entries at once: the most that one question to the user service takes
 constexpr std::int64_t kPassedExactly =
     1000;  // visible people that a page by number counts from; what lies before is skipped unseen
-constexpr auto kFarFuture = std::numeric_limits<std::int64_t>::max();
 
 std::int32_t narrow(std::int64_t total) {
   return static_cast<std::int32_t>(
@@ -95,10 +94,8 @@ Task<Result<Relations::Page>> Relations::list(const Ctx& ctx, List which, PageRe
   SV_CO_CHECK(co_await may_see_lists_of(ctx, req.viewer, req.owner));
 
   const std::size_t size = page_size(req.page_size);
-  Entry after{.created_ms = kFarFuture, .id = UserId(kFarFuture)};
-  std::int64_t before = 0;
-  if (cursor) after = {.created_ms = cursor->key, .id = UserId(cursor->id)};
-  else before = static_cast<std::int64_t>(page_offset(req.page, size));
+  Entry after = cursor.value_or(kNewestFirst);
+  const auto before = cursor ? 0 : static_cast<std::int64_t>(page_offset(req.page, size));
   auto passed = static_cast<std::size_t>(std::min(before, kPassedExactly));
   std::int64_t offset = before - static_cast<std::int64_t>(passed);
 
@@ -118,14 +115,14 @@ Task<Result<Relations::Page>> Relations::list(const Ctx& ctx, List which, PageRe
     passed -= skipped;
     auto entry = entries.begin();
     for (std::size_t i = skipped; i < seen.size() && out.users.size() <= size; ++i) {
-      while (entry->id != seen[i].id) ++entry;
+      while (entry->id != seen[i].id.value) ++entry;
       if (out.users.size() < size) last = *entry;
       out.users.push_back(std::move(seen[i]));
     }
   }
   if (out.users.size() > size) {
     out.users.pop_back();
-    out.next_cursor = encode_cursor(spec.cursor, {.key = last.created_ms, .id = last.id.value});
+    out.next_cursor = encode_cursor(spec.cursor, last);
   }
   SV_CO_TRY(const auto counts, co_await graph_.counts({req.owner}));
   out.total = counts.at(req.owner).*spec.total;
@@ -152,10 +149,10 @@ Task<Result<std::vector<User>>> Relations::visible(const Ctx& ctx, List which, c
   const bool as_guest = which == List::blocked;
   user::BatchUserInfoReq ask{.current_user_id = as_guest ? UserId() : req.viewer, .user_ids = {}};
   std::vector<UserId> ids{req.owner};
-  for (const Entry& e : entries) ids.push_back(e.id);
+  for (const Entry& e : entries) ids.emplace_back(e.id);
   SV_CO_TRY(const auto ties, co_await graph_.ties(req.viewer, ids));
   for (const Entry& e : entries)
-    if (as_guest || !ties.at(e.id).blocked()) ask.user_ids.push_back(e.id);
+    if (const UserId id(e.id); as_guest || !ties.at(id).blocked()) ask.user_ids.push_back(id);
   std::vector<User> out;
   if (ask.user_ids.empty()) co_return out;
   // The user service asks for these counts next: together with the total of the list they are one

@@ -43,12 +43,6 @@ struct Counts {
 };
 Counts read_counts(const sql::Rows& rows, std::size_t row);
 
-// A place in a list, newest first.
-struct Entry {
-  std::int64_t created_ms = 0;
-  UserId id{};
-};
-
 namespace store {
 
 // Primary key one way, social_edges_to the other. $3 … $6 are the kinds that Ties tells.

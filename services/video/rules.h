@@ -21,6 +21,16 @@
 
 namespace sv::video {
 
+// A page is refilled for what its viewer may not see this many times: who hides nearly everyone
+// gets a short page with a cursor.
+constexpr int kRefills = 20;
+
+inline std::vector<VideoId> ids_of(const std::vector<Entry>& entries) {
+  std::vector<VideoId> ids;
+  for (const Entry& e : entries) ids.emplace_back(e.id);
+  return ids;
+}
+
 // Every method of VideoApi; a topic is a file: service_uploads.cc, service_feed.cc,
 // service_edit.cc, service_hot.cc, service_search.cc, service_views.cc, media_access.cc.
 class VideoRules final : public VideoService {
@@ -132,19 +142,16 @@ class VideoRules final : public VideoService {
   Task<Result<std::string>> fill(const Ctx& ctx, UserId viewer, std::string_view route,
                                  std::optional<Cursor> cursor, std::size_t size,
                                  std::vector<Video>& out, Next next);
-  Task<Result<std::vector<FeedHead::Entry>>> followed_entries(UserId user,
-                                                              std::vector<std::int64_t> large,
-                                                              FeedHead::Entry after,
-                                                              std::size_t count);
+  Task<Result<std::vector<Entry>>> followed_entries(UserId user, std::vector<std::int64_t> large,
+                                                    Entry after, std::size_t count);
 
-  Task<Result<std::vector<FeedHead::Entry>>> author_entries(UserId author, FeedHead::Entry after,
-                                                            std::size_t count);
+  Task<Result<std::vector<Entry>>> author_entries(UserId author, Entry after, std::size_t count);
   Task<Result<std::vector<VideoId>>> related_to(const VideoRow& row);
 
   Task<Result<std::vector<VideoPtr>>> listed(std::vector<VideoId> ids);
   Task<Result<std::vector<VideoPtr>>> found(const Ctx& ctx, UserId viewer,
                                             const std::vector<std::int64_t>& hits);
-  Task<Result<std::vector<FeedHead::Entry>>> feed_entries(FeedHead::Entry after, std::size_t count);
+  Task<Result<std::vector<Entry>>> feed_entries(Entry after, std::size_t count);
 
   Task<Result<RankingPtr>> current_ranking();
   // What was told of a video's likes, comments and shares, in views.

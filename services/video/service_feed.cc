@@ -7,8 +7,8 @@
 namespace sv::video {
 namespace {
 
-constexpr std::size_t kHead = 1000;
-constexpr std::size_t kTies = 100;  // how far a page may run over to end on a whole second
+constexpr std::size_t kHead = 1000;  // entries of the feed that are kept in memory
+constexpr std::size_t kTies = 100;   // how far a page may run over to end on a whole second
 
 // video_videos_feed
 constexpr std::string_view kFeed = R"(
@@ -21,40 +21,14 @@ constexpr std::string_view kFeed = R"(
 constexpr std::string_view kMine = R"(
     SELECT id, create_time
     FROM video_videos
-    WHERE author_id = $1 AND id < $2 AND status <> 9
+    WHERE author_id = $1 AND id < $2 AND status <> $4
     ORDER BY id DESC
-    LIMIT $3 OFFSET $4)";
-
-std::vector<FeedHead::Entry> entries_of(const sql::Rows& rows) {
-  std::vector<FeedHead::Entry> out;
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    out.push_back({.publish_time = rows.i64(i, 1), .id = VideoId(rows.i64(i, 0))});
-  return out;
-}
+    LIMIT $3)";
 
 }  // namespace
 
-// From memory as long as the newest kHead videos reach, else from the index.
-Task<Result<std::vector<FeedHead::Entry>>> VideoRules::feed_entries(FeedHead::Entry after,
-                                                                    std::size_t count) {
-  auto head = state_.head.find();
-  if (!head) {
-    auto stamp = state_.head.stamp();
-    SV_CO_TRY(auto rows, co_await state_.deps.db.query(
-                             kFeed, {kFarFuture, kFarFuture, static_cast<std::int64_t>(kHead)}));
-    head = std::make_shared<FeedHead::Page>(
-        FeedHead::Page{.entries = entries_of(rows), .complete = rows.size() < kHead});
-    state_.head.put(stamp, head);
-  }
-  auto from = std::ranges::partition_point(head->entries, [&](const FeedHead::Entry& e) {
-    return std::pair(e.publish_time, e.id) >= std::pair(after.publish_time, after.id);
-  });
-  auto left = static_cast<std::size_t>(head->entries.end() - from);
-  if (left >= count || head->complete)
-    co_return std::vector(from, from + static_cast<std::ptrdiff_t>(std::min(left, count)));
-  SV_CO_TRY(auto rows, co_await state_.deps.db.query(kFeed, {after.publish_time, after.id,
-                                                             static_cast<std::int64_t>(count)}));
-  co_return entries_of(rows);
+Task<Result<std::vector<Entry>>> VideoRules::feed_entries(Entry after, std::size_t count) {
+  co_return co_await state_.entries_in({.name = "feed", .sql = kFeed, .kept = kHead}, after, count);
 }
 
 // Rows that lists may show, in order; null for the others.
@@ -69,11 +43,10 @@ Task<Result<std::vector<VideoPtr>>> VideoRules::listed(std::vector<VideoId> ids)
 Task<Result<FeedResp>> VideoRules::get_feed(const Ctx& ctx, const FeedReq& req) {
   const auto size = page_size(req.page_size);
   SV_CO_TRY(auto cursor, decode_cursor("feed", req.cursor.value_or("")));
-  if (req.latest_time < 0 || req.latest_time > kFarFuture / 1000)
+  if (req.latest_time < 0 || req.latest_time > kNewestFirst.key / 1000)
     co_return invalid("latest_time", "out_of_range");
-  FeedHead::Entry after = entry_of(cursor);
-  if (!cursor && req.latest_time > 0)
-    after = {.publish_time = req.latest_time * 1000, .id = VideoId(0)};
+  Entry after = cursor.value_or(kNewestFirst);
+  if (!cursor && req.latest_time > 0) after = {.key = req.latest_time * 1000, .id = 0};
 
   FeedResp out;
   bool more = true;
@@ -83,7 +56,7 @@ Task<Result<FeedResp>> VideoRules::get_feed(const Ctx& ctx, const FeedReq& req) 
     auto end = std::min(wanted, entries.size());
     if (!cursor)
       while (end > 0 && end < entries.size() && end < wanted + kTies &&
-             entries[end].publish_time / 1000 == entries[end - 1].publish_time / 1000)
+             entries[end].key / 1000 == entries[end - 1].key / 1000)
         ++end;
     more = entries.size() > end;
     entries.resize(end);
@@ -92,9 +65,8 @@ Task<Result<FeedResp>> VideoRules::get_feed(const Ctx& ctx, const FeedReq& req) 
     std::ranges::move(co_await compose(ctx, req.user_id, std::move(rows), Kind::feed),
                       std::back_inserter(out.videos));
   }
-  out.next_time = after.publish_time == kFarFuture ? req.latest_time : after.publish_time / 1000;
-  out.next_cursor =
-      more ? encode_cursor("feed", {.key = after.publish_time, .id = after.id.value}) : "";
+  out.next_time = after == kNewestFirst ? req.latest_time : after.key / 1000;
+  out.next_cursor = more ? encode_cursor("feed", after) : "";
   co_return out;
 }
 
@@ -136,7 +108,7 @@ Task<Result<UserVideoListResp>> VideoRules::get_user_video_list(const Ctx& ctx,
   UserVideoListResp out;
   out.next_cursor = "";
   if (author.hidden()) co_return out;  // a private account shows that it has nothing for others
-  FeedHead::Entry after = entry_of(cursor);
+  const Entry after = cursor.value_or(kNewestFirst);
   const auto skipped = cursor ? 0 : page_offset(req.page, size);
   SV_CO_TRY(auto entries, co_await author_entries(req.user_id, after, skipped + size + 1));
   entries.erase(entries.begin(),
@@ -147,9 +119,7 @@ Task<Result<UserVideoListResp>> VideoRules::get_user_video_list(const Ctx& ctx,
   SV_CO_TRY(auto counts, co_await state_.counts_of({req.user_id}));
   out.videos = co_await compose(ctx, req.current_user_id, std::move(rows));
   out.total_count = static_cast<std::int32_t>(counts[req.user_id].listed);
-  if (more)
-    out.next_cursor =
-        encode_cursor("user", {.key = entries.back().publish_time, .id = entries.back().id.value});
+  if (more) out.next_cursor = encode_cursor("user", entries.back());
   co_return out;
 }
 
@@ -158,9 +128,9 @@ Task<Result<ListMineResp>> VideoRules::list_mine(const Ctx& ctx, const ListMineR
   auto size = page_size(req.page_size);
   SV_CO_TRY(auto cursor, decode_cursor("mine", req.cursor));
   SV_CO_TRY(auto found,
-            co_await state_.deps.db.query(kMine, {req.user_id, cursor ? cursor->id : kFarFuture,
-                                                  static_cast<std::int64_t>(size) + 1, 0}));
-  auto entries = entries_of(found);
+            co_await state_.deps.db.query(
+                kMine, {req.user_id, cursor.value_or(kNewestFirst).id, size + 1, Status::deleted}));
+  auto entries = read_entries(found);
   bool more = entries.size() > size;
   if (more) entries.resize(size);
   SV_CO_TRY(auto rows, co_await state_.load(ids_of(entries)));
@@ -168,9 +138,7 @@ Task<Result<ListMineResp>> VideoRules::list_mine(const Ctx& ctx, const ListMineR
   ListMineResp out;
   out.videos = co_await compose(ctx, req.user_id, std::move(rows));
   out.total = counts[req.user_id].owned;
-  out.next_cursor = more ? encode_cursor("mine", {.key = entries.back().publish_time,
-                                                  .id = entries.back().id.value})
-                         : "";
+  out.next_cursor = more ? encode_cursor("mine", entries.back()) : "";
   co_return out;
 }
 

@@ -8,31 +8,29 @@
 namespace sv::video {
 namespace {
 
-using Entry = FeedHead::Entry;
-
 constexpr std::int64_t kUnwantedKept = 2000;  // the latest that count
 
 // video_inbox_page
 constexpr std::string_view kInbox = R"(
     SELECT video_id, publish_time
     FROM video_inbox
-    WHERE user_id = $1 AND (publish_time, video_id) < ($2, $3)
+    WHERE user_id = $4 AND (publish_time, video_id) < ($1, $2)
     ORDER BY publish_time DESC, video_id DESC
-    LIMIT $4)";
+    LIMIT $3)";
 // video_videos_author_feed
 constexpr std::string_view kOneAuthor = R"(
     SELECT id, publish_time
     FROM video_videos
-    WHERE author_id = $1 AND listed = 1 AND (publish_time, id) < ($2, $3)
+    WHERE author_id = $4 AND listed = 1 AND (publish_time, id) < ($1, $2)
     ORDER BY publish_time DESC, id DESC
-    LIMIT $4)";
+    LIMIT $3)";
 // video_tags_videos
 constexpr std::string_view kTagged = R"(
     SELECT video_id, publish_time
     FROM video_tags
-    WHERE tag = $1 AND (publish_time, video_id) < ($2, $3)
+    WHERE tag = $4 AND (publish_time, video_id) < ($1, $2)
     ORDER BY publish_time DESC, video_id DESC
-    LIMIT $4)";
+    LIMIT $3)";
 // video_tags_videos: how many of the tags each of their newest videos carries
 constexpr std::string_view kSharing = R"(
     SELECT video_id, count(*)
@@ -80,7 +78,7 @@ template <class Next>
 Task<Result<std::string>> VideoRules::fill(const Ctx& ctx, UserId viewer, std::string_view route,
                                            std::optional<Cursor> cursor, std::size_t size,
                                            std::vector<Video>& out, Next next) {
-  Entry after = entry_of(cursor);
+  Entry after = cursor.value_or(kNewestFirst);
   for (int round = 0; round < kRefills; ++round) {
     SV_CO_TRY(std::vector<Entry> entries, co_await next(after, size - out.size() + 1));
     const bool more = entries.size() > size - out.size();
@@ -92,23 +90,22 @@ Task<Result<std::string>> VideoRules::fill(const Ctx& ctx, UserId viewer, std::s
     if (!more) co_return std::string();
     if (out.size() == size) break;
   }
-  co_return encode_cursor(route, {.key = after.publish_time, .id = after.id.value});
+  co_return encode_cursor(route, after);
 }
 
 Task<Result<std::vector<Entry>>> VideoRules::followed_entries(UserId user,
                                                               std::vector<std::int64_t> large,
                                                               Entry after, std::size_t count) {
-  SV_CO_TRY(std::vector<Entry> out,
-            co_await state_.entries_in(Inboxes::list_name(user), kInbox, user.value, after, count));
+  SV_CO_TRY(
+      std::vector<Entry> out,
+      co_await state_.entries_in(
+          {.name = Inboxes::list_name(user), .sql = kInbox, .key = user.value}, after, count));
   for (std::int64_t author : large) {
     SV_CO_TRY(const auto theirs, co_await author_entries(UserId(author), after, count));
     out.insert(out.end(), theirs.begin(), theirs.end());
   }
-  std::ranges::sort(out, [](const Entry& a, const Entry& b) {
-    return std::pair(a.publish_time, a.id) > std::pair(b.publish_time, b.id);
-  });
-  const auto twice =
-      std::ranges::unique(out, [](const Entry& a, const Entry& b) { return a.id == b.id; });
+  std::ranges::sort(out, std::greater());
+  const auto twice = std::ranges::unique(out, {}, &Entry::id);
   out.erase(twice.begin(), twice.end());
   if (out.size() > count) out.resize(count);
   co_return out;
@@ -116,8 +113,9 @@ Task<Result<std::vector<Entry>>> VideoRules::followed_entries(UserId user,
 
 Task<Result<std::vector<Entry>>> VideoRules::author_entries(UserId author, Entry after,
                                                             std::size_t count) {
-  co_return co_await state_.entries_in(fmt::format("author {}", author), kOneAuthor, author.value,
-                                       after, count);
+  co_return co_await state_.entries_in(
+      {.name = fmt::format("author {}", author), .sql = kOneAuthor, .key = author.value}, after,
+      count);
 }
 
 Task<Result<VideoPageResp>> VideoRules::get_following_feed(const Ctx& ctx,
@@ -145,7 +143,8 @@ Task<Result<VideoPageResp>> VideoRules::get_tag_videos(const Ctx& ctx, const Tag
   SV_CO_TRY(out.next_cursor,
             co_await fill(ctx, req.current_user_id, "tag", cursor, page_size(req.page_size),
                           out.videos, [&](Entry after, std::size_t count) {
-                            return state_.entries_in("tag " + tag, kTagged, tag, after, count);
+                            return state_.entries_in(
+                                {.name = "tag " + tag, .sql = kTagged, .key = tag}, after, count);
                           }));
   co_return out;
 }
@@ -153,11 +152,12 @@ Task<Result<VideoPageResp>> VideoRules::get_tag_videos(const Ctx& ctx, const Tag
 // Those that share the most tags, then the newest of the same author: a bounded list, so a cursor
 // is a place in it.
 Task<Result<std::vector<VideoId>>> VideoRules::related_to(const VideoRow& row) {
-  constexpr std::size_t kRelated = 100;
+  constexpr std::size_t kRelated = 100, kNoLimit = std::numeric_limits<std::size_t>::max();
   const std::string name = fmt::format("related {}", row.id);
-  const auto stamp = state_.lists.stamp(), head = state_.head.stamp();
-  if (const auto known = state_.lists.find(name); known && known->stamp == head)
-    co_return ids_of(known->page->entries);
+  const auto stamp = state_.lists.stamp();
+  const std::uint64_t listings = state_.listings;
+  if (const auto known = state_.lists.find(name); known && known->listings == listings)
+    co_return ids_of(known->head->entries);
   std::vector<VideoId> ids;
   std::vector<std::string> tags;
   for (const auto& tag : row.tags) tags.push_back(fold_text(tag));
@@ -166,14 +166,14 @@ Task<Result<std::vector<VideoId>>> VideoRules::related_to(const VideoRow& row) {
               co_await state_.deps.db.query(kSharing, {tags, row.id, kRelated}));
     for (std::size_t i = 0; i < sharing.size(); ++i) ids.emplace_back(sharing.i64(i, 0));
   }
-  SV_CO_TRY(const auto theirs, co_await author_entries(row.author, kStartOfList, kRelated));
+  SV_CO_TRY(const auto theirs, co_await author_entries(row.author, kNewestFirst, kRelated));
   for (const Entry& e : theirs)
-    if (e.id != row.id && std::ranges::find(ids, e.id) == ids.end()) ids.push_back(e.id);
-  FeedHead::Page page{.entries = {}, .complete = true};
-  for (VideoId id : ids) page.entries.push_back({.publish_time = 0, .id = id});
-  state_.lists.put(
-      stamp, name,
-      {.stamp = head, .page = std::make_shared<const FeedHead::Page>(std::move(page))});
+    if (const VideoId id(e.id); id != row.id && std::ranges::find(ids, id) == ids.end())
+      ids.push_back(id);
+  std::vector<Entry> entries;
+  for (VideoId id : ids) entries.push_back({.key = 0, .id = id.value});
+  state_.lists.put(stamp, name,
+                   {.listings = listings, .head = ListHead::of(std::move(entries), kNoLimit)});
   co_return ids;
 }
 

@@ -27,14 +27,12 @@ constexpr std::string_view kUpdate = R"(
 constexpr std::string_view kCounts =
     "SELECT author_id, owned, listed FROM video_authors WHERE author_id = any($1)";  // primary key
 
-Task<Result<std::vector<FeedHead::Entry>>> read_entries(sql::Database& db, std::string_view sql,
-                                                        sql::Value key, FeedHead::Entry from,
-                                                        std::size_t limit) {
-  SV_CO_TRY(const auto found, co_await db.query(sql, {key, from.publish_time, from.id, limit}));
-  std::vector<FeedHead::Entry> out;
-  for (std::size_t i = 0; i < found.size(); ++i)
-    out.push_back({.publish_time = found.i64(i, 1), .id = VideoId(found.i64(i, 0))});
-  co_return out;
+Task<Result<std::vector<Entry>>> read_list(sql::Database& db, const VideoState::List& list,
+                                           Entry after, std::size_t limit) {
+  sql::Params params = list.key ? sql::Params{after.key, after.id, limit, *list.key}
+                                : sql::Params{after.key, after.id, limit};
+  SV_CO_TRY(const auto rows, co_await db.query(list.sql, std::move(params)));
+  co_return read_entries(rows);
 }
 
 void derive(VideoRow& row, std::int64_t now) {
@@ -123,7 +121,7 @@ Result<> VideoState::announce(sql::Tx& tx, const VideoRow& row, bool listing) {
     authors.erase(author);
     authors.erase(UserId{});
     if (!listing) return;
-    head.clear();
+    ++listings;
     ++ranked;
     deps.revision.bump();
   });
@@ -186,30 +184,17 @@ Task<Result<std::map<UserId, VideoState::AuthorCounts>>> VideoState::counts_of(
   co_return out;
 }
 
-Task<Result<std::vector<FeedHead::Entry>>> VideoState::entries_in(std::string name,
-                                                                  std::string_view sql,
-                                                                  sql::Value key,
-                                                                  FeedHead::Entry after,
-                                                                  std::size_t count) {
-  constexpr std::size_t kListHead = 200;
-  auto known = lists.find(name);
-  if (!known || known->stamp != head.stamp()) {
+Task<Result<std::vector<Entry>>> VideoState::entries_in(List list, Entry after, std::size_t count) {
+  auto known = lists.find(list.name);
+  if (!known || known->listings != listings) {
     const auto stamp = lists.stamp();
-    known = ListHead{.stamp = head.stamp(), .page = nullptr};
-    SV_CO_TRY(auto newest, co_await read_entries(deps.db, sql, key, kStartOfList, kListHead));
-    const bool complete = newest.size() < kListHead;
-    known->page = std::make_shared<const FeedHead::Page>(
-        FeedHead::Page{.entries = std::move(newest), .complete = complete});
-    lists.put(stamp, name, *known);
+    known = KnownList{.listings = listings, .head = nullptr};
+    SV_CO_TRY(auto newest, co_await read_list(deps.db, list, kNewestFirst, list.kept));
+    known->head = ListHead::of(std::move(newest), list.kept);
+    lists.put(stamp, list.name, *known);
   }
-  const auto& kept = known->page->entries;
-  const auto from = std::ranges::partition_point(kept, [&](const FeedHead::Entry& e) {
-    return std::pair(e.publish_time, e.id) >= std::pair(after.publish_time, after.id);
-  });
-  const auto left = static_cast<std::size_t>(kept.end() - from);
-  if (left < count && !known->page->complete)
-    co_return co_await read_entries(deps.db, sql, key, after, count);
-  co_return std::vector(from, from + static_cast<std::ptrdiff_t>(std::min(left, count)));
+  if (auto found = known->head->behind(after, count)) co_return std::move(*found);
+  co_return co_await read_list(deps.db, list, after, count);
 }
 
 Task<Result<VideoPtr>> VideoState::load_one(VideoId id) {

@@ -1,14 +1,16 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "platform/core/object_cache.h"
 #include "services/parts/gone_people.h"
-#include "services/video/feed_head.h"
+#include "services/parts/list_head.h"
 #include "services/video/service.h"
 #include "services/video/store.h"
 
@@ -40,20 +42,29 @@ struct VideoState {
   Task<Result<VideoPtr>> load_one(VideoId id);
   // An entry for each of `ids`, which are distinct; UserId 0 counts everyone's.
   Task<Result<std::map<UserId, AuthorCounts>>> counts_of(const std::vector<UserId>& ids);
-  // At most `count` entries of a list after `after`, newest first: from memory as far as its newest
-  // kListHead reach, else from `sql`, which takes ($1 key, $2 publish time, $3 id, $4 limit).
-  // `name` is unique among lists and keys.
-  Task<Result<std::vector<FeedHead::Entry>>> entries_in(std::string name, std::string_view sql,
-                                                        sql::Value key, FeedHead::Entry after,
-                                                        std::size_t count);
+  // A list of listed videos by (publish time, id), newest first. `name` is unique among lists and
+  // keys; `sql` takes ($1 publish time, $2 id, $3 limit) and, where there are many such lists, $4.
+  struct List {
+    std::string name;
+    std::string_view sql;
+    std::optional<sql::Value> key = std::nullopt;
+    std::size_t kept = 200;  // of its newest entries, in memory
+  };
+  // At most `count` entries behind `after`.
+  Task<Result<std::vector<Entry>>> entries_in(List list, Entry after, std::size_t count);
 
   VideoDeps deps;
   VideoOptions options;
   const GonePeople gone{"video_gone"};
   ObjectCache<VideoId, VideoPtr> rows;
-  FeedHead head;
-  ObjectCache<std::string, ListHead> lists{16'384};  // by name: see entries_in
-  ObjectCache<UserId, AuthorCounts> authors;         // 0: everyone
+  std::atomic<std::uint64_t> listings{0};  // commits that may have changed a list of listed videos
+  // A list's newest end, good while `listings` is what it was before the list was read.
+  struct KnownList {
+    std::uint64_t listings = 0;
+    ListHeadPtr head;
+  };
+  ObjectCache<std::string, KnownList> lists{16'384};  // by name
+  ObjectCache<UserId, AuthorCounts> authors;          // 0: everyone
   std::atomic<std::uint64_t> ranked{0};  // commits that may change the order of the hot list
   std::function<void()> wake = [] {};    // set before anything is queued
 
