@@ -14,6 +14,21 @@ namespace sv::interaction {
 // A comment as callers see it.
 Comment shown(const CommentRow& row, UserBrief author, bool is_like);
 
+// Rows of the batch writers.
+struct EdgeChange {
+  EdgeKey edge;
+  UserId author;  // of the object: a video's goes into the first row of its counters
+  bool on = false;
+};
+struct NewComment {
+  Ctx ctx;  // for its idempotency key
+  CommentId id;
+  VideoId video;
+  UserId user, author;
+  CommentId reply_to;
+  std::string content;
+};
+
 // The service itself; others see InteractionService (service.h). A topic is a file.
 class Interactions final : public InteractionService {
  public:
@@ -53,21 +68,6 @@ class Interactions final : public InteractionService {
   Task<Result<ReportListResp>> get_reports(const Ctx& ctx, const ReportListReq& req) override;
 
  private:
-  // Rows of the batch writers.
-  struct EdgeChange {
-    EdgeKey edge;
-    UserId author;  // of the object: a video's goes into the first row of its counters
-    bool on = false;
-  };
-  struct NewComment {
-    Ctx ctx;  // for its idempotency key
-    CommentId id;
-    VideoId video;
-    UserId user, author;
-    CommentId reply_to;
-    std::string content;
-  };
-
   // service.cc: whose video it is. 404 video_not_found when `viewer` may not see it, or it does not
   // exist; 503 while those who know that are silent.
   Task<Result<UserId>> author_of_visible(const Ctx& ctx, UserId viewer, VideoId video,
@@ -86,6 +86,7 @@ class Interactions final : public InteractionService {
   Task<Result<std::vector<Result<>>>> write_edges(std::vector<EdgeChange> rows);
   Result<std::vector<Result<>>> write_edges_tx(sql::Tx& tx, const std::vector<EdgeChange>& rows);
   Task<Result<bool>> has_edge(EdgeKey edge);
+  Result<> share_tx(sql::Tx& tx, const Ctx& ctx, const ShareActionReq& req, UserId author);
 
   // service_lists.cc
   struct VideoPage {
@@ -127,6 +128,9 @@ class Interactions final : public InteractionService {
                                              std::vector<CommentPtr> rows, const People& people);
   Task<Result<CommentPage>> hot_comments(const Ctx& ctx, const CommentListReq& req, bool own,
                                          std::size_t size);
+
+  // service_reports.cc
+  Result<ReportResp> report_tx(sql::Tx& tx, const Ctx& ctx, const ReportReq& req);
 
   // purge.cc: consumer of video.changed and user.deleted.
   Task<Result<>> purge(std::vector<Event> events);

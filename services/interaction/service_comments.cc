@@ -6,22 +6,130 @@
 namespace sv::interaction {
 namespace {
 
-Event commented_event(const CommentRow& row, UserId author, UserId reply_to_user,
-                      std::int64_t now) {
-  return {
-      .id = 0,
-      .topic = "interaction.commented",
-      .key = fmt::format("{}", row.video),
-      .revision = 0,
-      .payload = fmt::format(
-          R"({{"comment":{},"video":{},"author":{},"user":{},"replyTo":{},"replyToUser":{},"rootId":{}}})",
-          row.id, row.video, author, row.user, row.reply_to, reply_to_user, row.root),
-      .time_ms = now};
-}
+constexpr std::string_view kMethod = "comment";
 
 // What an idempotency key stands for.
-std::string body_of(VideoId video, CommentId reply_to, std::string_view content) {
-  return fmt::format("{} {} {}", video, reply_to, content);
+std::string body_of(const NewComment& row) {
+  return fmt::format("{} {} {}", row.video, row.reply_to, row.content);
+}
+
+// A comment of this batch, not in the table yet.
+struct Made {
+  CommentPtr row;
+  UserId author;         // of the video
+  UserId reply_to_user;  // 0: it answers nobody
+};
+
+// What is there when the batch is written.
+struct Known {
+  std::unordered_set<UserId> gone;
+  std::map<VideoId, VideoCounts> videos;
+  std::map<CommentId, CommentPtr> comments;  // what is answered, and the roots of that
+
+  CommentPtr alive(CommentId id) const {
+    const auto at = comments.find(id);
+    return at != comments.end() && !at->second->deleted ? at->second : nullptr;
+  }
+};
+
+Result<Known> look(State& state, sql::Tx& tx, const std::vector<NewComment>& rows) {
+  std::vector<std::int64_t> users, videos, targets, roots;
+  for (const NewComment& row : rows) {
+    users.push_back(row.user.value);
+    videos.push_back(row.video.value);
+    if (row.reply_to) targets.push_back(row.reply_to.value);
+  }
+  Known out;
+  SV_TRY(out.gone, state.gone_people(tx, std::move(users)));
+  SV_TRY(out.videos, state.videos_now(tx, std::move(videos)));
+  if (targets.empty()) return out;
+  SV_TRY(out.comments, state.comments_now(tx, std::move(targets)));
+  for (const auto& [id, comment] : out.comments)
+    if (comment->root) roots.push_back(comment->root.value);
+  SV_TRY(auto above, state.comments_now(tx, std::move(roots)));
+  out.comments.merge(above);
+  return out;
+}
+
+// What the same request made before, perhaps in this batch; null: nothing.
+Result<Result<CommentPtr>> made_before(State& state, const RequestKeys& keys, sql::Tx& tx,
+                                       const NewComment& row, const std::vector<Made>& made) {
+  auto id = keys.find(tx, row.ctx, row.user, kMethod, body_of(row));
+  if (!id && id.error().code == Errc::unprocessable)  // the key is another comment's
+    return Result<CommentPtr>(std::unexpected(std::move(id.error())));
+  if (!id) return std::unexpected(std::move(id.error()));
+  if (!*id) return Result<CommentPtr>(nullptr);
+  for (const Made& twin : made)
+    if (twin.row->id.value == **id) return Result<CommentPtr>(twin.row);
+  SV_TRY(const auto found, state.comments_now(tx, {**id}));
+  if (found.empty()) return Result<CommentPtr>(fail(Errc::not_found, "comment_not_found"));
+  return Result<CommentPtr>(found.begin()->second);
+}
+
+// What `row` becomes, unless something that it needs is gone.
+Result<Made> admit(const NewComment& row, const Known& known, std::int64_t now) {
+  if (known.gone.contains(row.user)) return fail(Errc::unauthenticated);
+  if (const auto at = known.videos.find(row.video); at != known.videos.end() && at->second.gone)
+    return fail(Errc::not_found, "video_not_found");
+  CommentRow made{.id = row.id,
+                  .video = row.video,
+                  .user = row.user,
+                  .reply_to = row.reply_to,
+                  .content = row.content,
+                  .created_ms = now};
+  UserId reply_to_user{};
+  if (row.reply_to) {
+    const CommentPtr target = known.alive(row.reply_to);
+    if (!target || (target->root && !known.alive(target->root)))
+      return fail(Errc::not_found, "comment_not_found");
+    made.root = target->root ? target->root : target->id;
+    reply_to_user = target->user;
+  }
+  return Made{.row = std::make_shared<const CommentRow>(std::move(made)),
+              .author = row.author,
+              .reply_to_user = reply_to_user};
+}
+
+Result<> insert(sql::Tx& tx, const std::vector<Made>& all) {
+  std::vector<sql::Params> inserts;
+  for (const Made& made : all) {
+    const CommentRow& row = *made.row;
+    inserts.push_back({row.id, row.video, row.user, row.root, row.reply_to, row.content,
+                       row.created_ms, row.root ? 0 : heat(row.created_ms, 0, 0)});
+  }
+  SV_CHECK(tx.execute_many(store::kInsertComment, inserts));
+  return {};
+}
+
+Changes count(const std::vector<Made>& all) {
+  Changes out;
+  for (const Made& made : all) {
+    const CommentRow& row = *made.row;
+    auto& sum = out.videos[row.video];
+    sum.author = made.author;
+    ++sum.comments;
+    if (row.root) ++out.comments[row.root].replies;
+    out.threads.insert({.video = row.video, .root = row.root});
+    out.rankings.insert(row.video);
+  }
+  return out;
+}
+
+Result<> tell(EventBus& events, sql::Tx& tx, const std::vector<Made>& all) {
+  constexpr std::string_view kPayload =
+      R"({{"comment":{},"video":{},"author":{},"user":{},"replyTo":{},"replyToUser":{},"rootId":{}}})";
+  for (const Made& made : all) {
+    const CommentRow& row = *made.row;
+    SV_CHECK(events.publish(
+        tx, {.id = 0,
+             .topic = "interaction.commented",
+             .key = fmt::format("{}", row.video),
+             .revision = 0,
+             .payload = fmt::format(kPayload, row.id, row.video, made.author, row.user,
+                                    row.reply_to, made.reply_to_user, row.root),
+             .time_ms = row.created_ms}));
+  }
+  return {};
 }
 
 }  // namespace
@@ -65,95 +173,25 @@ Task<Result<std::vector<Result<CommentPtr>>>> Interactions::write_comments(
 Result<std::vector<Result<CommentPtr>>> Interactions::write_comments_tx(
     sql::Tx& tx, const std::vector<NewComment>& rows) {
   const std::int64_t now = state_.now();
-  std::vector<std::int64_t> users, videos, targets;
-  for (const NewComment& row : rows) {
-    users.push_back(row.user.value);
-    videos.push_back(row.video.value);
-    if (row.reply_to) targets.push_back(row.reply_to.value);
-  }
-  SV_TRY(const auto gone, state_.gone_people(tx, std::move(users)));
-  SV_TRY(const auto known_videos, state_.videos_now(tx, std::move(videos)));
-  std::map<CommentId, CommentPtr> above;  // what is answered, and the roots of that
-  if (!targets.empty()) {
-    SV_TRY(above, state_.comments_now(tx, std::move(targets)));
-    std::vector<std::int64_t> roots;
-    for (const auto& [id, comment] : above)
-      if (comment->root) roots.push_back(comment->root.value);
-    SV_TRY(auto found, state_.comments_now(tx, std::move(roots)));
-    above.merge(found);
-  }
-  const auto alive = [&](CommentId id) {
-    const auto at = above.find(id);
-    return at != above.end() && !at->second->deleted;
-  };
-
-  std::map<CommentId, CommentPtr>
-      fresh;  // made here, not in the table yet: a twin under the same key may stand behind
+  SV_TRY(const Known known, look(state_, tx, rows));
   std::vector<Result<CommentPtr>> outcomes;
-  std::vector<sql::Params> inserts;
-  std::vector<Event> events;
-  Changes changes;
+  std::vector<Made> made;
   for (const NewComment& row : rows) {
-    const std::string body = body_of(row.video, row.reply_to, row.content);
-    auto before = request_keys_.find(tx, row.ctx, row.user, "comment", body);
-    if (!before && before.error().code != Errc::unprocessable)
-      return std::unexpected(std::move(before.error()));
-    if (!before) {
-      outcomes.push_back(std::unexpected(std::move(before.error())));
-      continue;
-    }
-    if (*before) {
-      if (const auto twin = fresh.find(CommentId(**before)); twin != fresh.end()) {
-        outcomes.push_back(twin->second);
-        continue;
+    SV_TRY(Result<CommentPtr> outcome, made_before(state_, request_keys_, tx, row, made));
+    if (outcome && !*outcome) {
+      auto fresh = admit(row, known, now);
+      outcome = fresh ? Result<CommentPtr>(fresh->row) : std::unexpected(fresh.error());
+      if (fresh) {
+        SV_CHECK(
+            request_keys_.remember(tx, row.ctx, row.user, kMethod, body_of(row), row.id.value));
+        made.push_back(std::move(*fresh));
       }
-      SV_TRY(const auto found, state_.comments_now(tx, {**before}));
-      if (found.empty()) outcomes.push_back(fail(Errc::not_found, "comment_not_found"));
-      else outcomes.push_back(found.begin()->second);
-      continue;
     }
-    if (gone.contains(row.user)) {
-      outcomes.push_back(fail(Errc::unauthenticated));
-      continue;
-    }
-    if (const auto at = known_videos.find(row.video); at != known_videos.end() && at->second.gone) {
-      outcomes.push_back(fail(Errc::not_found, "video_not_found"));
-      continue;
-    }
-    CommentRow made{.id = row.id,
-                    .video = row.video,
-                    .user = row.user,
-                    .reply_to = row.reply_to,
-                    .content = row.content,
-                    .created_ms = now};
-    UserId reply_to_user{};
-    if (row.reply_to) {
-      const CommentPtr target = alive(row.reply_to) ? above.at(row.reply_to) : nullptr;
-      if (!target || (target->root && !alive(target->root))) {
-        outcomes.push_back(fail(Errc::not_found, "comment_not_found"));
-        continue;
-      }
-      made.root = target->root ? target->root : target->id;
-      reply_to_user = target->user;
-      ++changes.comments[made.root].replies;
-    }
-    inserts.push_back(sql::Params{made.id, made.video, made.user, made.root, made.reply_to,
-                                  row.content, made.created_ms,
-                                  made.root ? 0 : heat(made.created_ms, 0, 0)});
-    SV_CHECK(request_keys_.remember(tx, row.ctx, row.user, "comment", body, made.id.value));
-    auto& sum = changes.videos[row.video];
-    sum.author = row.author;
-    ++sum.comments;
-    changes.threads.insert({.video = row.video, .root = made.root});
-    changes.rankings.insert(row.video);
-    events.push_back(commented_event(made, row.author, reply_to_user, now));
-    const auto comment = std::make_shared<const CommentRow>(std::move(made));
-    fresh.emplace(comment->id, comment);
-    outcomes.push_back(comment);
+    outcomes.push_back(std::move(outcome));
   }
-  SV_CHECK(tx.execute_many(store::kInsertComment, inserts));
-  for (Event& event : events) SV_CHECK(state_.deps.events.publish(tx, std::move(event)));
-  SV_CHECK(state_.apply(tx, std::move(changes)));
+  SV_CHECK(insert(tx, made));
+  SV_CHECK(tell(state_.deps.events, tx, made));
+  SV_CHECK(state_.apply(tx, count(made)));
   return outcomes;
 }
 

@@ -7,15 +7,93 @@
 namespace sv::interaction {
 namespace {
 
-Event liked_event(VideoId video, UserId author, const std::vector<std::int64_t>& users,
-                  std::int64_t now) {
-  return {.id = 0,
-          .topic = "interaction.liked",
-          .key = fmt::format("{}", video),
-          .revision = 0,
-          .payload = fmt::format(R"({{"video":{},"author":{},"users":[{}]}})", video, author,
-                                 fmt::join(users, ",")),
-          .time_ms = now};
+// What is there when the batch is written.
+struct Known {
+  std::unordered_set<UserId> gone;
+  std::map<VideoId, VideoCounts> videos;
+  std::map<CommentId, CommentPtr> comments;
+};
+
+Result<Known> look(State& state, sql::Tx& tx, const std::vector<EdgeChange>& rows) {
+  std::vector<std::int64_t> users, videos, comments;
+  for (const EdgeChange& row : rows) {
+    users.push_back(row.edge.user.value);
+    (row.edge.kind == Edge::comment_like ? comments : videos).push_back(row.edge.object);
+  }
+  Known out;
+  SV_TRY(out.gone, state.gone_people(tx, std::move(users)));
+  SV_TRY(out.videos, state.videos_now(tx, std::move(videos)));
+  if (!comments.empty()) { SV_TRY(out.comments, state.comments_now(tx, std::move(comments))); }
+  return out;
+}
+
+// What is there may be liked; anything may be taken back.
+Result<> admit(const EdgeChange& row, const Known& known) {
+  if (!row.on) return {};
+  if (known.gone.contains(row.edge.user)) return fail(Errc::unauthenticated);
+  if (row.edge.kind == Edge::comment_like) {
+    const auto at = known.comments.find(CommentId(row.edge.object));
+    if (at == known.comments.end() || at->second->deleted)
+      return fail(Errc::not_found, "comment_not_found");
+  } else if (const auto at = known.videos.find(VideoId(row.edge.object));
+             at != known.videos.end() && at->second.gone) {
+    return fail(Errc::not_found, "video_not_found");
+  }
+  return {};
+}
+
+// False: it was so already.
+Result<bool> write(sql::Tx& tx, const EdgeChange& row, std::int64_t now) {
+  const EdgeKey& edge = row.edge;
+  SV_TRY(const std::int64_t changed,
+         row.on ? tx.execute(store::kAddEdge, {edge.object, edge.kind, edge.user, now})
+                : tx.execute(store::kRemoveEdge, {edge.object, edge.kind, edge.user}));
+  return changed > 0;
+}
+
+Changes count(const std::vector<EdgeChange>& changed, const Known& known) {
+  Changes out;
+  for (const EdgeChange& row : changed) {
+    const std::int64_t step = row.on ? 1 : -1;
+    out.edges.emplace_back(row.edge, row.on);
+    if (row.edge.kind == Edge::comment_like) {
+      const CommentId id(row.edge.object);
+      out.comments[id].likes += step;
+      if (const auto at = known.comments.find(id); at != known.comments.end() && !at->second->root)
+        out.rankings.insert(at->second->video);
+      continue;
+    }
+    auto& sum = out.videos[VideoId(row.edge.object)];
+    if (row.author) sum.author = row.author;
+    (row.edge.kind == Edge::like ? sum.likes : sum.stars) += step;
+  }
+  return out;
+}
+
+// One event a video: who likes it now and did not before.
+Result<> tell(EventBus& events, sql::Tx& tx, const std::vector<EdgeChange>& changed,
+              std::int64_t now) {
+  struct Liked {
+    UserId author;
+    std::vector<std::int64_t> users;
+  };
+  std::map<VideoId, Liked> liked;
+  for (const EdgeChange& row : changed) {
+    if (row.edge.kind != Edge::like || !row.on) continue;
+    Liked& of = liked[VideoId(row.edge.object)];
+    of.author = row.author;
+    of.users.push_back(row.edge.user.value);
+  }
+  for (const auto& [video, by] : liked)
+    SV_CHECK(
+        events.publish(tx, {.id = 0,
+                            .topic = "interaction.liked",
+                            .key = fmt::format("{}", video),
+                            .revision = 0,
+                            .payload = fmt::format(R"({{"video":{},"author":{},"users":[{}]}})",
+                                                   video, by.author, fmt::join(by.users, ",")),
+                            .time_ms = now}));
+  return {};
 }
 
 }  // namespace
@@ -64,62 +142,17 @@ Task<Result<std::vector<Result<>>>> Interactions::write_edges(std::vector<EdgeCh
 Result<std::vector<Result<>>> Interactions::write_edges_tx(sql::Tx& tx,
                                                            const std::vector<EdgeChange>& rows) {
   const std::int64_t now = state_.now();
-  std::vector<std::int64_t> users, videos, comments;
-  for (const EdgeChange& row : rows) {
-    users.push_back(row.edge.user.value);
-    (row.edge.kind == Edge::comment_like ? comments : videos).push_back(row.edge.object);
-  }
-  SV_TRY(const auto gone, state_.gone_people(tx, std::move(users)));
-  SV_TRY(const auto known_videos, state_.videos_now(tx, std::move(videos)));
-  std::map<CommentId, CommentPtr> known_comments;
-  if (!comments.empty()) { SV_TRY(known_comments, state_.comments_now(tx, std::move(comments))); }
-
+  SV_TRY(const Known known, look(state_, tx, rows));
   std::vector<Result<>> outcomes;
-  Changes changes;
-  std::map<VideoId, std::vector<std::int64_t>> liked_by;
+  std::vector<EdgeChange> changed;
   for (const EdgeChange& row : rows) {
-    outcomes.emplace_back();
-    if (row.on && gone.contains(row.edge.user)) {
-      outcomes.back() = fail(Errc::unauthenticated);
-      continue;
-    }
-    const bool on_comment = row.edge.kind == Edge::comment_like;
-    if (on_comment) {
-      const auto at = known_comments.find(CommentId(row.edge.object));
-      if (row.on && (at == known_comments.end() || at->second->deleted)) {
-        outcomes.back() = fail(Errc::not_found, "comment_not_found");
-        continue;
-      }
-    } else if (const auto at = known_videos.find(VideoId(row.edge.object));
-               row.on && at != known_videos.end() && at->second.gone) {
-      outcomes.back() = fail(Errc::not_found, "video_not_found");
-      continue;
-    }
-    SV_TRY(
-        const std::int64_t changed,
-        row.on
-            ? tx.execute(store::kAddEdge, {row.edge.object, num(row.edge.kind), row.edge.user, now})
-            : tx.execute(store::kRemoveEdge, {row.edge.object, num(row.edge.kind), row.edge.user}));
-    if (changed == 0) continue;
-    changes.edges.emplace_back(row.edge, row.on);
-    const std::int64_t step = row.on ? 1 : -1;
-    if (on_comment) {
-      changes.comments[CommentId(row.edge.object)].likes += step;
-      continue;
-    }
-    auto& sum = changes.videos[VideoId(row.edge.object)];
-    if (row.author) sum.author = row.author;
-    (row.edge.kind == Edge::like ? sum.likes : sum.stars) += step;
-    if (row.edge.kind == Edge::like && row.on)
-      liked_by[VideoId(row.edge.object)].push_back(row.edge.user.value);
+    outcomes.push_back(admit(row, known));
+    if (!outcomes.back()) continue;
+    SV_TRY(const bool did, write(tx, row, now));
+    if (did) changed.push_back(row);
   }
-  for (const auto& [id, sum] : changes.comments)
-    if (const auto at = known_comments.find(id); at != known_comments.end() && !at->second->root)
-      changes.rankings.insert(at->second->video);
-  for (const auto& [video, by] : liked_by)
-    SV_CHECK(
-        state_.deps.events.publish(tx, liked_event(video, changes.videos[video].author, by, now)));
-  SV_CHECK(state_.apply(tx, std::move(changes)));
+  SV_CHECK(tell(state_.deps.events, tx, changed, now));
+  SV_CHECK(state_.apply(tx, count(changed, known)));
   return outcomes;
 }
 
@@ -133,22 +166,25 @@ Task<Result<>> Interactions::share_action(const Ctx& ctx, const ShareActionReq& 
   SV_CO_TRY(const UserId author,
             co_await author_of_visible(ctx, req.user_id, req.video_id, Purpose::write));
   co_return co_await state_.deps.db.write(
-      ctx, [this, ctx, author, user = req.user_id, video = req.video_id](sql::Tx& tx) -> Result<> {
-        const std::string body = std::to_string(video.value);
-        SV_TRY(const auto before, request_keys_.find(tx, ctx, user, "share", body));
-        if (before) return {};
-        SV_TRY(const auto gone, state_.gone_people(tx, {user.value}));
-        SV_TRY(const auto known, state_.videos_now(tx, {video.value}));
-        if (!gone.empty()) return fail(Errc::unauthenticated);
-        if (!known.empty() && known.begin()->second.gone)
-          return fail(Errc::not_found, "video_not_found");
-        SV_TRY(const std::int64_t counted, tx.execute(store::kShare, {user, video, state_.now()}));
-        SV_CHECK(request_keys_.remember(tx, ctx, user, "share", body, video.value));
-        if (counted == 0) return {};
-        Changes changes;
-        changes.videos[video] = {.author = author, .shares = 1};
-        return state_.apply(tx, std::move(changes));
-      });
+      ctx, [this, ctx, req, author](sql::Tx& tx) { return share_tx(tx, ctx, req, author); });
+}
+
+Result<> Interactions::share_tx(sql::Tx& tx, const Ctx& ctx, const ShareActionReq& req,
+                                UserId author) {
+  const std::string body = std::to_string(req.video_id.value);
+  SV_TRY(const auto before, request_keys_.find(tx, ctx, req.user_id, "share", body));
+  if (before) return {};
+  SV_TRY(const auto gone, state_.gone_people(tx, {req.user_id.value}));
+  SV_TRY(const auto known, state_.videos_now(tx, {req.video_id.value}));
+  if (!gone.empty()) return fail(Errc::unauthenticated);
+  if (!known.empty() && known.begin()->second.gone) return fail(Errc::not_found, "video_not_found");
+  SV_TRY(const std::int64_t counted,
+         tx.execute(store::kShare, {req.user_id, req.video_id, state_.now()}));
+  SV_CHECK(request_keys_.remember(tx, ctx, req.user_id, "share", body, req.video_id.value));
+  if (counted == 0) return {};
+  Changes changes;
+  changes.videos[req.video_id] = {.author = author, .shares = 1};
+  return state_.apply(tx, std::move(changes));
 }
 
 Task<Result<CountResp>> Interactions::get_count(const Ctx& ctx, const CountReq& req) {

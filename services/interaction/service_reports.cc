@@ -52,24 +52,25 @@ Task<Result<ReportResp>> Interactions::report(const Ctx& ctx, const ReportReq& r
     co_return fail(Errc::not_found, req.kind + "_not_found");
 
   co_return co_await state_.deps.db.write(
-      ctx, [this, ctx, req, id = state_.deps.ids.next()](sql::Tx& tx) -> Result<ReportResp> {
-        const std::string body =
-            fmt::format("{} {} {}\n{}", req.kind, req.id, req.reason, req.detail);
-        SV_TRY(const auto before, request_keys_.find(tx, ctx, req.user_id, "report", body));
-        if (before) return ReportResp{.report_id = *before};
-        SV_TRY(const auto gone, state_.gone_people(tx, {req.user_id.value}));
-        if (!gone.empty()) return fail(Errc::unauthenticated);
-        SV_TRY(const std::int64_t added,
-               tx.execute(store::kAddReport, {id, req.user_id, req.kind, req.id, req.reason,
-                                              req.detail, state_.now()}));
-        std::int64_t made = id;
-        if (added == 0) {
-          SV_TRY(const sql::Rows rows, tx.query(store::kReportOf, {req.user_id, req.kind, req.id}));
-          made = rows.i64(0, 0);
-        }
-        SV_CHECK(request_keys_.remember(tx, ctx, req.user_id, "report", body, made));
-        return ReportResp{.report_id = made};
-      });
+      ctx, [this, ctx, req](sql::Tx& tx) { return report_tx(tx, ctx, req); });
+}
+
+Result<ReportResp> Interactions::report_tx(sql::Tx& tx, const Ctx& ctx, const ReportReq& req) {
+  const std::string body = fmt::format("{} {} {}\n{}", req.kind, req.id, req.reason, req.detail);
+  SV_TRY(const auto before, request_keys_.find(tx, ctx, req.user_id, "report", body));
+  if (before) return ReportResp{.report_id = *before};
+  SV_TRY(const auto gone, state_.gone_people(tx, {req.user_id.value}));
+  if (!gone.empty()) return fail(Errc::unauthenticated);
+  std::int64_t id = state_.deps.ids.next();
+  SV_TRY(const std::int64_t added,
+         tx.execute(store::kAddReport,
+                    {id, req.user_id, req.kind, req.id, req.reason, req.detail, state_.now()}));
+  if (added == 0) {  // reported before
+    SV_TRY(const sql::Rows rows, tx.query(store::kReportOf, {req.user_id, req.kind, req.id}));
+    id = rows.i64(0, 0);
+  }
+  SV_CHECK(request_keys_.remember(tx, ctx, req.user_id, "report", body, id));
+  return ReportResp{.report_id = id};
 }
 
 // Ids rise in time, so they are the order.

@@ -102,6 +102,8 @@ class Messages final : public MessageApi {
   Result<SendMessageResp> write_message(sql::Tx& tx, const Ctx& ctx, const SendMessageReq& req,
                                         const Standing& standing);
   Result<> read_up_to(sql::Tx& tx, UserId user, UserId other, std::int64_t seq);
+  Result<> delete_tx(sql::Tx& tx, const DeleteMessageReq& req);
+  Result<> count_unread(sql::Tx& tx, Pair pair, UserId user, UserId other, std::int64_t upto);
   // A change of the conversation that both may see: read, sent or deleted.
   void conversation_changed(sql::Tx& tx, Pair pair);
 

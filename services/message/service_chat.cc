@@ -174,12 +174,8 @@ Result<> Messages::read_up_to(sql::Tx& tx, UserId user, UserId other, std::int64
   const std::int64_t last = at.i64(0, 0), upto = std::min(seq, last);
   if (upto <= at.i64(0, 1)) return {};
   SV_CHECK(tx.execute(store::kSetReadSeq, {pair.low, pair.high, user, upto}));
-  std::int64_t unread = 0;
-  if (upto < last) {
-    SV_TRY(const sql::Rows left, tx.query(store::kCountUnread, {pair.low, pair.high, user, upto}));
-    unread = left.i64(0, 0);
-  }
-  SV_CHECK(tx.execute(store::kSetUnread, {user, other, unread}));
+  if (upto < last) SV_CHECK(count_unread(tx, pair, user, other, upto));
+  else SV_CHECK(tx.execute(store::kSetUnread, {user, other, 0}));
   conversation_changed(tx, pair);
   return {};
 }
@@ -217,30 +213,37 @@ Task<Result<MessageSenderResp>> Messages::get_message_sender(const Ctx&,
 
 Task<Result<>> Messages::delete_message(const Ctx& ctx, const DeleteMessageReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
-  co_return co_await deps_.db.write(ctx, [this, req](sql::Tx& tx) -> Result<> {
-    SV_TRY(const sql::Rows rows, tx.query(store::kMessage, {req.message_id, req.user_id}));
-    const auto place = read_place(rows);
-    if (!place || place->hidden) return fail(Errc::not_found, "message_not_found");
-    const Pair pair = place->pair;
-    const UserId other = place->other(req.user_id);
-    SV_CHECK(tx.execute(store::kHide, {req.message_id, req.user_id}));
-    SV_TRY(const sql::Rows side, tx.query(store::kSide, {req.user_id, other}));
-    if (!side.empty() && side.i64(0, 2) == req.message_id.value) {
-      SV_TRY(const sql::Rows newest,
-             tx.query(store::kNewestShown, {pair.low, pair.high, req.user_id}));
-      const bool none = newest.empty();
-      SV_CHECK(tx.execute(store::kSetLast, {req.user_id, other, none ? 0 : newest.i64(0, 0),
-                                            none ? 0 : newest.i64(0, 1)}));
-    }
-    SV_TRY(const sql::Rows read, tx.query(store::kReadSeq, {pair.low, pair.high, req.user_id}));
-    if (place->sender == other && place->seq > read.i64(0, 1)) {
-      SV_TRY(const sql::Rows left,
-             tx.query(store::kCountUnread, {pair.low, pair.high, req.user_id, read.i64(0, 1)}));
-      SV_CHECK(tx.execute(store::kSetUnread, {req.user_id, other, left.i64(0, 0)}));
-    }
-    conversation_changed(tx, pair);
-    return {};
-  });
+  co_return co_await deps_.db.write(ctx, [this, req](sql::Tx& tx) { return delete_tx(tx, req); });
+}
+
+Result<> Messages::delete_tx(sql::Tx& tx, const DeleteMessageReq& req) {
+  SV_TRY(const sql::Rows rows, tx.query(store::kMessage, {req.message_id, req.user_id}));
+  const auto place = read_place(rows);
+  if (!place || place->hidden) return fail(Errc::not_found, "message_not_found");
+  const Pair pair = place->pair;
+  const UserId other = place->other(req.user_id);
+  SV_CHECK(tx.execute(store::kHide, {req.message_id, req.user_id}));
+  SV_TRY(const sql::Rows side, tx.query(store::kSide, {req.user_id, other}));
+  if (!side.empty() && side.i64(0, 2) == req.message_id.value) {
+    SV_TRY(const sql::Rows newest,
+           tx.query(store::kNewestShown, {pair.low, pair.high, req.user_id}));
+    const bool none = newest.empty();
+    SV_CHECK(tx.execute(store::kSetLast, {req.user_id, other, none ? 0 : newest.i64(0, 0),
+                                          none ? 0 : newest.i64(0, 1)}));
+  }
+  SV_TRY(const sql::Rows read, tx.query(store::kReadSeq, {pair.low, pair.high, req.user_id}));
+  const std::int64_t upto = read.i64(0, 1);
+  if (place->sender == other && place->seq > upto)
+    SV_CHECK(count_unread(tx, pair, req.user_id, other, upto));
+  conversation_changed(tx, pair);
+  return {};
+}
+
+Result<> Messages::count_unread(sql::Tx& tx, Pair pair, UserId user, UserId other,
+                                std::int64_t upto) {
+  SV_TRY(const sql::Rows left, tx.query(store::kCountUnread, {pair.low, pair.high, user, upto}));
+  SV_CHECK(tx.execute(store::kSetUnread, {user, other, left.i64(0, 0)}));
+  return {};
 }
 
 }  // namespace sv::message

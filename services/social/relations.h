@@ -53,6 +53,10 @@ class Relations final : public SocialApi {
   Task<Result<>> forget_users(const std::vector<Event>& events);
 
   // service_actions.cc. `ties` is what the transaction found between the two.
+  Result<bool> follow(sql::Tx& tx, UserId user, UserId target, bool ask);  // true: it was asked for
+  Result<> answer(sql::Tx& tx, const AnswerRequestReq& req);
+  Result<> block(sql::Tx& tx, const BlockActionReq& req);
+  Result<> mute(sql::Tx& tx, const MuteActionReq& req);
   Result<> begin_following(sql::Tx& tx, UserId user, UserId target, Ties ties);
   Result<> end_following(sql::Tx& tx, UserId user, UserId target, Ties ties);
   Result<> publish(sql::Tx& tx, std::string_view topic, UserId key, UserId user, UserId target);

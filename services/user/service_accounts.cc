@@ -69,16 +69,21 @@ Task<Result<LoginRegisterResp>> Users::register_(const Ctx& ctx, const RegisterR
                            .about = req.about.value_or("")};
   Opened session = make_session(ctx, account.id);
   auto done = co_await deps_.db.write(
-      ctx, [this, ctx, account, body = body_of(req), row = session.row](sql::Tx& tx) -> Result<> {
-        SV_TRY(const auto before, request_keys_.find(tx, ctx, UserId{}, kRegister, body));
-        if (before) return fail(Errc::conflict, "unique_violation");  // a twin was faster
-        SV_CHECK(writes_.insert_account(tx, account));
-        SV_CHECK(request_keys_.remember(tx, ctx, UserId{}, kRegister, body, account.id.value));
-        return writes_.open_session(tx, row);
+      ctx, [this, ctx, account, body = body_of(req), row = session.row](sql::Tx& tx) {
+        return register_tx(tx, ctx, account, row, body);
       });
   if (!done && done.error().code == Errc::conflict) co_return co_await register_again(ctx, req);
   if (!done) co_return std::unexpected(std::move(done.error()));
   co_return co_await signed_in(ctx, std::move(session));
+}
+
+Result<> Users::register_tx(sql::Tx& tx, const Ctx& ctx, const NewAccount& account,
+                            const NewSession& session, const std::string& body) {
+  SV_TRY(const auto before, request_keys_.find(tx, ctx, UserId{}, kRegister, body));
+  if (before) return fail(Errc::conflict, "unique_violation");  // a twin was faster
+  SV_CHECK(writes_.insert_account(tx, account));
+  SV_CHECK(request_keys_.remember(tx, ctx, UserId{}, kRegister, body, account.id.value));
+  return writes_.open_session(tx, session);
 }
 
 Task<Result<LoginRegisterResp>> Users::register_again(const Ctx& ctx, const RegisterReq& req) {
@@ -144,23 +149,26 @@ Task<Result<>> Users::update_user(const Ctx& ctx, const UpdateUserReq& req) {
     SV_CO_TRY(new_hash, co_await hash_password(ctx, *req.new_password));
   }
   const std::int64_t kept = session_id(ctx.session);
-  co_return co_await deps_.db.write(
-      ctx,
-      [this, id = req.user_id, avatar = req.avatar, about = req.about, old_hash, new_hash,
-       kept](sql::Tx& tx) -> Result<> {
-        if (!new_hash.empty()) {
-          SV_TRY(const bool replaced,
-                 writes_.update_account(tx, store::kReplacePassword, id, {id, new_hash, old_hash}));
-          if (!replaced) return fail(Errc::rejected, "wrong_old_password");  // a twin was faster
-          SV_CHECK(writes_.end_sessions_but(tx, id, kept));
-        }
-        if (avatar || about || new_hash.empty()) {
-          SV_TRY(const bool found,
-                 writes_.update_account(tx, store::kSetProfile, id, {id, avatar, about}));
-          if (!found) return fail(Errc::not_found, "user_not_found");
-        }
-        return {};
-      });
+  co_return co_await deps_.db.write(ctx, [this, req, old_hash, new_hash, kept](sql::Tx& tx) {
+    return update_tx(tx, req, old_hash, new_hash, kept);
+  });
+}
+
+Result<> Users::update_tx(sql::Tx& tx, const UpdateUserReq& req, const std::string& old_hash,
+                          const std::string& new_hash, std::int64_t kept) {
+  const UserId id = req.user_id;
+  if (!new_hash.empty()) {
+    SV_TRY(const bool replaced,
+           writes_.update_account(tx, store::kReplacePassword, id, {id, new_hash, old_hash}));
+    if (!replaced) return fail(Errc::rejected, "wrong_old_password");  // a twin was faster
+    SV_CHECK(writes_.end_sessions_but(tx, id, kept));
+  }
+  if (req.avatar || req.about || new_hash.empty()) {
+    SV_TRY(const bool found,
+           writes_.update_account(tx, store::kSetProfile, id, {id, req.avatar, req.about}));
+    if (!found) return fail(Errc::not_found, "user_not_found");
+  }
+  return {};
 }
 
 Task<Result<CheckUsernameResp>> Users::check_username(const Ctx&, const CheckUsernameReq& req) {

@@ -61,6 +61,11 @@ class Users final : public UserApi {
   // `refusal`.
   Task<Result<LoginRegisterResp>> sign_in(const Ctx& ctx, UserId user, std::string hash,
                                           std::string password, Error refusal);
+  Result<> register_tx(sql::Tx& tx, const Ctx& ctx, const NewAccount& account,
+                       const NewSession& session, const std::string& body);
+  // `new_hash` empty: the password stays. `kept` is the session that a new one does not end.
+  Result<> update_tx(sql::Tx& tx, const UpdateUserReq& req, const std::string& old_hash,
+                     const std::string& new_hash, std::int64_t kept);
   Task<Result<>> change_account(const Ctx& ctx, std::string_view statement, UserId id,
                                 sql::Params params);
 
