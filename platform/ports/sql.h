@@ -44,7 +44,8 @@ class Params {
     using D = std::decay_t<T>;
     if constexpr (std::is_same_v<D, Value>) return std::forward<T>(v);
     else if constexpr (std::is_same_v<D, std::nullptr_t>) return std::monostate{};
-    else if constexpr (std::is_integral_v<D> || std::is_enum_v<D>) return static_cast<std::int64_t>(v);
+    else if constexpr (std::is_integral_v<D> || std::is_enum_v<D>)
+      return static_cast<std::int64_t>(v);
     else if constexpr (std::is_floating_point_v<D>) return static_cast<double>(v);
     else if constexpr (requires {
                          v.has_value();
