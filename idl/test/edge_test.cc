@@ -181,8 +181,12 @@ TEST(Edge, ARefusalIsNotBadInputThoughBothAre400) {
 }
 
 TEST(Edge, AGoPeersRefusalKeepsItsText) {
-  auto r = edge::from_base_resp(
-      {.status_code = -1, .msg = "用户已存在", .error = {}, .field = {}, .retry_after_ms = {}});
+  auto r = edge::from_base_resp({.status_code = -1,
+                                 .msg = "用户已存在",
+                                 .error = {},
+                                 .field = {},
+                                 .retry_after_ms = {},
+                                 .uncertain = {}});
   ASSERT_FALSE(r);
   EXPECT_EQ(r.error().code, Errc::rejected);
   EXPECT_EQ(message_text(r.error(), Lang::zh), "用户已存在");

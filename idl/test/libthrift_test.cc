@@ -109,9 +109,13 @@ TEST(OriginalIdl, ReadsFramesWithTheFieldsThatWeAdded) {
     video::FeedResp feed;
     read_struct(in, feed);
     wire.clear();
-    write_struct(
-        wire, feed,
-        BaseResp{.status_code = 404, .msg = "m", .error = "e", .field = "f", .retry_after_ms = 9});
+    write_struct(wire, feed,
+                 BaseResp{.status_code = 404,
+                          .msg = "m",
+                          .error = "e",
+                          .field = "f",
+                          .retry_after_ms = 9,
+                          .uncertain = {}});
     auto old = reference_read<original::video::FeedResp>(wire);
     ASSERT_EQ(old.BaseResp.statusCode, 404);
     ASSERT_EQ(old.BaseResp.msg, "m");
@@ -139,9 +143,12 @@ TEST(OriginalIdl, WritesFramesThatLeaveOurFieldsUnset) {
   BaseResp base;
   read_struct(in, feed, base);
   ASSERT_TRUE(in.ok());
-  EXPECT_EQ(
-      base,
-      (BaseResp{.status_code = -1, .msg = "失败", .error = {}, .field = {}, .retry_after_ms = {}}));
+  EXPECT_EQ(base, (BaseResp{.status_code = -1,
+                            .msg = "失败",
+                            .error = {},
+                            .field = {},
+                            .retry_after_ms = {},
+                            .uncertain = {}}));
   ASSERT_EQ(feed.videos.size(), 1u);
   Video want;
   want.id = VideoId(7);
