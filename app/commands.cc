@@ -34,8 +34,8 @@ int with_accounts(const Config& config, Run run) {
   auto storage = open_storage(config, Access::admin);
   if (!storage) return cannot(storage.error());
   asio::io_context idle;
-  auto events =
-      make_local_events({&(*storage)->of("user")}, (*storage)->clock, idle.get_executor(), {});
+  auto events = make_local_events({&(*storage)->of("user")}, (*storage)->clock, idle.get_executor(),
+                                  (*storage)->supervisor, {});
   return run(user::AdminDeps{.db = (*storage)->of("user"),
                              .clock = (*storage)->clock,
                              .ids = *(*storage)->ids,

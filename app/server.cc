@@ -17,6 +17,7 @@
 #include "platform/auth/keyfile.h"
 #include "platform/auth/revoked_sessions.h"
 #include "platform/auth/signed_url.h"
+#include "platform/core/exception.h"
 #include "platform/core/log.h"
 #include "platform/media/media_tools.h"
 #include "platform/net/http_server.h"
@@ -140,7 +141,7 @@ class Server {
                   fmt::format("search: {}", search.error().detail));
     auto server = std::unique_ptr<Server>(new Server(config, std::move(storage), std::move(keys),
                                                      std::move(tools), std::move(*search)));
-    SV_CHECK(server->listen(config));
+    SV_CHECK(server->serve(config));
     return server;
   }
 
@@ -153,6 +154,7 @@ class Server {
 
   std::uint16_t port() const { return http_->port(); }
   net::TlsIdentity* tls() { return tls_.get(); }  // null: plain HTTP
+  SupervisedLoop& certificate_loop() { return storage_->supervisor.loop("tls.certificate"); }
 
   void stop(std::chrono::milliseconds grace) {
     gateway_->drain();
@@ -175,7 +177,8 @@ class Server {
         search_(std::move(search)),
         cache_(make_memory_cache({.bytes = cache_bytes(c)})),
         loops_(c.threads > 0 ? static_cast<std::size_t>(c.threads) : cores_),
-        events_(make_local_events(databases(), storage_->clock, loops_.background(), {})) {
+        events_(make_local_events(databases(), storage_->clock, loops_.background(),
+                                  storage_->supervisor, {})) {
     services_.user =
         (user_ = user::make_user_service({.db = storage_->of("user"),
                                           .clock = storage_->clock,
@@ -255,6 +258,7 @@ class Server {
                                       .revoked = revoked_,
                                       .clock = storage_->clock,
                                       .metrics = metrics_,
+                                      .supervisor = storage_->supervisor,
                                       .revision = revision_,
                                       .ready = std::move(ready)},
                                      {.version = SV_VERSION,
@@ -268,19 +272,24 @@ class Server {
                                       .media_max_age = c.media_max_age});
   }
 
-  Result<> listen(const Config& config) {
+  // Requests come last: what they queue, publish or write is already being taken care of.
+  Result<> serve(const Config& config) {
     SV_CHECK(block_on(user::load_revoked_sessions(storage_->of("user"), revoked_)));
     SV_TRY(HostPort address, parse_host_port("listen", config.listen));
     SV_TRY(tls_, load_tls(config));
-    http_ = net::make_http_server(
-        {.host = address.host, .port = address.port, .limits = http_limits(config), .tls = tls_},
-        loops_.edge(), gateway_->handler(), gateway_->error_body());
-    if (auto bound = http_->start(); !bound)
-      return fail(Errc::unavailable, "listen_failed",
-                  fmt::format("listen: {}", bound.error().detail));
+    http_ = net::make_http_server({.host = address.host,
+                                   .port = address.port,
+                                   .limits = http_limits(config),
+                                   .tls = tls_,
+                                   .supervisor = &storage_->supervisor},
+                                  loops_.edge(), gateway_->handler(), gateway_->error_body());
     video_->start();
     events_->start();
-    return {};
+    const auto bound = http_->start();
+    if (bound) return {};
+    stop(std::chrono::milliseconds(0));
+    return fail(Errc::unavailable, "listen_failed",
+                fmt::format("listen: {}", bound.error().detail));
   }
 
   std::vector<sql::Database*> databases() {
@@ -306,7 +315,7 @@ class Server {
   }
 
   std::unique_ptr<Storage> storage_;
-  metrics::Registry metrics_;
+  metrics::Registry& metrics_ = storage_->metrics;
   ContentRevision revision_;
   auth::KeyRing keys_;
   auth::RevokedSessions revoked_;
@@ -349,12 +358,16 @@ void renew_certificate(net::TlsIdentity& tls, bool asked) {
 
 // Until SIGINT or SIGTERM comes. Meanwhile SIGHUP, or a change of its files, renews the
 // certificate.
-int wait_for_stop(const sigset_t& signals, net::TlsIdentity* tls) {
+int wait_for_stop(const sigset_t& signals, net::TlsIdentity* tls, SupervisedLoop& loop) {
   for (;;) {
     const timespec look{.tv_sec = kCertificateLook.count(), .tv_nsec = 0};
     const int signal = ::sigtimedwait(&signals, nullptr, &look);
     if (signal == SIGINT || signal == SIGTERM) return signal;
-    if (tls && (signal == SIGHUP || errno == EAGAIN)) renew_certificate(*tls, signal == SIGHUP);
+    if (!tls || (signal != SIGHUP && errno != EAGAIN)) continue;
+    try {
+      renew_certificate(*tls, signal == SIGHUP);
+      loop.succeeded();
+    } catch (const std::exception& e) { (void)loop.failed(error_of(e)); }
   }
 }
 
@@ -386,7 +399,7 @@ Result<> run_server(const Config& config) {
   if (const std::string warning = server->tls() ? server->tls()->warning() : ""; !warning.empty())
     log::warn("app", "tls.cert", {{"warning", warning}});
 
-  const int signal = wait_for_stop(stop_signals, server->tls());
+  const int signal = wait_for_stop(stop_signals, server->tls(), server->certificate_loop());
   pthread_sigmask(SIG_UNBLOCK, &stop_signals, nullptr);  // a second one ends the process at once
   log::info("app", "stopping", {{"signal", signal}});
   server->stop(config.stop_grace);

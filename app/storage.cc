@@ -48,6 +48,8 @@ Result<> open_databases(const Config& config, Access access, Storage& storage) {
       SqliteOptions options;
       options.path = url.path;
       options.read_only = access == Access::look;
+      options.checkpoints =
+          &storage.supervisor.loop("sqlite.checkpoint." + fs::path(url.path).stem().string());
       auto db = open_sqlite(options);
       if (!db) return blame(key, std::move(db.error()));
       file = std::move(*db);
@@ -80,7 +82,8 @@ Result<std::unique_ptr<Storage>> open_storage(const Config& config, Access acces
     SV_TRY(DataLock lock, DataLock::acquire(data, access == Access::serve ? "lock" : "lock.admin"));
     storage->locks.push_back(std::move(lock));
     const int node = access == Access::serve ? kServeNode : kAdminNode;
-    auto ids = make_id_source(data / fmt::format("ids.{}", node), node, storage->clock);
+    auto ids = make_id_source(data / fmt::format("ids.{}", node), node, storage->clock,
+                              storage->supervisor);
     if (!ids) return blame("data", std::move(ids.error()));
     storage->ids = std::move(*ids);
   }

@@ -8,7 +8,9 @@
 #include "app/config.h"
 #include "app/data_lock.h"
 #include "platform/adapters/system_clock.h"
+#include "platform/core/metrics.h"
 #include "platform/core/offload.h"
+#include "platform/core/supervisor.h"
 #include "platform/ports/id_source.h"
 #include "platform/ports/object_store.h"
 #include "platform/ports/sql.h"
@@ -26,6 +28,8 @@ enum class Access {
 // half is server.cc.
 struct Storage {
   SystemClock clock;
+  metrics::Registry metrics;
+  Supervisor supervisor{metrics};
   std::vector<DataLock> locks;
   std::unique_ptr<ThreadPool> disk;
   std::unique_ptr<IdSource> ids;  // null when only looking

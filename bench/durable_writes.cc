@@ -233,8 +233,9 @@ Figures service_run(const Options& options, Work work) {
     SqliteCounters counters;
     SystemClock clock;
     auto db = must(open_sqlite({.path = path, .counters = &counters}));
-    auto ids = must(make_id_source(options.folder / "ids", 0, clock));
     metrics::Registry metrics;
+    Supervisor supervisor(metrics);
+    auto ids = must(make_id_source(options.folder / "ids", 0, clock, supervisor));
     ContentRevision revision;
     AllVideos videos;
     AllUsers users;
@@ -244,7 +245,7 @@ Figures service_run(const Options& options, Work work) {
     services.user = &users;
     services.social = &social;
     Loop front, background;
-    auto events = make_local_events({db.get()}, clock, background.executor(), {});
+    auto events = make_local_events({db.get()}, clock, background.executor(), supervisor, {});
     auto service = interaction::make_interaction_service(
         {*db, clock, *ids, *events, revision, services, metrics});
     events->start();

@@ -7,6 +7,7 @@
 #include "gateway/envelope.h"
 #include "gateway/openapi.h"
 #include "gateway/request_id.h"
+#include "platform/core/exception.h"
 #include "platform/core/log.h"
 #include "platform/core/within.h"
 
@@ -107,7 +108,7 @@ Task<> WebGateway::serve(net::Exchange& x) {
     co_await answer(call, match);
   } catch (const std::exception& e) {
     if (is_cancellation(e)) cancelled = std::current_exception();
-    else escaped = fail(Errc::internal, {}, e.what()).error();
+    else escaped = error_of(e);
   }
   if (escaped) co_await refuse(call, *escaped);
   edge_.log.record(call, row, std::chrono::steady_clock::now() - start);

@@ -12,6 +12,7 @@
 #include "platform/auth/revoked_sessions.h"
 #include "platform/core/metrics.h"
 #include "platform/core/revision.h"
+#include "platform/core/supervisor.h"
 #include "platform/net/http_server.h"
 #include "platform/ports/cache.h"
 #include "platform/ports/clock.h"
@@ -34,6 +35,7 @@ struct GatewayDeps {
   auth::RevokedSessions& revoked;
   const Clock& clock;
   metrics::Registry& metrics;
+  const Supervisor& supervisor;  // its failing loops make the process not ready
   const ContentRevision& revision;
   std::vector<ReadyCheck> ready;
 };

@@ -17,6 +17,33 @@ TEST(Health, IsPlainAndReadinessNamesEachDependency) {
   EXPECT_EQ(w.get("/health/ready").answered_status, 503);
 }
 
+TEST(Health, ALoopThatKeepsFailingIsNamedWithItsReasonUntilItWorksAgain) {
+  World w;
+  SupervisedLoop& loop = w.supervisor.loop("video.views");
+  const Error why{.code = Errc::storage_full,
+                  .token = "storage_full",
+                  .field = {},
+                  .detail = "cannot write /data/x"};
+  loop.failed(why);
+  EXPECT_EQ(w.get("/health/ready").answered_status, 200) << "once is no trouble";
+  loop.failed(why);
+  loop.failed(why);
+  const auto bad = w.get("/health/ready");
+  EXPECT_EQ(bad.answered_status, 503);
+  EXPECT_EQ(bad.json().at("status").as_string(), "not_ready");
+  const auto check = bad.json().at("checks").at(1);
+  EXPECT_EQ(check.at("name").as_string(), "loop.video.views");
+  EXPECT_FALSE(check.at("ok").as_bool());
+  EXPECT_EQ(check.at("error").as_string(), "storage_full") << "no paths for strangers";
+  FakeExchange local("GET", "/health/ready");
+  local.peer = "127.0.0.1";
+  w.serve(local);
+  EXPECT_EQ(local.json().at("checks").at(1).at("error").as_string(),
+            "storage_full: cannot write /data/x");
+  loop.succeeded();
+  EXPECT_EQ(w.get("/health/ready").answered_status, 200);
+}
+
 TEST(Health, ADrainingProcessIsNotReady) {
   World w;
   w.gateway->drain();

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "gateway/auth.h"
 #include "gateway/content.h"
 #include "gateway/edge.h"
@@ -19,6 +21,18 @@ Task<Result<>> health(Call& call) {
   co_return co_await send_plain(call, 200, http::HealthResp{.status = "OK"});
 }
 
+// A client on this machine (not one of a proxy on this machine).
+bool is_local(const Call& call) {
+  return is_loopback(call.ctx.address) &&
+         (call.x.header("X-Forwarded-For").empty() || call.ctx.address != call.x.peer_address());
+}
+
+// Paths and the like are for who is on this machine.
+std::string told(const Call& call, const Error& error) {
+  return is_local(call) && !error.detail.empty() ? fmt::format("{}: {}", error.token, error.detail)
+                                                 : error.token;
+}
+
 Task<Result<>> ready(Call& call) {
   http::ReadyResp out{.status = "ready", .mode = call.edge.options.mode};
   for (const ReadyCheck& dependency : call.edge.deps.ready) {
@@ -26,18 +40,26 @@ Task<Result<>> ready(Call& call) {
     const auto result = co_await dependency.check();
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
         std::chrono::steady_clock::now() - start);
-    out.checks.push_back({.name = dependency.name, .ok = result.has_value(), .ms = took.count()});
-    if (!result) out.status = "not_ready";
+    auto& check = out.checks.emplace_back();
+    check.name = dependency.name;
+    check.ok = result.has_value();
+    check.ms = took.count();
+    if (!result) check.error = told(call, result.error());
   }
+  for (const auto& [loop, why] : call.edge.deps.supervisor.failing()) {
+    auto& check = out.checks.emplace_back();
+    check.name = "loop." + loop;
+    check.error = told(call, why);
+  }
+  if (!std::ranges::all_of(out.checks, &http::ReadyCheck::ok)) out.status = "not_ready";
   if (call.edge.draining) out.status = "draining";
   co_return co_await send_plain(call, out.status == "ready" ? 200 : 503, out);
 }
 
-// For who is on this machine (not for clients of a proxy on this machine), and for moderators.
+// For who is on this machine, and for moderators.
 Task<Result<>> metrics(Call& call) {
-  const bool local = is_loopback(call.ctx.address) && (call.x.header("X-Forwarded-For").empty() ||
-                                                       call.ctx.address != call.x.peer_address());
-  if (!local && !co_await require_moderator(call)) co_return fail(Errc::not_found, "unknown_route");
+  if (!is_local(call) && !co_await require_moderator(call))
+    co_return fail(Errc::not_found, "unknown_route");
   const std::string text = call.edge.deps.metrics.text();
   call.headers +=
       "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\nCache-Control: no-store\r\n";
@@ -73,7 +95,8 @@ constexpr Route kRoutes[] = {
     plain("/health", &health, "The process answers", "application/json",
           &schema_of<http::HealthResp>),
     plain("/health/ready", &ready,
-          "Each dependency, and the mode; 503 while one is missing or the process is stopping",
+          "Each dependency, background loops that keep failing, and the mode; 503 while something "
+          "fails or the process is stopping",
           "application/json", &schema_of<http::ReadyResp>),
     plain("/metrics", &metrics, "Prometheus text, for clients on this machine and moderators",
           "text/plain"),

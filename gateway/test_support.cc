@@ -284,6 +284,7 @@ World::World(GatewayOptions options) {
        .revoked = revoked,
        .clock = clock,
        .metrics = metrics,
+       .supervisor = supervisor,
        .revision = revision,
        .ready = {{.name = "database", .check = [this] { return dependency(&dependency_ok); }}}},
       std::move(options));

@@ -204,6 +204,7 @@ struct World {
   FakeCache cache;
   FakeObjects objects;
   metrics::Registry metrics;
+  Supervisor supervisor{metrics};
   ContentRevision revision;
   Services services;
   bool dependency_ok = true;

@@ -83,6 +83,7 @@ struct ReadyCheck {
   1: string name
   2: bool ok
   3: i64 ms
+  4: optional string error   // of one that is not ok: a token; details for callers on this machine
 }
 
 // status is ready, not_ready or draining.

@@ -3,6 +3,9 @@
 #include <fstream>
 #include <thread>
 
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,6 +37,12 @@ ThreadPool& pool() {
   return *one;
 }
 
+Supervisor& supervisor() {
+  static metrics::Registry metrics;
+  static Supervisor one(metrics);
+  return one;
+}
+
 struct LocalEventsSetup final : EventBusSetup {
   LocalEventsSetup(const std::filesystem::path& folder, const Clock& clock,
                    std::chrono::milliseconds retention)
@@ -41,8 +50,8 @@ struct LocalEventsSetup final : EventBusSetup {
     if (auto done = migrate_sqlite(*db, local_events_migrations(), "event"); !done)
       throw std::runtime_error(describe(done.error()));
     // A poll so rare that a missed wake-up shows.
-    local = make_local_events({db.get()}, clock, io.get_executor(),
-                              {.retention = retention, .poll = 1h, .pause = 1ms});
+    local = make_local_events({db.get()}, clock, io.get_executor(), supervisor,
+                              {.retention = retention, .poll = 1h});
     loop = std::thread([this] { io.run(); });
   }
   ~LocalEventsSetup() override {
@@ -54,6 +63,8 @@ struct LocalEventsSetup final : EventBusSetup {
   EventBus& bus() override { return *local; }
   sql::Database& database() override { return *db; }
 
+  metrics::Registry metrics;
+  Supervisor supervisor{metrics};
   std::unique_ptr<sql::Database> db;
   asio::io_context io;
   asio::executor_work_guard<asio::io_context::executor_type> guard = asio::make_work_guard(io);
@@ -82,7 +93,7 @@ INSTANTIATE_TEST_SUITE_P(File, ObjectStoreContract,
 INSTANTIATE_TEST_SUITE_P(File, IdSourceContract,
                          ::testing::Values([](const std::filesystem::path& folder,
                                               const Clock& clock) {
-                           return must(make_id_source(folder / "ids", 5, clock));
+                           return must(make_id_source(folder / "ids", 5, clock, supervisor()));
                          }));
 
 TEST(MemoryCacheTest, ItStaysWithinItsBytesAndKeepsWhatIsUsed) {
@@ -116,12 +127,93 @@ TEST(IdSourceTest, ADamagedStateFileIsRefusedWithASentence) {
   TempDir folder;
   std::ofstream(folder / "ids") << "garbage";
   const SystemClock clock;
-  auto made = make_id_source(folder / "ids", 0, clock);
+  auto made = make_id_source(folder / "ids", 0, clock, supervisor());
   ASSERT_FALSE(made);
   EXPECT_NE(made.error().detail.find("ids"), std::string::npos);
 }
 
 Task<Result<>> answer(Result<> result) { co_return result; }
+
+// A file that takes writes until it is sealed, as a disk does until it is full.
+struct SealedFile {
+  int fd = ::memfd_create("ids", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  ~SealedFile() { ::close(fd); }
+  std::filesystem::path path() const { return fmt::format("/proc/self/fd/{}", fd); }
+  void seal() const { ASSERT_EQ(::fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0); }
+};
+
+TEST(IdSourceTest, WhileTheDiskTakesNothingIdsGoOutWithoutAWaitAndThenEnd) {
+  const SealedFile file;
+  ManualClock clock;
+  metrics::Registry metrics;
+  Supervisor watched(metrics);
+  auto ids = must(make_id_source(file.path(), 1, clock, watched));
+  std::int64_t last = ids->next();
+  file.seal();
+  clock.advance(1h);
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 5000; ++i) {
+    const std::int64_t id = ids->next();
+    ASSERT_GT(id, last);
+    last = id;
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 1s);
+  const auto end = begin + 20s;
+  while (watched.failing().empty() && std::chrono::steady_clock::now() < end)
+    std::this_thread::yield();
+  ASSERT_EQ(watched.failing().size(), 1u);
+  EXPECT_EQ(watched.failing()[0].loop, "ids");
+  EXPECT_THROW(for (int i = 0; i < 5'000'000; ++i) ids->next(), std::system_error);
+}
+
+// The first writes fail, as when others hold the database for too long.
+class BusyAtFirst final : public sql::Database {
+ public:
+  BusyAtFirst(sql::Database& db, int failures) : db_(db), failures_(failures) {}
+  Task<Result<sql::Rows>> query(std::string_view sql, sql::Params params) override {
+    return db_.query(sql, std::move(params));
+  }
+  Task<Result<>> run_write(std::function<Result<>(sql::Tx&)> work) override {
+    if (failures_-- > 0) return answer(fail(Errc::unavailable));
+    return db_.run_write(std::move(work));
+  }
+  std::uint64_t statements() const override { return db_.statements(); }
+
+ private:
+  sql::Database& db_;
+  std::atomic<int> failures_;
+};
+
+TEST(LocalEventsTest, AConsumerWhosePositionCannotBeMadeAtFirstStillGetsEveryEvent) {
+  TempDir folder;
+  ManualClock clock;
+  std::atomic<int> seen{0};
+  {
+    LocalEventsSetup setup(folder.path(), clock, 1min);
+    for (int i = 0; i < 10; ++i)
+      ASSERT_OK(run_task(setup.database().run_write([&](sql::Tx& tx) {
+        return setup.bus().publish(tx, Event{.topic = "t", .key = "k", .payload = {}});
+      })));
+  }
+  clock.advance(1h);  // all but the newest could be trimmed, if nobody wanted them
+  LocalEventsSetup setup(folder.path(), clock, 1min);
+  ASSERT_OK(run_task(setup.database().run_write([](sql::Tx& tx) -> Result<> {
+    SV_CHECK(tx.execute("INSERT INTO event_positions VALUES ('earlier', 10)"));
+    return {};
+  })));
+  BusyAtFirst busy(setup.database(), 1);
+  auto bus = make_local_events({&busy}, clock, setup.io.get_executor(), supervisor(),
+                               {.retention = 1min, .poll = 1h});
+  bus->subscribe("late", {"t"}, [&seen](const std::vector<Event>& batch) -> Task<Result<>> {
+    seen += static_cast<int>(batch.size());
+    return answer(Result<>{});
+  });
+  bus->start();
+  const auto end = std::chrono::steady_clock::now() + 20s;
+  while (seen < 10 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  bus->stop();
+  EXPECT_EQ(seen, 10);
+}
 
 TEST(LocalEventsTest, TrimmingStopsBeforeTheSlowestConsumer) {
   TempDir folder;
@@ -233,11 +325,11 @@ TEST(CrashTest, IdsHandedOutBeforeKillNineAreNeverHandedOutAgain) {
   TempDir folder;
   auto before = kill_after(3000, [&](auto report) {
     const SystemClock clock;
-    auto ids = must(make_id_source(folder / "ids", 1, clock));
+    auto ids = must(make_id_source(folder / "ids", 1, clock, supervisor()));
     for (;;) report(static_cast<std::uint64_t>(ids->next()));
   });
   const SystemClock clock;
-  auto ids = must(make_id_source(folder / "ids", 1, clock));
+  auto ids = must(make_id_source(folder / "ids", 1, clock, supervisor()));
   EXPECT_GT(static_cast<std::uint64_t>(ids->next()), *std::ranges::max_element(before));
 }
 

@@ -1,9 +1,8 @@
 #include "platform/adapters/local_events.h"
 
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/strand.hpp>
 
-#include "platform/core/log.h"
+#include "platform/core/bell.h"
 #include "platform/core/task_group.h"
 
 namespace sv {
@@ -42,11 +41,13 @@ constexpr std::string_view kTrim = R"(
 class LocalEvents final : public EventBus {
  public:
   LocalEvents(std::vector<sql::Database*> sources, const Clock& clock,
-              asio::any_io_executor executor, LocalEventsOptions options)
+              asio::any_io_executor executor, Supervisor& supervisor, LocalEventsOptions options)
       : sources_(std::move(sources)),
         clock_(clock),
         strand_(asio::make_strand(executor)),
+        supervisor_(supervisor),
         options_(options),
+        bell_(strand_),
         group_("events") {}
   ~LocalEvents() override { stop(); }
 
@@ -54,7 +55,7 @@ class LocalEvents final : public EventBus {
     auto added = tx.execute(
         kPublish, {event.topic, event.key, event.revision, event.payload, clock_.now_ms()});
     if (!added) return std::unexpected(std::move(added.error()));
-    tx.on_commit([this] { wake(); });
+    tx.on_commit([this] { bell_.ring(); });
     return {};
   }
 
@@ -64,10 +65,14 @@ class LocalEvents final : public EventBus {
   }
 
   void start() override {
-    for (sql::Database* db : sources_) {
+    for (std::size_t i = 0; i < sources_.size(); ++i) {
+      sql::Database* const db = sources_[i];
+      // The same consumer reads the log of each database file: "events.video_search", "….2".
+      const std::string file = i == 0 ? "" : fmt::format(".{}", i + 1);
       for (const auto& subscriber : consumers_)
-        group_.spawn(strand_, [this, db, s = subscriber.get()] { return relay(*db, *s); });
-      group_.spawn(strand_, [this, db] { return trim(*db); });
+        run("events." + subscriber->name + file,
+            [this, db, s = subscriber.get()] { return relay(*db, *s); });
+      run("events.trim" + file, [this, db] { return trim(*db); });
     }
   }
 
@@ -83,63 +88,23 @@ class LocalEvents final : public EventBus {
     Consumer consumer;
   };
 
-  // Called on a writer thread after its COMMIT. A relay that is not waiting sees that the count has
-  // risen.
-  void wake() {
-    published_.fetch_add(1);
-    asio::post(strand_, [this, alive = std::weak_ptr(alive_)] {
-      if (!alive.lock()) return;
-      for (asio::steady_timer* timer : waiting_) timer->cancel();
+  void run(const std::string& name, Round round) {
+    group_.spawn(strand_, [&loop = supervisor_.loop(name), round = std::move(round)] {
+      return supervise(loop, round);
     });
   }
 
-  Task<> wait(std::chrono::milliseconds time, std::uint64_t seen) {
-    if (published_.load() != seen) co_return;
-    asio::steady_timer timer(strand_, time);
-    waiting_.push_back(&timer);
-    struct Leave {
-      std::vector<asio::steady_timer*>& waiting;
-      asio::steady_timer* timer;
-      ~Leave() { std::erase(waiting, timer); }
-    } leave{waiting_, &timer};
-    boost::system::error_code ec;
-    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
-  }
-
-  Task<> relay(sql::Database& db, Subscriber& subscriber) {
-    auto pause = options_.pause;
-    // With a position from the start, trimming waits even for a consumer that has never succeeded.
-    Ctx ctx;
-    (void)co_await db.write(
-        ctx, [&subscriber](sql::Tx& tx) { return tx.execute(kJoin, {subscriber.name}); });
-    for (;;) {
-      const std::uint64_t seen = published_.load();
-      Result<bool> more = false;
-      try {
-        more = co_await step(db, subscriber);
-      } catch (const std::exception& e) { more = fail(Errc::internal, {}, e.what()); }
-      // stop() makes the pending await throw: that is no failure of the consumer.
-      if ((co_await asio::this_coro::cancellation_state).cancelled() !=
-          asio::cancellation_type::none)
-        co_return;
-      if (!more) {
-        log::error("events", "a consumer failed, the batch comes again",
-                   {{"consumer", subscriber.name},
-                    {"error", more.error().token},
-                    {"detail", more.error().detail}});
-        asio::steady_timer timer(strand_, pause);
-        co_await timer.async_wait(asio::use_awaitable);
-        pause = std::min<std::chrono::milliseconds>(pause * 2, std::chrono::seconds(10));
-        continue;
-      }
-      pause = options_.pause;
-      if (!*more) co_await wait(options_.poll, seen);
-    }
+  Task<Result<>> relay(sql::Database& db, Subscriber& subscriber) {
+    const std::uint64_t seen = bell_.rings();
+    SV_CO_TRY(const bool more, co_await step(db, subscriber));
+    if (!more) co_await bell_.wait(options_.poll, seen);
+    co_return Result<>{};
   }
 
   // One batch. True: there is more.
   Task<Result<bool>> step(sql::Database& db, Subscriber& subscriber) {
     SV_CO_TRY(sql::Rows at, co_await db.query(kPosition, {subscriber.name}));
+    if (at.empty()) SV_CO_CHECK(co_await db.write(Ctx{}, [this](sql::Tx& tx) { return join(tx); }));
     const std::int64_t position = at.empty() ? 0 : at.i64(0, 0);
     SV_CO_TRY(sql::Rows last, co_await db.query(kEnd));
     const std::int64_t end = last.i64(0, 0);
@@ -161,37 +126,41 @@ class LocalEvents final : public EventBus {
     co_return full;
   }
 
-  Task<> trim(sql::Database& db) {
-    for (;;) {
-      const std::int64_t before = clock_.now_ms() - options_.retention.count();
-      Ctx ctx;
-      auto done =
-          co_await db.write(ctx, [before](sql::Tx& tx) { return tx.execute(kTrim, {before}); });
-      if (!done)
-        log::warn("events", "trimming the log failed",
-                  {{"error", done.error().token}, {"detail", done.error().detail}});
-      asio::steady_timer timer(strand_, std::chrono::hours(1));
-      co_await timer.async_wait(asio::use_awaitable);
-    }
+  // Every consumer has a position: a first one that has read nothing yet too.
+  Result<> join(sql::Tx& tx) const {
+    for (const auto& subscriber : consumers_) SV_CHECK(tx.execute(kJoin, {subscriber->name}));
+    return {};
+  }
+
+  // A consumer without a position would not hold trimming up: it gets one in the same transaction.
+  Task<Result<>> trim(sql::Database& db) {
+    const std::int64_t before = clock_.now_ms() - options_.retention.count();
+    SV_CO_CHECK(co_await db.write(Ctx{}, [this, before](sql::Tx& tx) -> Result<> {
+      SV_CHECK(join(tx));
+      SV_CHECK(tx.execute(kTrim, {before}));
+      return {};
+    }));
+    co_await pause(std::chrono::hours(1));
+    co_return Result<>{};
   }
 
   const std::vector<sql::Database*> sources_;
   const Clock& clock_;
   asio::strand<asio::any_io_executor> strand_;
+  Supervisor& supervisor_;
   const LocalEventsOptions options_;
+  Bell bell_;
   std::vector<std::unique_ptr<Subscriber>> consumers_;
-  std::atomic<std::uint64_t> published_{0};
-  std::vector<asio::steady_timer*> waiting_;  // on the strand only
-  std::shared_ptr<int> alive_ = std::make_shared<int>();
   TaskGroup group_;
 };
 
 }  // namespace
 
 std::unique_ptr<EventBus> make_local_events(std::vector<sql::Database*> sources, const Clock& clock,
-                                            asio::any_io_executor executor,
+                                            asio::any_io_executor executor, Supervisor& supervisor,
                                             LocalEventsOptions options) {
-  return std::make_unique<LocalEvents>(std::move(sources), clock, std::move(executor), options);
+  return std::make_unique<LocalEvents>(std::move(sources), clock, std::move(executor), supervisor,
+                                       options);
 }
 
 std::span<const sql::Migration> local_events_migrations() { return kOutboxMigrations; }

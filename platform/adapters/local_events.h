@@ -7,6 +7,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 
+#include "platform/core/supervisor.h"
 #include "platform/ports/clock.h"
 #include "platform/ports/event_bus.h"
 #include "platform/ports/sql.h"
@@ -17,17 +18,15 @@ struct LocalEventsOptions {
   std::chrono::milliseconds retention =
       std::chrono::days(7);  // trimming never passes the slowest consumer
   std::chrono::milliseconds poll = std::chrono::seconds(1);  // should a wake-up be missed
-  std::chrono::milliseconds pause =
-      std::chrono::milliseconds(100);  // after a failed batch; doubles up to 10 s
 };
 
 // The event log of the embedded shape: publish() adds a row to the outbox table of the
 // transaction's own database, relays tail it. SQLite has one writer, which gives numbers in the
 // order of commits: `id > position` misses nothing (a database with several writers must not tail
 // so). Each of `sources` has been migrated with local_events_migrations(), owner "event". Consumers
-// run on `executor`.
+// run on `executor`, each in a loop of its own that `supervisor` knows as "events.<consumer>".
 std::unique_ptr<EventBus> make_local_events(std::vector<sql::Database*> sources, const Clock& clock,
-                                            asio::any_io_executor executor,
+                                            asio::any_io_executor executor, Supervisor& supervisor,
                                             LocalEventsOptions options);
 std::span<const sql::Migration> local_events_migrations();
 

@@ -283,9 +283,16 @@ class SqliteDatabase final : public sql::Database {
 
   void checkpoint(Connection& connection) {
     // PASSIVE waits for nobody: not for readers, and writers do not wait for it.
-    sqlite3_wal_checkpoint_v2(connection.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr,
-                              nullptr);
+    const int rc = sqlite3_wal_checkpoint_v2(connection.handle(), nullptr,
+                                             SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
     ++counters_.checkpoints;
+    if (!options_.checkpoints) return;
+    // The other thread is at it. What failed is tried again when the WAL has grown by as much.
+    if (rc == SQLITE_OK || rc == SQLITE_BUSY) return options_.checkpoints->succeeded();
+    (void)options_.checkpoints->failed({.code = Errc::internal,
+                                        .token = "checkpoint_failed",
+                                        .field = {},
+                                        .detail = sqlite3_errmsg(connection.handle())});
   }
 
   void checkpoint_loop() {

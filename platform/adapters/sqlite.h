@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "platform/core/error.h"
+#include "platform/core/supervisor.h"
 #include "platform/ports/sql.h"
 
 namespace sv {
@@ -27,7 +28,8 @@ struct SqliteOptions {
   std::chrono::milliseconds busy_timeout{10'000};  // for a lock that another process holds
   bool read_only =
       false;  // look at a file that another process serves: it must exist, write() fails
-  SqliteCounters* counters = nullptr;  // must outlive the database
+  SqliteCounters* counters = nullptr;     // must outlive the database
+  SupervisedLoop* checkpoints = nullptr;  // told how each ended; must outlive the database
 };
 
 // A file in WAL mode with synchronous=FULL. Reads run on the reader threads; writes are queued to

@@ -14,6 +14,7 @@
 #include <boost/asio/post.hpp>
 
 #include "platform/core/error.h"
+#include "platform/core/exception.h"
 #include "platform/core/task.h"
 #include "platform/core/task_group.h"
 
@@ -116,7 +117,7 @@ class BatchWriter {
       Result<Outcomes> outcomes;
       try {
         outcomes = co_await write_(std::move(rows));
-      } catch (const std::exception& e) { outcomes = fail(Errc::internal, {}, e.what()); }
+      } catch (const std::exception& e) { outcomes = std::unexpected(error_of(e)); }
       if (outcomes && outcomes->size() != batch.size())
         outcomes = fail(Errc::internal, {}, "a batch write lost outcomes");
       for (std::size_t i = 0; i < batch.size(); ++i)

@@ -56,7 +56,7 @@ void TaskGroup::spawn(asio::any_io_executor executor, std::function<Task<>()> ma
           log::error("task_group", "task failed", {{"group", state->name}, {"error", e.what()}});
       } catch (const std::exception& e) {
         log::error("task_group", "task failed", {{"group", state->name}, {"error", e.what()}});
-      }
+      } catch (...) { log::error("task_group", "task failed", {{"group", state->name}}); }
     }
     std::lock_guard lock(state->mutex);
     state->entries.erase(place);

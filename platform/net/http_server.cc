@@ -59,10 +59,14 @@ class BeastServer final : public HttpServer {
     if (struct sigaction old{}; sigaction(SIGPIPE, nullptr, &old) == 0 && old.sa_handler == SIG_DFL)
       std::signal(SIGPIPE, SIG_IGN);
     started_ = true;
-    for (auto& listener : listeners_) {
-      group_.spawn(listener->worker.executor, [this, l = listener.get()] { return tick(l); });
+    for (std::size_t i = 0; i < listeners_.size(); ++i) {
+      Listener* const l = listeners_[i].get();
+      group_.spawn(l->worker.executor, [this, l, &its = loop("tick", i)] {
+        return supervise(its, [this, l] { return tick(l); });
+      });
       running_begins();
-      group_.spawn(listener->worker.executor, [this, l = listener.get()] { return accept(l); });
+      group_.spawn(l->worker.executor,
+                   [this, l, &its = loop("accept", i)] { return accept(l, its); });
     }
     return {};
   }
@@ -111,6 +115,10 @@ class BeastServer final : public HttpServer {
       if (--server.running_ == 0) server.idle_.notify_all();
     }
   };
+  SupervisedLoop& loop(std::string_view what, std::size_t listener) {
+    Supervisor& supervisor = options_.supervisor ? *options_.supervisor : own_supervisor_;
+    return supervisor.loop(fmt::format("http.{}.{}", what, listener + 1));
+  }
   void running_begins() {
     std::lock_guard lock(mutex_);
     ++running_;
@@ -163,21 +171,22 @@ class BeastServer final : public HttpServer {
     return {};
   }
 
-  Task<> tick(Listener* l) {
+  Task<Result<>> tick(Listener* l) {
     const HttpLimits& limits = options_.limits;
     auto shortest = std::min({limits.header_timeout, limits.body_idle, limits.keep_alive_idle});
-    auto every = std::clamp(shortest / 8, milliseconds(5), milliseconds(200));
-    asio::steady_timer timer(l->worker.executor);
-    for (;;) {
-      timer.expires_after(every);
-      co_await timer.async_wait(asio::use_awaitable);
-      l->worker.tick();
-    }
+    co_await pause(std::clamp(shortest / 8, milliseconds(5), milliseconds(200)));
+    l->worker.tick();
+    co_return Result<>{};
   }
 
-  Task<> accept(Listener* l) {
+  Task<> accept(Listener* l, SupervisedLoop& loop) {
     Running running(*this);
-    asio::steady_timer pause(l->worker.executor);
+    co_await supervise_once(loop, [this, l] { return accept_until_drained(l); });
+    boost::system::error_code ec;
+    l->acceptor.close(ec);
+  }
+
+  Task<Result<>> accept_until_drained(Listener* l) {
     bool complained = false;
     for (;;) {
       int socket =
@@ -187,19 +196,19 @@ class BeastServer final : public HttpServer {
         serve(*l, socket);
         continue;
       }
-      if (errno == EAGAIN || errno == EWOULDBLOCK) {
-        if (l->worker.draining) break;  // the backlog is empty
+      const int error = errno;
+      if (error == EAGAIN || error == EWOULDBLOCK) {
+        if (l->worker.draining) co_return Result<>{};  // the backlog is empty
         co_await l->acceptor.async_wait(tcp::acceptor::wait_read,
                                         asio::as_tuple(asio::use_awaitable));
-      } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+      } else if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
         if (!std::exchange(complained, true))
-          log::error("http", "cannot accept connections", {{"error", std::strerror(errno)}});
-        pause.expires_after(kAcceptPause);
-        co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
-      }
+          log::error("http", "cannot accept connections", {{"error", std::strerror(error)}});
+        co_await pause(kAcceptPause);
+      } else if (error == EBADF || error == EINVAL || error == ENOTSOCK) {
+        co_return fail(Errc::internal, {}, std::strerror(error));
+      }  // else this one connection was lost before it was accepted
     }
-    boost::system::error_code ec;
-    l->acceptor.close(ec);
   }
 
   void serve(Listener& l, int descriptor) {
@@ -237,6 +246,8 @@ class BeastServer final : public HttpServer {
   }
 
   const HttpServerOptions options_;
+  metrics::Registry own_metrics_;
+  Supervisor own_supervisor_{own_metrics_};
   const Handler handler_;
   const ErrorBody error_body_;
   std::vector<std::unique_ptr<Listener>> listeners_;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "platform/core/error.h"
+#include "platform/core/supervisor.h"
 #include "platform/core/task.h"
 #include "platform/ports/object_store.h"
 
@@ -107,6 +108,7 @@ struct HttpServerOptions {
   std::uint16_t port = 8080;
   HttpLimits limits;
   std::shared_ptr<const TlsIdentity> tls{};  // null: plain HTTP
+  Supervisor* supervisor = nullptr;          // of the listeners' loops; null: one of its own
 };
 
 // `executors`: one single-threaded io_context's executor per thread (app/ owns them and runs them).

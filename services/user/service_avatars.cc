@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "platform/core/scratch_folder.h"
 #include "services/user/users.h"
 
 namespace sv::user {
@@ -19,21 +20,7 @@ constexpr std::string_view kPut = R"(
 constexpr std::string_view kGet =
     "SELECT picture FROM user_avatar WHERE user_id = $1 AND rev = $2";  // primary key
 
-// A folder of one job; gone with it.
-struct Folder {
-  explicit Folder(fs::path p) : path(std::move(p)) {}
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-  const fs::path path;
-};
-
 Result<> write_file(const fs::path& path, const std::string& bytes) {
-  std::error_code error;
-  fs::create_directories(path.parent_path(), error);
   std::ofstream out(path, std::ios::binary);
   out << bytes;
   out.close();
@@ -74,8 +61,9 @@ Task<Result<>> Users::update_avatar(const Ctx& ctx, const UpdateAvatarReq& req) 
   if (req.avatar_data.size() > kMaxBytes) co_return invalid("avatar", "too_long");
   if (!deps_.media) co_return fail(Errc::unavailable, "media_jail");
   const std::int64_t rev = deps_.ids.next();
-  const Folder folder(options_.scratch / fmt::format("avatar-{}", rev));
-  const fs::path source = folder.path / "source", drawn = folder.path / "avatar.jpg";
+  SV_CO_TRY(const auto folder, co_await ScratchFolder::make(
+                                   deps_.disk, options_.scratch / fmt::format("avatar-{}", rev)));
+  const fs::path source = folder.path() / "source", drawn = folder.path() / "avatar.jpg";
   SV_CO_CHECK(
       or_busy(co_await offload(deps_.disk, [&] { return write_file(source, req.avatar_data); })));
   if (auto made = co_await deps_.media->avatar(source, kSide, drawn); !made)

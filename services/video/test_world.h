@@ -197,10 +197,10 @@ class VideoWorld : public ::testing::TestWithParam<Way> {
     db_ = std::move(open_sqlite({.path = folder_ / "video.db"}).value());
     ASSERT_TRUE(testing::succeeded(migrate_sqlite(*db_, migrations(), "video")));
     ASSERT_TRUE(testing::succeeded(migrate_sqlite(*db_, local_events_migrations(), "event")));
-    ids_ = std::move(make_id_source(folder_ / "ids", 1, id_clock_).value());
+    ids_ = std::move(make_id_source(folder_ / "ids", 1, id_clock_, supervisor_).value());
     objects_ = std::move(make_file_objects({.root = folder_ / "objects"}, *pool_).value());
     search_ = std::move(make_local_search(folder_ / "search.db").value());
-    events_ = make_local_events({db_.get()}, clock_, io_.get_executor(), {});
+    events_ = make_local_events({db_.get()}, clock_, io_.get_executor(), supervisor_, {});
     services_.user = &users_;
     services_.social = &social_;
     service_ = make_video_service(
@@ -239,6 +239,7 @@ class VideoWorld : public ::testing::TestWithParam<Way> {
     events_.reset();
     search_.reset();
     objects_.reset();
+    ids_.reset();
     db_.reset();
     pool_.reset();
     io_.restart();
@@ -360,6 +361,7 @@ class VideoWorld : public ::testing::TestWithParam<Way> {
   FakeMedia media_;
   ContentRevision revision_;
   metrics::Registry metrics_;
+  Supervisor supervisor_{metrics_};
   Ctx ctx_;
   std::unique_ptr<ThreadPool> pool_;
   std::unique_ptr<sql::Database> db_;
