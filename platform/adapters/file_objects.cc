@@ -70,14 +70,26 @@ Result<> make_folders(const fs::path& root, const fs::path& file) {
 // Bytes and name durable under `to`.
 Result<> publish(const fs::path& root, int fd, const fs::path& from, const fs::path& to) {
   if (::fsync(fd) != 0) return io_failed("sync", from);
-  // A purge may remove an empty folder between the two: once more then.
-  for (int attempt = 0;; ++attempt) {
-    SV_CHECK(make_folders(root, to));
-    if (::rename(from.c_str(), to.c_str()) == 0) break;
-    if (errno != ENOENT || attempt == 3) return io_failed("rename", from);
+  // A remove() may take an empty folder away at any moment of this: once more then.
+  Result<> done;
+  for (int attempt = 0; attempt < 4; ++attempt) {
+    done = make_folders(root, to);
+    if (done && ::rename(from.c_str(), to.c_str()) != 0) done = io_failed("rename", from);
+    else if (done) return sync_folder(to.parent_path());
+    if (done.error().code != Errc::not_found) break;
   }
-  SV_CHECK(sync_folder(to.parent_path()));
-  return {};
+  // ENOENT of a folder of ours is no absent object.
+  if (done.error().code == Errc::not_found) done.error().code = Errc::unavailable;
+  return done;
+}
+
+// Makes the removal of what was in `folder` durable. Another remove() may have taken the folder
+// itself away, and folders above it: then it is in the first that is left that it shows.
+Result<> sync_what_is_left(const fs::path& root, fs::path folder) {
+  for (;; folder = folder.parent_path()) {
+    auto done = sync_folder(folder);
+    if (done || done.error().code != Errc::not_found || folder == root) return done;
+  }
 }
 
 Result<> write_all(int fd, const char* data, std::size_t size, std::uint64_t offset,
@@ -237,7 +249,7 @@ class FileObjects final : public ObjectStore {
         if (errno == ENOENT || errno == ENOTDIR) return {};
         return io_failed("remove", path);
       }
-      SV_CHECK(sync_folder(path.parent_path()));
+      SV_CHECK(sync_what_is_left(root_, path.parent_path()));
       for (fs::path p = path.parent_path(); p != root_ && ::rmdir(p.c_str()) == 0;
            p = p.parent_path())
         continue;

@@ -1,4 +1,7 @@
 #include <fstream>
+#include <thread>
+
+#include <fmt/format.h>
 
 #include "platform/testing/port_contracts.h"
 #include "platform/testing/run.h"
@@ -113,6 +116,20 @@ TEST_P(ObjectStoreContract, RemovingIsDoneOnceAndTwiceAlike) {
   EXPECT_EQ(get(*store, "a/b/c"), "<not_found>");
   ASSERT_OK(put(*store, "a/b/c", "again"));
   EXPECT_EQ(get(*store, "a/b/c"), "again");
+}
+
+TEST_P(ObjectStoreContract, ManyMayRemoveFromAndPutIntoOneFolderAtOnce) {
+  const auto work = [this](int n) {
+    for (int i = 0; i < 100; ++i) {
+      const std::string key = fmt::format("deep/er/{}", n);
+      EXPECT_OK(put(*store, key, "x"));
+      EXPECT_OK(run_task(store->remove(key)));
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int n = 0; n < 4; ++n) threads.emplace_back(work, n);
+  for (auto& t : threads) t.join();
+  EXPECT_TRUE(run_task(store->list("deep/"))->empty());
 }
 
 TEST_P(ObjectStoreContract, AListHasThePrefixAndNothingUnfinished) {
