@@ -82,8 +82,8 @@ struct GetUnreadCountResp {
   101: optional list<UnreadOfUser> byUser
 }
 
-// type is the number of kind: like 1, comment 2, reply 3, follow 4, follow_request 5, live 6, upload 7. relatedId is the newest comment, the newest
-// follower, the room or the video.
+// type is the number of kind: like 1, comment 2, reply 3, follow 4, follow_request 5, live 6, upload 7,
+// upload_failed 8. relatedId is the newest comment, the newest follower, the room or the video.
 struct SystemNotification {
   1: common.NotificationId id
   2: common.UserId userId
@@ -93,7 +93,7 @@ struct SystemNotification {
   6: i64 relatedId
   7: bool isRead
   8: string createTime
-  // like, comment, reply, follow, follow_request, live or upload.
+  // like, comment, reply, follow, follow_request, live, upload or upload_failed.
   101: optional string kind
   // The newest of those who did it, and how many there are.
   102: optional list<common.UserBrief> actors
@@ -107,7 +107,7 @@ struct GetNotificationsReq {
   3: i32 pageSize = 10 (range = "1..", cap = "100")
   4: optional i32 type (range = "0..", json = "-")
   101: optional string cursor
-  102: optional string kind (one_of = "like|comment|reply|follow|follow_request|live|upload", json = "type")
+  102: optional string kind (one_of = "like|comment|reply|follow|follow_request|live|upload|upload_failed", json = "type")
 }
 
 struct GetNotificationsResp {
@@ -196,6 +196,7 @@ struct EventFacts {
   9: common.VideoId id
   10: common.UserId authorId
   11: string status
+  12: string was
 }
 
 service MessageService {

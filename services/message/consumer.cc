@@ -47,6 +47,15 @@ void append_notices(const Event& event, const EventFacts& e, std::vector<Notice>
                    .video = e.id,
                    .related = e.id.value,
                    .actors = {UserId(0)}});
+  } else if (event.topic == "video.changed" && e.status == "failed" && e.was != "failed") {
+    // Another failure after a retry is told again.
+    out.push_back({.user = e.author_id,
+                   .kind = Kind::upload_failed,
+                   .object = e.id.value,
+                   .video = e.id,
+                   .related = e.id.value,
+                   .actors = {UserId(0)},
+                   .fact = event.revision});
   }
 }
 

@@ -29,6 +29,9 @@ Deed deed_of(Kind kind) {
       return {"开始直播了", {}, "started a live stream", {}};
     case Kind::upload:
       return {"视频已就绪", "视频《{}》已就绪", "Your video is ready", "Your video “{}” is ready"};
+    case Kind::upload_failed:
+      return {"视频处理失败", "视频《{}》处理失败", "Your video could not be processed",
+              "Your video “{}” could not be processed"};
   }
   std::unreachable();
 }
@@ -60,7 +63,7 @@ NoticeText notice_text(Kind kind, const std::vector<std::string>& names, std::in
   const std::string whole = video.empty() || did_with.empty()
                                 ? std::string(did)
                                 : fmt::format(fmt::runtime(did_with), video);
-  if (kind == Kind::upload) return {.title = std::string(did), .content = whole};
+  if (is_own(kind)) return {.title = std::string(did), .content = whole};
   const std::string_view space = zh ? "" : " ";
   const std::string people = count == 1 ? who(names, count, lang) : who({}, count, lang);
   return {.title = fmt::format("{}{}{}", people, space, did),

@@ -163,6 +163,28 @@ TEST_P(NotificationTest, AVideoIsReadyOnce) {
   EXPECT_EQ(notices(kAnn)->unread, 0);
 }
 
+TEST_P(NotificationTest, AVideoThatFailsIsToldToItsAuthorEachTimeItFails) {
+  std::int64_t revision = 0;
+  const auto changed = [&](std::string status, std::string was) {
+    Event e =
+        event("video.changed", UserId(kFilm.value),
+              fmt::format(R"({{"id":900,"authorId":1,"status":"{}","was":"{}"}})", status, was));
+    e.revision = ++revision;
+    happen(e);
+  };
+  changed("failed", "probing");
+  changed("failed", "failed");  // its title was changed
+  EXPECT_EQ(contents(kAnn), Texts{"Your video “film” could not be processed"});
+  EXPECT_EQ(contents(kAnn, "upload_failed", Lang::zh), Texts{"视频《film》处理失败"});
+  EXPECT_EQ(notices(kAnn)->unread, 1);
+  ASSERT_TRUE(succeeded(mark_all(kAnn)));
+  changed("transcoding", "failed");  // retried
+  EXPECT_EQ(notices(kAnn)->unread, 0);
+  changed("failed", "transcoding");
+  EXPECT_EQ(notices(kAnn)->unread, 1);
+  EXPECT_EQ(notices(kAnn)->total_count, 2);
+}
+
 TEST_P(NotificationTest, WhatIsSwitchedOffIsNotToldLaterEither) {
   const auto shown = run_task(api().get_notification_settings({}, {.user_id = kAnn}))->settings;
   for (auto on : {shown.like, shown.comment, shown.reply, shown.follow, shown.live, shown.upload,

@@ -12,8 +12,8 @@ namespace {
 
 constexpr int kMaxContent = 2000;
 
-constexpr std::array<std::string_view, 7> kKinds{"like",           "comment", "reply", "follow",
-                                                 "follow_request", "live",    "upload"};
+constexpr std::array<std::string_view, 8> kKinds{
+    "like", "comment", "reply", "follow", "follow_request", "live", "upload", "upload_failed"};
 
 }  // namespace
 
@@ -60,6 +60,7 @@ std::int64_t setting_bit(Kind kind) {
     case Kind::live:
       return 16;
     case Kind::upload:
+    case Kind::upload_failed:
       return 32;
   }
   std::unreachable();

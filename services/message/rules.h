@@ -32,9 +32,12 @@ enum class Kind : std::int64_t {
   follow = 4,
   follow_request = 5,
   live = 6,
-  upload = 7
+  upload = 7,
+  upload_failed = 8
 };
 std::string_view kind_name(Kind kind);
+// Told by the system of one's own video: no person did it.
+constexpr bool is_own(Kind kind) { return kind == Kind::upload || kind == Kind::upload_failed; }
 std::optional<Kind> parse_kind(std::string_view name);
 std::optional<Kind> parse_kind(std::int64_t number);
 

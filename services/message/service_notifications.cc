@@ -40,7 +40,7 @@ struct Messages::Sight {
   // of it.
   bool trim(NoticeRow& row) const {
     if (row.video && !every_video && !videos.contains(row.video)) return false;
-    if (row.kind == Kind::upload) return true;
+    if (is_own(row.kind)) return true;
     row.count -= static_cast<std::int64_t>(std::erase_if(row.actors, [&](UserId id) {
       const auto at = people.find(id);
       return at == people.end() || at->second.gone || at->second.blocked || at->second.muted;

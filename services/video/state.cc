@@ -52,7 +52,7 @@ Result<> VideoState::create(sql::Tx& tx, VideoRow row) {
                            row.create_time, row.revision, row.media_rev, row.asset, row.cover}));
   SV_CHECK(count_videos(tx, row.author, 1, row.listed ? 1 : 0));
   SV_CHECK(retag(tx, nullptr, row.listed ? &row : nullptr));
-  return announce(tx, row, row.listed);
+  return announce(tx, row, {}, row.listed);
 }
 
 Result<> VideoState::save(sql::Tx& tx, const VideoRow& before, VideoRow after) {
@@ -69,7 +69,7 @@ Result<> VideoState::save(sql::Tx& tx, const VideoRow& before, VideoRow after) {
   int listed = (after.listed ? 1 : 0) - (before.listed ? 1 : 0);
   SV_CHECK(count_videos(tx, after.author, owned, listed));
   SV_CHECK(retag(tx, before.listed ? &before : nullptr, after.listed ? &after : nullptr));
-  return announce(tx, after, before.listed || after.listed);
+  return announce(tx, after, status_name(before.status), before.listed || after.listed);
 }
 
 Result<> VideoState::retag(sql::Tx& tx, const VideoRow* before, const VideoRow* after) {
@@ -101,7 +101,8 @@ Result<> VideoState::retag(sql::Tx& tx, const VideoRow* before, const VideoRow* 
   return {};
 }
 
-Result<> VideoState::announce(sql::Tx& tx, const VideoRow& row, bool listing) {
+Result<> VideoState::announce(sql::Tx& tx, const VideoRow& row, std::string_view was,
+                              bool listing) {
   if (row.listed)  // a new video starts in the hot list as if it had just been seen once
     SV_CHECK(tx.execute(R"(
         INSERT INTO video_stats (video_id, raw, counted, hot)
@@ -113,8 +114,8 @@ Result<> VideoState::announce(sql::Tx& tx, const VideoRow& row, bool listing) {
                 .topic = "video.changed",
                 .key = fmt::format("{}", row.id),
                 .revision = row.revision,
-                .payload = fmt::format(R"({{"id":{},"authorId":{},"status":"{}"}})", row.id,
-                                       row.author, status_name(row.status)),
+                .payload = fmt::format(R"({{"id":{},"authorId":{},"status":"{}","was":"{}"}})",
+                                       row.id, row.author, status_name(row.status), was),
                 .time_ms = now()}));
   tx.on_commit([this, id = row.id, author = row.author, listing] {
     rows.erase(id);

@@ -69,7 +69,8 @@ struct VideoState {
   std::function<void()> wake = [] {};    // set before anything is queued
 
  private:
-  Result<> announce(sql::Tx& tx, const VideoRow& row, bool listing);
+  // `was`: the status before, empty for a new video.
+  Result<> announce(sql::Tx& tx, const VideoRow& row, std::string_view was, bool listing);
   // Brings video_tags and its counts from what `before` said to what `after` says; null: not
   // listed.
   Result<> retag(sql::Tx& tx, const VideoRow* before, const VideoRow* after);
