@@ -210,6 +210,8 @@ class Server {
               .services = services_,
               .revision = revision_,
               .metrics = metrics_,
+              .supervisor = storage_->supervisor,
+              .files = *storage_->disk,
               .executor = loops_.background(),
               .media = tools_.get(),
               .sign = [this](std::string_view prefix) { return signer_.sign(prefix, kLinkLife); }},

@@ -1,5 +1,6 @@
 #include "platform/core/when_all.h"
 #include "services/video/media_access.h"
+#include "services/video/progress.h"
 #include "services/video/rules.h"
 
 namespace sv::video {
@@ -75,6 +76,11 @@ Task<std::vector<Video>> VideoRules::compose(const Ctx& ctx, UserId viewer,
     v.visibility = visibility_name(row->visibility);
     v.preload_bytes = preload_bytes(*row);
     v.create_time = row->create_time / 1000;
+    if (row->status == Status::failed) {  // only its author sees it
+      v.error = row->error;
+      v.message = reason_text(row->error, ctx.lang);
+      v.retryable = row->retryable;
+    }
   }
   co_return out;
 }

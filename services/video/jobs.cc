@@ -1,9 +1,11 @@
+#include <algorithm>
+
 #include <fmt/format.h>
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/system/system_error.hpp>
 
+#include "platform/core/exception.h"
 #include "platform/core/log.h"
+#include "platform/core/scratch_folder.h"
 #include "services/video/media_access.h"
 #include "services/video/pipeline.h"
 
@@ -15,39 +17,54 @@ using namespace std::chrono_literals;
 constexpr int kQuickSlots = 2;  // the poster of a video is made while it is remuxed
 constexpr std::int64_t kLeaseMs = 60'000;
 constexpr std::int64_t kStaleMs = 24LL * 3600 * 1000;
+constexpr std::int64_t kWaitMs = 5'000;       // for what is not the job's doing
+constexpr std::int64_t kLongestMs = 600'000;  // between two tries of a job
 
 // video_jobs_ready
 constexpr std::string_view kDue = R"(
     SELECT id, subject, kind, attempts
     FROM video_jobs
     WHERE lane = $1 AND state = 0 AND not_before <= $2
-    ORDER BY kind, id
+    ORDER BY rank, id
     LIMIT 1)";
+// video_jobs_ready
+constexpr std::string_view kQueue = R"(
+    SELECT kind, count(*), min(not_before)
+    FROM video_jobs
+    WHERE state = 0 AND not_before <= $1
+    GROUP BY kind)";
+// video_jobs_leased
+constexpr std::string_view kExpired = R"(
+    SELECT id
+    FROM video_jobs
+    WHERE state = 1 AND lease_until < $1
+    LIMIT 1)";
+constexpr std::string_view kRenew = R"(
+    UPDATE video_jobs
+    SET lease_until = $3, percent = CASE WHEN percent < $4 THEN $4 ELSE percent END
+    WHERE id = $1 AND attempts = $2 AND state = 1)";
+constexpr std::string_view kExpire =
+    "UPDATE video_jobs SET state = $2 WHERE state = 1 AND lease_until < $1";
+constexpr std::string_view kEnd = R"(
+    UPDATE video_jobs
+    SET state = $3, error = $4
+    WHERE id = $1 AND attempts = $2 AND state = 1)";
+constexpr std::string_view kAgain = R"(
+    UPDATE video_jobs
+    SET state = $3, attempts = $4, not_before = $5, error = $6
+    WHERE id = $1 AND attempts = $2 AND state = 1)";
 // video_objects_unsettled
 constexpr std::string_view kUnfinished = R"(
     SELECT object_key
     FROM video_objects
     WHERE changed < $1 AND (state = 0 OR (state = 3 AND changed < $2)))";
 
-// The folder of one run; gone with it, also when the run is cancelled.
-class ScratchFolder {
- public:
-  explicit ScratchFolder(std::filesystem::path path) : path_(std::move(path)) {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-    std::filesystem::create_directories(path_);
-  }
-  ~ScratchFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
+// Nothing was tried, or nothing could have succeeded: costs the job no attempt.
+bool must_wait(const Error& error) {
+  return error.code == Errc::storage_full || error.token == "scratch_unusable" ||
+         error.token == "storage_busy" || error.token == "media_jail" ||
+         error.token == "media_busy" || error.token == "purge_waits";
+}
 
 // The content is at fault: another try would end the same way.
 bool permanent(const Error& error) {
@@ -70,85 +87,79 @@ Pipeline::Pipeline(VideoState& state)
     : state_(state),
       worker_(state.deps.ids.next()),
       started_(state.now()),
-      executor_(asio::make_strand(state.deps.executor)) {}
-
-void Pipeline::start(TaskGroup& group) {
-  if (!state_.deps.media) return;
-  int slots = kQuickSlots + std::max(1, state_.options.workers);
-  for (int i = 0; i < slots; ++i) {
-    timers_.push_back(std::make_shared<asio::steady_timer>(executor_));
-    group.spawn(executor_, [this, lane = i < kQuickSlots ? Lane::quick : Lane::encoding,
-                            timer = timers_.back()] { return slot(lane, timer); });
+      executor_(asio::make_strand(state.deps.executor)),
+      bell_(executor_),
+      outcomes_(state.deps.supervisor.loop("video.jobs")) {
+  for (JobKind kind : kJobKinds) {
+    const metrics::Labels labels{{"kind", job_name(kind)}};
+    waiting_.emplace(
+        kind, Waiting{.jobs = state.deps.metrics.gauge("shortvideo_jobs_waiting",
+                                                       "Jobs whose time has come", labels),
+                      .seconds = state.deps.metrics.gauge(
+                          "shortvideo_jobs_oldest_wait_seconds",
+                          "How long the oldest of the jobs whose time has come waits", labels)});
   }
-  group.spawn(executor_, [this] { return keep_leases(); });
 }
 
-void Pipeline::wake() {
-  rings_.fetch_add(1);
-  asio::post(executor_, [timers = timers_] {
-    for (const auto& t : timers) t->cancel();
+void Pipeline::start(TaskGroup& group) {
+  const auto spawn = [&](const std::string& name, Round round) {
+    group.spawn(executor_, [&loop = state_.deps.supervisor.loop(name), round = std::move(round)] {
+      return supervise(loop, round);
+    });
+  };
+  spawn("video.queue", [this] { return measure_queue(); });
+  if (!state_.deps.media) return;
+  for (int i = 1; i <= kQuickSlots; ++i)
+    spawn(fmt::format("video.quick.{}", i), [this] { return slot(Lane::quick); });
+  for (int i = 1; i <= std::max(1, state_.options.workers); ++i)
+    spawn(fmt::format("video.encoding.{}", i), [this] { return slot(Lane::encoding); });
+  spawn("video.leases", [this] { return keep_leases(); });
+}
+
+// One job, or a second without one: a slot looks on its own too, for jobs whose time has come and
+// those that other processes queued.
+Task<Result<>> Pipeline::slot(Lane lane) {
+  const auto seen = bell_.rings();
+  SV_CO_TRY(const auto job, co_await claim(lane));
+  if (!job) {
+    co_await bell_.wait(1s, seen);
+    co_return Result<>{};
+  }
+  SV_CO_TRY(const auto rest, co_await run(*job));
+  if (rest > 0ms) co_await pause(rest);
+  co_return Result<>{};
+}
+
+Task<Result<>> Pipeline::keep_leases() {
+  co_await pause(2s);
+  std::vector<sql::Params> leases;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [id, r] : running_)
+      leases.push_back(sql::Params{id, r->job.attempt, state_.now() + kLeaseMs, r->percent.load()});
+  }
+  const auto now = state_.now();
+  SV_CO_TRY(const auto expired, co_await state_.deps.db.query(kExpired, {now}));
+  if (leases.empty() && expired.empty()) co_return Result<>{};
+  co_return co_await state_.deps.db.write(Ctx{}, [leases, now](sql::Tx& tx) -> Result<> {
+    if (!leases.empty()) SV_CHECK(tx.execute_many(kRenew, leases));
+    SV_CHECK(tx.execute(kExpire, {now, num(JobState::queued)}));
+    return {};
   });
 }
 
-Task<> Pipeline::slot(Lane lane, std::shared_ptr<asio::steady_timer> timer) {
-  for (;;) {
-    auto seen = rings_.load();
-    auto job = co_await claim(lane);
-    if (job && *job) {
-      co_await run(**job);
-      continue;
-    }
-    if (!job) log::warn("video", "cannot take a job", {{"error", job.error().detail}});
-    if (rings_.load() != seen) continue;
-    // Also looks on its own each second: for jobs whose time has come and those that other
-    // processes queued.
-    timer->expires_after(1s);
-    co_await timer->async_wait(asio::as_tuple(asio::use_awaitable));
+Task<Result<>> Pipeline::measure_queue() {
+  const auto now = state_.now();
+  SV_CO_TRY(const auto rows, co_await state_.deps.db.query(kQueue, {now}));
+  std::map<JobKind, std::pair<std::int64_t, std::int64_t>> seen;
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    seen[static_cast<JobKind>(rows.i64(i, 0))] = {rows.i64(i, 1), (now - rows.i64(i, 2)) / 1000};
+  for (const auto& [kind, gauges] : waiting_) {
+    gauges.jobs.set(seen[kind].first);
+    gauges.seconds.set(seen[kind].second);
   }
-}
-
-Task<> Pipeline::keep_leases() {
-  asio::steady_timer timer(executor_);
-  for (;;) {
-    timer.expires_after(2s);
-    co_await timer.async_wait(asio::use_awaitable);
-    std::vector<sql::Params> leases, progress;
-    auto until = state_.now() + kLeaseMs;
-    {
-      std::lock_guard lock(mutex_);
-      for (const auto& [id, r] : running_) {
-        leases.push_back(sql::Params{id, r->job.attempt, until});
-        if (r->to > r->from)
-          progress.push_back(
-              sql::Params{r->asset, r->from + (r->to - r->from) * r->percent.load() / 100});
-      }
-    }
-    auto now = state_.now();
-    auto expired = co_await state_.deps.db.query(R"(
-            SELECT id
-            FROM video_jobs
-            WHERE state = 1 AND lease_until < $1
-            LIMIT 1)",
-                                                 {now});  // video_jobs_leased
-    bool lost = expired && !expired->empty();
-    if (leases.empty() && !lost) continue;
-    auto done =
-        co_await state_.deps.db.write(Ctx{}, [leases, progress, now](sql::Tx& tx) -> Result<> {
-          if (!leases.empty())
-            SV_CHECK(tx.execute_many(R"(
-          UPDATE video_jobs
-          SET lease_until = $3
-          WHERE id = $1 AND attempts = $2 AND state = 1)",
-                                     leases));
-          if (!progress.empty())
-            SV_CHECK(tx.execute_many(
-                "UPDATE video_assets SET progress = $2 WHERE id = $1 AND progress < $2", progress));
-          SV_CHECK(tx.execute(
-              "UPDATE video_jobs SET state = 0 WHERE state = 1 AND lease_until < $1", {now}));
-          return {};
-        });
-    if (!done) log::warn("video", "cannot renew leases", {{"error", done.error().detail}});
-  }
+  co_await pause(2s);
+  co_return Result<>{};
 }
 
 Task<Result<std::optional<Job>>> Pipeline::claim(Lane lane) {
@@ -177,29 +188,49 @@ Result<std::optional<Job>> Pipeline::claim_tx(sql::Tx& tx, Lane lane) {
   return job;
 }
 
-Task<> Pipeline::run(Job job) {
+Task<Result<std::chrono::milliseconds>> Pipeline::run(Job job) {
   Result<> outcome;
-  {
-    ScratchFolder folder(state_.options.scratch / fmt::format("{}", job.id));
-    track(job, 0, 0);
-    try {
-      outcome = co_await perform(job, folder.path());
-    } catch (const boost::system::system_error& e) {
-      untrack(job);
-      if (e.code() == asio::error::operation_aborted) throw;
-      outcome = fail(Errc::internal, {}, e.what());
-    } catch (const std::exception& e) { outcome = fail(Errc::internal, {}, e.what()); }
-    untrack(job);
+  try {
+    outcome = co_await attempt(job);
+  } catch (const std::exception& e) { outcome = std::unexpected(error_of(e)); } catch (...) {
+    outcome = fail(Errc::internal, {}, "an exception of no known kind");
   }
-  if (outcome) co_return;
-  auto settled = co_await settle(job, outcome.error());
-  if (!settled)
-    log::error("video", "cannot record a failed job",
-               {{"job", job.id}, {"error", settled.error().detail}});
+  untrack(job);
+  const auto state = co_await asio::this_coro::cancellation_state;
+  if (state.cancelled() != asio::cancellation_type::none)
+    throw boost::system::system_error(asio::error::operation_aborted);
+  const auto rest = report(job, outcome);
+  if (!outcome) SV_CO_CHECK(co_await settle(job, outcome.error()));
+  co_return rest;
+}
+
+Task<Result<>> Pipeline::attempt(Job job) {
+  track(job);
+  if (job.kind == JobKind::purge) co_return co_await purge(job);  // makes room: wants none
+  SV_CO_TRY(auto folder,
+            co_await ScratchFolder::make(state_.deps.files,
+                                         state_.options.scratch / fmt::format("{}", job.id)));
+  auto outcome = co_await perform(job, folder.path());
+  co_await folder.remove();
+  co_return outcome;
+}
+
+// A job that fails alone is no sign that the machine cannot work: who uploads something odd must
+// not take the process out of service.
+std::chrono::milliseconds Pipeline::report(const Job& job, const Result<>& outcome) {
+  if (!outcome && (outcome.error().token == "lease_lost" || outcome.error().token == "purge_waits"))
+    return 0ms;
+  if (outcome || permanent(outcome.error())) {
+    outcomes_.succeeded();
+    return 0ms;
+  }
+  if (last_failed_.exchange(job.id) != job.id || must_wait(outcome.error()))
+    return outcomes_.failed(outcome.error());
+  outcomes_.stumbled(outcome.error());
+  return 0ms;
 }
 
 Task<Result<>> Pipeline::perform(Job job, std::filesystem::path folder) {
-  if (job.kind == JobKind::purge) co_return co_await purge(job);
   if (job.kind == JobKind::image) co_return co_await image(job, folder);
   SV_CO_TRY(auto asset, co_await find_asset(state_.deps.db, job.subject));
   if (!asset || asset->state == AssetState::dead)
@@ -224,11 +255,7 @@ Task<Result<>> Pipeline::perform(Job job, std::filesystem::path folder) {
 }
 
 Result<> Pipeline::complete(sql::Tx& tx, const Job& job) {
-  SV_TRY(auto done, tx.execute(R"(
-      UPDATE video_jobs
-      SET state = 2, error = ''
-      WHERE id = $1 AND attempts = $2 AND state = 1)",
-                               {job.id, job.attempt}));
+  SV_TRY(const auto done, tx.execute(kEnd, {job.id, job.attempt, num(JobState::done), ""}));
   if (done != 1) return fail(Errc::conflict, "lease_lost");
   return {};
 }
@@ -247,45 +274,72 @@ Task<Result<>> Pipeline::settle(Job job, Error error) {
 }
 
 Result<> Pipeline::settle_tx(sql::Tx& tx, const Job& job, const Error& error) {
-  bool wait = error.token == "purge_waits";
-  bool lost = permanent(error);
-  if (wait || (!lost && job.attempt < state_.options.attempts)) {
-    auto pause = wait ? 5000
-                      : state_.options.retry_base.count()
-                            << std::min<std::int64_t>(job.attempt - 1, 10);
-    SV_CHECK(tx.execute(R"(
-        UPDATE video_jobs
-        SET state = 0, attempts = $3, not_before = $4, error = $5
-        WHERE id = $1 AND attempts = $2 AND state = 1)",
-                        {job.id, job.attempt, wait ? job.attempt - 1 : job.attempt,
-                         state_.now() + pause, error.token}));
-    return {};
+  const bool waits = must_wait(error);
+  const bool purge = job.kind == JobKind::purge;  // tried until it is done
+  if (!waits && !purge && (permanent(error) || job.attempt >= state_.options.attempts))
+    return bury(tx, job, error);
+  const std::int64_t pause =
+      waits ? kWaitMs
+            : std::min(kLongestMs, state_.options.retry_base.count()
+                                       << std::min<std::int64_t>(job.attempt - 1, 10));
+  SV_CHECK(tx.execute(
+      kAgain, {job.id, job.attempt, num(JobState::queued), waits ? job.attempt - 1 : job.attempt,
+               state_.now() + pause, error.token}));
+  return {};
+}
+
+// The last try failed. What a video can do without (poster, sprite, its author's cover) and its
+// content cannot give is done with; all else is dead and can be retried, where that may help.
+Result<> Pipeline::bury(sql::Tx& tx, const Job& job, const Error& error) {
+  const bool lost = permanent(error);
+  const bool extra =
+      job.kind == JobKind::cover || job.kind == JobKind::sprite || job.kind == JobKind::image;
+  const std::string token = error.code == Errc::internal || error.code == Errc::unavailable
+                                ? "processing_failed"
+                                : error.token;
+  SV_TRY(const auto ended,
+         tx.execute(kEnd, {job.id, job.attempt,
+                           num(lost && extra ? JobState::done : JobState::dead), token}));
+  if (ended != 1) return {};  // someone else runs it now
+  switch (job.kind) {
+    case JobKind::probe:
+    case JobKind::first:
+      return fail_asset(tx, job, token, !lost);
+    case JobKind::cover:  // what shows no poster may still play: the next job tells
+      return queue_first(tx, job.subject);
+    case JobKind::image:  // the frame stays the cover
+      if (!lost) return {};
+      SV_CHECK(kill_object(tx, cover_source_key(job.subject), state_.now()));
+      return state_.queue(tx, job.subject, JobKind::purge, Lane::quick);
+    case JobKind::ladder:
+      SV_CHECK(
+          tx.execute("UPDATE video_renditions SET state = $2 WHERE asset_id = $1 AND state = $3",
+                     {job.subject, num(RenditionState::failed), num(RenditionState::queued)}));
+      return {};
+    case JobKind::sprite:
+    case JobKind::purge:
+      return {};
   }
-  SV_TRY(auto dead, tx.execute(R"(
-             UPDATE video_jobs
-             SET state = 3, error = $3
-             WHERE id = $1 AND attempts = $2 AND state = 1)",
-                               {job.id, job.attempt, error.token}));
-  if (dead != 1) return {};
-  if (job.kind == JobKind::image) {  // the frame stays the cover
-    SV_CHECK(kill_object(tx, cover_source_key(job.subject), state_.now()));
-    return state_.queue(tx, job.subject, JobKind::purge, Lane::quick);
-  }
-  if (job.kind == JobKind::ladder) {
-    SV_CHECK(tx.execute("UPDATE video_renditions SET state = 2 WHERE asset_id = $1 AND state = 0",
-                        {job.subject}));
-    return {};
-  }
-  if (job.kind != JobKind::probe && job.kind != JobKind::first) return {};
-  std::string token = error.code == Errc::internal || error.code == Errc::unavailable
-                          ? "processing_failed"
-                          : error.token;
-  SV_CHECK(tx.execute(R"(
-      UPDATE video_assets
-      SET state = 2, error = $2, retryable = $3
-      WHERE id = $1 AND state = 0)",
-                      {job.subject, token, !lost}));
+  return {};
+}
+
+Result<> Pipeline::fail_asset(sql::Tx& tx, const Job& job, const std::string& token,
+                              bool retryable) {
+  SV_TRY(const auto failed, tx.execute(R"(
+             UPDATE video_assets
+             SET state = $2, error = $3, retryable = $4
+             WHERE id = $1 AND state = $5)",
+                                       {job.subject, num(AssetState::failed), token, retryable,
+                                        num(AssetState::processing)}));
+  if (failed == 0) return {};  // it can be watched, or is deleted
   return touch_videos(tx, job.subject, Status::failed);
+}
+
+Result<> Pipeline::queue_first(sql::Tx& tx, std::int64_t id) {
+  SV_TRY(const auto asset, find_asset(tx, id));
+  if (!asset || asset->state != AssetState::processing) return {};
+  return state_.queue(tx, id, JobKind::first,
+                      asset->info.remuxable() ? Lane::quick : Lane::encoding);
 }
 
 Task<int> Pipeline::run_due() {
@@ -295,7 +349,9 @@ Task<int> Pipeline::run_due() {
     for (auto lane : {Lane::quick, Lane::encoding}) {
       auto job = co_await claim(lane);
       if (!job || !*job) continue;
-      co_await run(**job);
+      if (auto recorded = co_await run(**job); !recorded)
+        log::error("video", "cannot record a failed job",
+                   {{"job", (*job)->id}, {"error", recorded.error().detail}});
       any = true;
       ++n;
     }
@@ -304,9 +360,13 @@ Task<int> Pipeline::run_due() {
 }
 
 Task<Result<>> Pipeline::recover() {
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(state_.options.scratch, ignored))
-    std::filesystem::remove_all(entry, ignored);
+  co_await offload(state_.deps.files, [scratch = state_.options.scratch] {
+    std::error_code ignored;
+    for (std::filesystem::directory_iterator entry(scratch, ignored), end; entry != end;
+         entry.increment(ignored))
+      std::filesystem::remove_all(entry->path(), ignored);
+    return true;
+  });
   bool embedded = state_.options.embedded;
   if (embedded) {
     SV_CO_CHECK(co_await state_.deps.db.write(Ctx{}, [worker = worker_](sql::Tx& tx) -> Result<> {
@@ -339,66 +399,14 @@ Task<Result<>> Pipeline::release() {
   });
 }
 
-// Bytes first, each checked to be gone, then the rows.
-Task<Result<>> Pipeline::purge(Job job) {
-  SV_CO_TRY(auto busy, co_await state_.deps.db.query(R"(
-                SELECT id
-                FROM video_jobs
-                WHERE subject = $1 AND state = 1 AND id <> $2)",
-                                                     {job.subject, job.id}));
-  if (!busy.empty())
-    co_return fail(Errc::unavailable, "purge_waits");  // its outputs are still to come
-  SV_CO_TRY(auto rows, co_await state_.deps.db.query(
-                           "SELECT object_key FROM video_objects WHERE owner = $1 AND state = 2",
-                           {job.subject}));  // video_objects_owner
-  std::vector<sql::Params> gone;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    SV_CO_CHECK(co_await state_.deps.objects.remove(rows.text(i, 0)));
-    auto head = co_await state_.deps.objects.head(rows.text(i, 0));
-    if (head || head.error().code != Errc::not_found)
-      co_return fail(Errc::unavailable, "purge_failed", rows.text(i, 0));
-    gone.push_back(sql::Params{rows.text(i, 0)});
-  }
-  co_return co_await state_.deps.db.write(Ctx{}, [this, job, gone](sql::Tx& tx) -> Result<> {
-    if (!gone.empty())
-      SV_CHECK(
-          tx.execute_many("DELETE FROM video_objects WHERE object_key = $1 AND state = 2", gone));
-    return purge_rows(tx, job);
-  });
-}
-
-Result<> Pipeline::purge_rows(sql::Tx& tx, const Job& job) {
-  SV_CHECK(complete(tx, job));
-  SV_TRY(auto video,
-         tx.execute("DELETE FROM video_videos WHERE id = $1 AND status = 9", {job.subject}));
-  if (video > 0) {
-    SV_CHECK(tx.execute("DELETE FROM video_stats WHERE video_id = $1", {job.subject}));
-    SV_CHECK(tx.execute("DELETE FROM video_views WHERE video_id = $1",
-                        {job.subject}));  // video_views_video
-    SV_CHECK(tx.execute("DELETE FROM video_request_keys WHERE result = $1", {job.subject}));
-    SV_CHECK(tx.execute("DELETE FROM video_jobs WHERE subject = $1 AND kind = 3", {job.subject}));
-  }
-  SV_TRY(auto asset,
-         tx.execute("DELETE FROM video_assets WHERE id = $1 AND state = 3", {job.subject}));
-  if (asset > 0) {
-    SV_CHECK(tx.execute("DELETE FROM video_renditions WHERE asset_id = $1", {job.subject}));
-    SV_CHECK(tx.execute("DELETE FROM video_jobs WHERE subject = $1 AND kind <> 3", {job.subject}));
-  } else {
-    SV_CHECK(tx.execute("DELETE FROM video_jobs WHERE id = $1", {job.id}));
-  }
-  return {};
-}
-
-std::shared_ptr<Pipeline::Running> Pipeline::track(const Job& job, std::int64_t from,
-                                                   std::int64_t to) {
-  auto r = std::make_shared<Running>();
-  r->job = job;
-  r->asset = job.subject;
-  r->from = from;
-  r->to = to;
+std::shared_ptr<Pipeline::Running> Pipeline::track(const Job& job) {
   std::lock_guard lock(mutex_);
-  running_[job.id] = r;
-  return r;
+  auto& entry = running_[job.id];
+  if (!entry) {
+    entry = std::make_shared<Running>();
+    entry->job = job;
+  }
+  return entry;
 }
 
 void Pipeline::untrack(const Job& job) {

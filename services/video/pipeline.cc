@@ -10,9 +10,6 @@
 namespace sv::video {
 namespace {
 
-// Shares of the whole work, as `progress` shows it.
-constexpr std::int64_t kProbed = 5;
-constexpr std::int64_t kWatchable = 30;
 constexpr int kFirstRung = 540;
 constexpr int kUrlRung = 720;
 constexpr int kCoverSide = 720;
@@ -128,11 +125,10 @@ Task<Result<>> Pipeline::probe(Job job, AssetRow asset, std::filesystem::path so
   co_return co_await commit(job, {}, [this, asset, info](sql::Tx& tx) -> Result<> {
     SV_CHECK(tx.execute(R"(
             UPDATE video_assets
-            SET progress = $2, duration_ms = $3, width = $4, height = $5, milli_fps = $6,
-                bit_rate = $7, format = $8, video_codec = $9, pixel_format = $10,
-                audio_codec = $11
+            SET duration_ms = $2, width = $3, height = $4, milli_fps = $5, bit_rate = $6,
+                format = $7, video_codec = $8, pixel_format = $9, audio_codec = $10
             WHERE id = $1)",
-                        {asset.id, kProbed, info.duration_ms, info.width, info.height,
+                        {asset.id, info.duration_ms, info.width, info.height,
                          static_cast<std::int64_t>(info.fps * 1000), info.bit_rate, info.format,
                          info.video_codec, info.pixel_format, info.audio_codec}));
     for (const auto& rung : media::ladder_for(info)) {
@@ -163,8 +159,7 @@ Task<Result<>> Pipeline::cover(Job job, AssetRow asset, std::filesystem::path so
   co_return co_await commit(job, std::move(files), [this, asset, poster](sql::Tx& tx) -> Result<> {
     SV_CHECK(tx.execute("UPDATE video_assets SET poster = $2 WHERE id = $1", {asset.id, poster}));
     // Only now, so that no video is listed before it has a cover.
-    SV_CHECK(state_.queue(tx, asset.id, JobKind::first,
-                          asset.info.remuxable() ? Lane::quick : Lane::encoding));
+    SV_CHECK(queue_first(tx, asset.id));
     return touch_videos(tx, asset.id, std::nullopt);
   });
 }
@@ -210,7 +205,7 @@ Task<Result<>> Pipeline::first(Job job, AssetRow asset, std::filesystem::path so
     paths = {root / "original.mp4"};
     SV_CO_CHECK(co_await state_.deps.media->remux(source, asset.info, paths[0]));
   } else {
-    auto running = track(job, kProbed, kWatchable);
+    auto running = track(job);
     auto rung = first_rung(media::ladder_for(asset.info));
     SV_CO_TRY(auto encoded, co_await state_.deps.media->transcode(
                                 source, asset.info, std::vector{rung}, root,
@@ -231,9 +226,9 @@ Task<Result<>> Pipeline::first(Job job, AssetRow asset, std::filesystem::path so
     SV_CHECK(tx.execute(kAddRendition, made.params(asset.id)));
     SV_CHECK(tx.execute(R"(
         UPDATE video_assets
-        SET state = 1, error = '', retryable = 0, progress = $2, play_file = $3, play_bytes = $4
+        SET state = 1, error = '', retryable = 0, play_file = $2, play_bytes = $3
         WHERE id = $1)",
-                        {asset.id, kWatchable, made.file, made.bytes}));
+                        {asset.id, made.file, made.bytes}));
     SV_CHECK(touch_videos(tx, asset.id, Status::ready));
     SV_CHECK(state_.queue(tx, asset.id, JobKind::sprite, Lane::quick));
     return state_.queue(tx, asset.id, JobKind::ladder, Lane::encoding);
@@ -281,7 +276,7 @@ Task<Result<>> Pipeline::ladder(Job job, AssetRow asset, std::filesystem::path s
   std::vector<std::filesystem::path> paths;
   std::size_t fresh = made.size();
   if (!rest.empty()) {
-    auto running = track(job, kWatchable, 99);
+    auto running = track(job);
     SV_CO_TRY(auto encoded, co_await state_.deps.media->transcode(
                                 source, asset.info, rest, root,
                                 [running](int percent) { running->percent = percent; }));
@@ -319,7 +314,7 @@ Task<Result<>> Pipeline::ladder(Job job, AssetRow asset, std::filesystem::path s
                                 SV_CHECK(tx.execute(kAddRendition, r.params(asset.id)));
                               SV_CHECK(tx.execute(R"(
         UPDATE video_assets
-        SET hls = 1, progress = 100, play_file = $2, play_bytes = $3
+        SET hls = 1, play_file = $2, play_bytes = $3
         WHERE id = $1)",
                                                   {asset.id, play.file, play.bytes}));
                               return touch_videos(tx, asset.id, std::nullopt);

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 
+#include "platform/core/bell.h"
 #include "platform/core/task_group.h"
 #include "services/video/state.h"
 
@@ -27,7 +27,7 @@ class Pipeline {
   explicit Pipeline(VideoState& state);
 
   void start(TaskGroup& group);  // spawns the slots and the lease keeper
-  void wake();                   // a job was queued; thread-safe
+  void wake() { bell_.ring(); }  // a job was queued; thread-safe
   Task<int> run_due();
   Task<Result<>> recover();
   Task<Result<>> release();  // after stop: our leases go back to the queue
@@ -35,9 +35,7 @@ class Pipeline {
  private:
   struct Running {
     Job job;
-    std::int64_t asset = 0;
-    std::int64_t from = 0, to = 0;  // what 0 % and 100 % of this job are of the whole
-    std::atomic<int> percent{0};
+    std::atomic<int> percent{0};  // of this job
   };
   struct StoredFile {
     std::string key;
@@ -46,15 +44,26 @@ class Pipeline {
   };
 
   // jobs.cc
-  Task<> slot(Lane lane, std::shared_ptr<asio::steady_timer> timer);
-  Task<> keep_leases();
+  Task<Result<>> slot(Lane lane);
+  Task<Result<>> keep_leases();
+  Task<Result<>> measure_queue();
   Task<Result<std::optional<Job>>> claim(Lane lane);
   Result<std::optional<Job>> claim_tx(sql::Tx& tx, Lane lane);
-  Task<> run(Job job);
+  // Whatever the job throws, wherever, is its failure. An error is one that could not be recorded;
+  // else how long the slot should rest.
+  Task<Result<std::chrono::milliseconds>> run(Job job);
+  Task<Result<>> attempt(Job job);
+  std::chrono::milliseconds report(const Job& job, const Result<>& outcome);
   Task<Result<>> perform(Job job, std::filesystem::path folder);
   Task<Result<>> settle(Job job, Error error);
   Result<> settle_tx(sql::Tx& tx, const Job& job, const Error& error);
+  Result<> bury(sql::Tx& tx, const Job& job, const Error& error);
+  Result<> fail_asset(sql::Tx& tx, const Job& job, const std::string& token, bool retryable);
   Result<> complete(sql::Tx& tx, const Job& job);
+  // The job that makes an asset watchable, unless it is.
+  Result<> queue_first(sql::Tx& tx, std::int64_t asset);
+
+  // purge.cc
   Task<Result<>> purge(Job job);
   Result<> purge_rows(sql::Tx& tx, const Job& job);
 
@@ -78,16 +87,20 @@ class Pipeline {
                         std::function<Result<>(sql::Tx&)> then);
   Result<> touch_videos(sql::Tx& tx, std::int64_t asset, std::optional<Status> status);
 
-  std::shared_ptr<Running> track(const Job& job, std::int64_t from, std::int64_t to);
+  std::shared_ptr<Running> track(const Job& job);  // the entry of a running job
   void untrack(const Job& job);
 
   VideoState& state_;
   const std::int64_t worker_;
   const std::int64_t started_;
-  asio::any_io_executor
-      executor_;  // a strand: the slots' timers are touched by one thread at a time
-  std::atomic<std::uint64_t> rings_{0};
-  std::vector<std::shared_ptr<asio::steady_timer>> timers_;
+  const asio::any_io_executor executor_;  // a strand, for the bell
+  Bell bell_;
+  SupervisedLoop& outcomes_;  // of the jobs of all slots
+  std::atomic<std::int64_t> last_failed_{0};
+  struct Waiting {
+    metrics::Gauge &jobs, &seconds;
+  };
+  std::map<JobKind, Waiting> waiting_;
   std::mutex mutex_;
   std::map<std::int64_t, std::shared_ptr<Running>> running_;
 };

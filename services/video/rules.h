@@ -164,7 +164,7 @@ class VideoRules final : public VideoService {
   Task<Result<>> purge_accounts(const std::vector<Event>& events);  // consumer of user.deleted
   Task<Result<>> index_events(std::vector<Event> events);
   Task<Result<>> index_rows(std::map<std::int64_t, std::int64_t> revisions);
-  Task<> fill_index();
+  Task<Result<>> fill_index();  // goes on where an earlier one ended
 
   VideoState state_;
   ViewBuffer views_;

@@ -6,18 +6,15 @@
 namespace sv::video {
 namespace {
 
-// Recovery comes first: what it takes over was left by others, never by this process.
-Task<> run_background(VideoService& service, TaskGroup& group, Pipeline& pipeline) {
-  auto recovered = co_await service.recover();
+// What is not taken over now is when its lease ends, or found by fsck.
+Task<> take_over(VideoService& service) {
+  const auto recovered = co_await service.recover();
   if (!recovered) log::error("video", "recovery failed", {{"error", recovered.error().detail}});
-  pipeline.start(group);
-  asio::steady_timer timer(co_await asio::this_coro::executor);
-  for (;;) {
-    timer.expires_after(std::chrono::seconds(1));
-    co_await timer.async_wait(asio::use_awaitable);
-    auto written = co_await service.flush_views();
-    if (!written) log::warn("video", "views wait", {{"error", written.error().detail}});
-  }
+}
+
+Task<Result<>> write_views(VideoService& service) {
+  co_await pause(std::chrono::seconds(1));
+  co_return co_await service.flush_views();
 }
 
 Task<> run_last_writes(VideoService& service, Pipeline& pipeline) {
@@ -57,8 +54,18 @@ VideoRules::VideoRules(VideoDeps deps, VideoOptions options)
 }
 
 void VideoRules::start() {
-  group_.spawn(state_.deps.executor, [this] { return run_background(*this, group_, pipeline_); });
-  group_.spawn(state_.deps.executor, [this] { return fill_index(); });
+  TaskGroup first("video.start");
+  first.spawn(state_.deps.executor, [this] { return take_over(*this); });
+  first.join();
+  pipeline_.start(group_);
+  group_.spawn(state_.deps.executor, [this] {
+    return supervise(state_.deps.supervisor.loop("video.views"),
+                     [this] { return write_views(*this); });
+  });
+  group_.spawn(state_.deps.executor, [this] {
+    return supervise_once(state_.deps.supervisor.loop("video.index"),
+                          [this] { return fill_index(); });
+  });
 }
 
 void VideoRules::stop() {

@@ -13,7 +13,9 @@
 #include "idl/services.h"
 #include "idl/video.h"
 #include "platform/core/metrics.h"
+#include "platform/core/offload.h"
 #include "platform/core/revision.h"
+#include "platform/core/supervisor.h"
 #include "platform/media/media_tools.h"
 #include "platform/ports/clock.h"
 #include "platform/ports/event_bus.h"
@@ -35,6 +37,8 @@ struct VideoDeps {
   const Services& services;  // asked for author briefs
   ContentRevision& revision;
   metrics::Registry& metrics;
+  Supervisor& supervisor;              // of the loops in the background
+  ThreadPool& files;                   // makes and removes folders
   asio::any_io_executor executor;      // of background work
   media::MediaTools* media = nullptr;  // null: this process runs no jobs
   std::function<std::string(std::string_view prefix)>
@@ -57,7 +61,8 @@ struct VideoOptions {
 // start() and stop() once each, by the owner, not on the executor's thread.
 class VideoService : public VideoApi {
  public:
-  // Recovery, then the job slots and the view writer. Returns at once.
+  // Recovery, then the job slots and the view writer. Returns when recovery has ended: before that
+  // nobody may upload.
   virtual void start() = 0;
   // Ends background work (a running job goes back to the queue) and writes the buffered views.
   // Blocks.

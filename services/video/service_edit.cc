@@ -1,14 +1,21 @@
 #include <cstdlib>
 
 #include "services/video/media_access.h"
+#include "services/video/progress.h"
 #include "services/video/rules.h"
 #include "services/video/validate.h"
 
 namespace sv::video {
 namespace {
 
-constexpr std::string_view kJobs =
-    "SELECT kind, state, error FROM video_jobs WHERE subject = $1 ORDER BY kind";  // its unique key
+// One statement, so that what it tells fits together. Primary keys, and the unique key of jobs.
+constexpr std::string_view kProcessing = R"(
+    SELECT v.status, a.error, a.retryable, a.hls, a.sprite, j.kind, j.state, j.percent, j.error
+    FROM video_videos v
+    JOIN video_assets a ON a.id = v.asset_id
+    LEFT JOIN video_jobs j ON (j.subject = a.id OR j.subject = v.id)
+        AND (j.subject = v.id OR j.kind <> $2) AND j.kind <> $3
+    WHERE v.id = $1 AND v.status <> $4)";
 // primary key
 constexpr std::string_view kRenditionStates = R"(
     SELECT name, width, height, bit_rate, bytes, state, file
@@ -25,7 +32,6 @@ constexpr std::string_view kEndJobs = R"(
     SET state = $2
     WHERE subject = $1 AND state <> $3 AND kind <> $4)";
 constexpr std::string_view kEndAsset = "UPDATE video_assets SET state = $2 WHERE id = $1";
-constexpr std::string_view kProgress = "SELECT progress FROM video_assets WHERE id = $1";
 
 Result<VideoPtr> video_now(sql::Tx& tx, VideoId id) {
   SV_TRY(auto row, find_video(tx, id));
@@ -144,34 +150,31 @@ Task<Result<VideoStatusResp>> VideoRules::get_video_status(const Ctx& ctx,
   SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
   if (!row || !row->owned_by(req.current_user_id))
     co_return fail(Errc::not_found, "video_not_found");
-  SV_CO_TRY(auto jobs, co_await state_.deps.db.query(kJobs, {row->asset}));
-  SV_CO_TRY(auto renditions, co_await state_.deps.db.query(kRenditionStates, {row->asset}));
-  SV_CO_TRY(auto progress, co_await state_.deps.db.query(kProgress, {row->asset}));
+  SV_CO_TRY(const auto found, co_await state_.deps.db.query(
+                                  kProcessing, {row->id, num(JobKind::image), num(JobKind::purge),
+                                                num(Status::deleted)}));
+  if (found.empty()) co_return fail(Errc::not_found, "video_not_found");
+  std::vector<JobFacts> jobs;
+  for (std::size_t i = 0; i < found.size(); ++i)
+    if (!found.is_null(i, 5))
+      jobs.push_back({.kind = static_cast<JobKind>(found.i64(i, 5)),
+                      .state = static_cast<JobState>(found.i64(i, 6)),
+                      .percent = found.i64(i, 7),
+                      .error = found.text(i, 8)});
+  const Progress progress = progress_of(jobs);
+  const auto now = static_cast<Status>(found.i64(0, 0));
+  const bool failed = now == Status::failed;
   VideoStatusResp out;
   out.id = row->id;
-  out.status = status_name(row->status);
-  out.progress = progress.empty() ? 0 : static_cast<std::int32_t>(progress.i64(0, 0));
-  out.stage = "done";
-  std::string ladder_error;
-  for (std::size_t i = jobs.size(); i-- > 0;) {  // the earliest that is not over
-    auto kind = static_cast<JobKind>(jobs.i64(i, 0));
-    auto state = static_cast<JobState>(jobs.i64(i, 1));
-    if (kind == JobKind::image || kind == JobKind::purge) continue;
-    if (state == JobState::queued || state == JobState::running) out.stage = job_name(kind);
-    if (state == JobState::dead && kind == JobKind::ladder) ladder_error = jobs.text(i, 2);
-    if (row->status == Status::failed && state == JobState::dead) out.stage = job_name(kind);
+  out.status = status_name(now);
+  out.progress = progress.percent;
+  out.stage = progress.stage;
+  if (const std::string& error = failed ? found.text(0, 1) : progress.error; !error.empty()) {
+    out.error = error;
+    out.message = reason_text(error, ctx.lang);
+    out.retryable = failed ? found.boolean(0, 2) : progress.retryable;
   }
-  if (row->status == Status::failed) {
-    out.error = row->error;
-    out.message = message_text(
-        {.code = Errc::unprocessable, .token = row->error, .field = {}, .detail = {}}, ctx.lang);
-    out.retryable = row->retryable;
-  } else if (!ladder_error.empty()) {
-    out.error = ladder_error;
-    out.message = message_text(
-        {.code = Errc::unprocessable, .token = ladder_error, .field = {}, .detail = {}}, ctx.lang);
-    out.retryable = true;
-  }
+  SV_CO_TRY(const auto renditions, co_await state_.deps.db.query(kRenditionStates, {row->asset}));
   const Links to_files = links(*row, (co_await open_to_all(ctx, *row)).value_or(false));
   for (std::size_t i = 0; i < renditions.size(); ++i) {
     constexpr std::string_view kStates[] = {"queued", "ready", "failed"};
@@ -184,8 +187,8 @@ Task<Result<VideoStatusResp>> VideoRules::get_video_status(const Ctx& ctx,
                               .state = std::string(kStates[renditions.i64(i, 5)]),
                               .url = file.empty() ? "" : to_files.to(file)});
   }
-  if (row->hls) out.hls_url = to_files.to(kMasterFile);
-  if (row->sprite) {
+  if (found.boolean(0, 3)) out.hls_url = to_files.to(kMasterFile);
+  if (found.boolean(0, 4)) {
     out.sprite_url = to_files.to(kSpriteFile);
     out.vtt_url = to_files.to(kVttFile);
   }
@@ -200,9 +203,10 @@ Task<Result<>> VideoRules::retry_video(const Ctx& ctx, const RetryVideoReq& req)
       return fail(Errc::conflict, "not_retryable");
     SV_TRY(auto revived, tx.execute(R"(
         UPDATE video_jobs
-        SET state = $3, attempts = 0, not_before = $2, error = ''
-        WHERE subject = $1 AND state = $4)",
-                                    {row->asset, state_.now(), JobState::queued, JobState::dead}));
+        SET state = $4, attempts = 0, not_before = $3, error = ''
+        WHERE (subject = $1 OR (subject = $2 AND kind = $6)) AND state = $5)",
+                                    {row->asset, row->id, state_.now(), JobState::queued,
+                                     JobState::dead, JobKind::image}));
     if (revived == 0) return fail(Errc::conflict, "not_retryable");
     SV_CHECK(tx.execute("UPDATE video_renditions SET state = $2 WHERE asset_id = $1 AND state = $3",
                         {row->asset, RenditionState::queued, RenditionState::failed}));

@@ -96,22 +96,16 @@ Task<Result<>> VideoRules::index_rows(std::map<std::int64_t, std::int64_t> revis
 
 // An index that is new, or was lost, gets every listed video; what changes meanwhile comes as
 // events with higher revisions.
-Task<> VideoRules::fill_index() {
-  auto filled = co_await state_.deps.search.filled();
-  Result<> done = filled ? Result<>() : std::unexpected(filled.error());
-  for (std::int64_t after = 0; done && !*filled;) {
-    auto rows = co_await state_.deps.db.query(kListed, {after, kFillPage});
-    if (!rows || rows->empty()) {
-      done = rows ? co_await state_.deps.search.set_filled() : std::unexpected(rows.error());
-      break;
-    }
+Task<Result<>> VideoRules::fill_index() {
+  SV_CO_TRY(const bool filled, co_await state_.deps.search.filled());
+  if (filled) co_return Result<>{};
+  for (std::int64_t after = 0;;) {
+    SV_CO_TRY(const auto rows, co_await state_.deps.db.query(kListed, {after, kFillPage}));
+    if (rows.empty()) co_return co_await state_.deps.search.set_filled();
     std::map<std::int64_t, std::int64_t> revisions;
-    for (std::size_t i = 0; i < rows->size(); ++i) revisions[after = rows->i64(i, 0)] = 0;
-    done = co_await index_rows(std::move(revisions));
+    for (std::size_t i = 0; i < rows.size(); ++i) revisions[after = rows.i64(i, 0)] = 0;
+    SV_CO_CHECK(co_await index_rows(std::move(revisions)));
   }
-  if (!done)
-    log::error("video", "the search index is not complete, the next start goes on",
-               {{"error", done.error().detail}});
 }
 
 }  // namespace sv::video

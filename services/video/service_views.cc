@@ -48,33 +48,47 @@ std::int64_t add_heat(std::int64_t a, std::int64_t b) {
          std::llround(std::log2(1 + std::exp2(static_cast<double>(low - high) / kUnit)) * kUnit);
 }
 
+ViewBuffer::ViewBuffer(VideoState& state)
+    : state_(state),
+      refused_(state.deps.metrics.counter("shortvideo_views_refused_total",
+                                          "Views that were refused because too many wait")) {}
+
 bool ViewBuffer::add(VideoId video, const std::string& viewer) {
   std::lock_guard lock(mutex_);
-  if (waiting_.raw.size() + waiting_.viewers.size() >= kLimit) return false;
+  if (waiting_.size() + written_now_ >= kLimit) {
+    refused_.add();
+    return false;
+  }
   ++waiting_.raw[video];
   if (!viewer.empty()) waiting_.viewers.emplace(viewer, video);
   return true;
 }
 
 Task<Result<>> ViewBuffer::flush() {
-  Batch batch;
+  auto batch = std::make_shared<Batch>();
   {
     std::lock_guard lock(mutex_);
-    batch.raw.swap(waiting_.raw);
-    batch.viewers.swap(waiting_.viewers);
+    std::swap(*batch, waiting_);
+    written_now_ = batch->size();
   }
-  if (batch.raw.empty()) co_return Result<>{};
-  auto shared = std::make_shared<Batch>(std::move(batch));
-  auto done = co_await state_.deps.db.write(
-      Ctx{}, [this, shared](sql::Tx& tx) { return write(tx, *shared); });
-  if (!done) {  // kept for the next second
-    std::lock_guard lock(mutex_);
-    if (waiting_.raw.size() < kLimit) {
-      for (auto& [video, n] : shared->raw) waiting_.raw[video] += n;
-      waiting_.viewers.merge(shared->viewers);
+  if (batch->raw.empty()) co_return Result<>{};
+  // Back into the buffer unless they are written: also when the write throws.
+  struct Keep {
+    ViewBuffer& buffer;
+    Batch& batch;
+    bool done = false;
+    ~Keep() {
+      std::lock_guard lock(buffer.mutex_);
+      buffer.written_now_ = 0;
+      if (done) return;
+      for (const auto& [video, n] : batch.raw) buffer.waiting_.raw[video] += n;
+      buffer.waiting_.viewers.merge(batch.viewers);
     }
-  }
-  co_return done;
+  } keep{*this, *batch};
+  SV_CO_CHECK(co_await state_.deps.db.write(
+      Ctx{}, [this, batch](sql::Tx& tx) { return write(tx, *batch); }));
+  keep.done = true;
+  co_return Result<>{};
 }
 
 Result<> ViewBuffer::write(sql::Tx& tx, const Batch& batch) {

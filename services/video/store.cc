@@ -37,6 +37,28 @@ std::optional<AssetRow> read_asset(const sql::Rows& rows) {
   return a;
 }
 
+constexpr std::int64_t kRestWaitsMs = 30'000;
+
+Result<std::int64_t> rank_of(sql::Tx& tx, std::int64_t subject, JobKind kind, std::int64_t now) {
+  switch (kind) {
+    case JobKind::probe:
+    case JobKind::image:
+      return now;
+    case JobKind::cover:
+    case JobKind::first: {
+      SV_TRY(const auto probe,
+             tx.query("SELECT rank FROM video_jobs WHERE subject = $1 AND kind = $2",
+                      {subject, num(JobKind::probe)}));  // its unique key
+      return probe.empty() ? now : probe.i64(0, 0);
+    }
+    case JobKind::sprite:
+    case JobKind::ladder:
+    case JobKind::purge:
+      return now + kRestWaitsMs;
+  }
+  return now;
+}
+
 }  // namespace
 
 std::string_view status_name(Status s) {
@@ -120,12 +142,11 @@ VideoPtr read_video(const sql::Rows& rows, std::size_t r) {
     v->hls = rows.boolean(r, 20);
     v->play_file = rows.text(r, 21);
     v->play_bytes = rows.i64(r, 22);
-    v->progress = rows.i64(r, 23);
-    v->error = rows.text(r, 24);
-    v->retryable = rows.boolean(r, 25);
+    v->error = rows.text(r, 23);
+    v->retryable = rows.boolean(r, 24);
   }
-  v->views->raw = rows.i64_or(r, 26, 0);
-  v->views->counted = rows.i64_or(r, 27, 0);
+  v->views->raw = rows.i64_or(r, 25, 0);
+  v->views->counted = rows.i64_or(r, 26, 0);
   return v;
 }
 
@@ -189,15 +210,16 @@ Result<> forget_object(sql::Tx& tx, std::string_view key) {
 }
 
 Result<> queue_job(sql::Tx& tx, std::int64_t id, std::int64_t subject, JobKind kind, Lane lane,
-                   std::int64_t not_before) {
+                   std::int64_t now) {
+  SV_TRY(const std::int64_t rank, rank_of(tx, subject, kind, now));
   SV_CHECK(tx.execute(R"(
           INSERT INTO video_jobs (id, subject, kind, profile, lane, state, attempts, not_before,
-              lease_until, worker, error)
-          VALUES ($1, $2, $3, $4, $5, $7, 0, $6, 0, 0, '')
+              lease_until, worker, error, rank)
+          VALUES ($1, $2, $3, $4, $5, $6, 0, $7, 0, 0, '', $8)
           ON CONFLICT (subject, kind, profile)
               DO UPDATE SET state = excluded.state, attempts = 0, lane = excluded.lane,
-              not_before = excluded.not_before, error = '')",
-                      {id, subject, kind, kProfile, lane, not_before, JobState::queued}));
+              not_before = excluded.not_before, error = '', rank = excluded.rank)",
+                      {id, subject, kind, kProfile, lane, JobState::queued, now, rank}));
   return {};
 }
 

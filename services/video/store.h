@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -32,8 +33,7 @@ enum class ObjectState : std::int64_t {
   dead = 2,     // to be purged
   staged = 3    // complete, waits for PublishVideo
 };
-// In the order in which a free slot takes them. image and purge belong to a video, the others to an
-// asset.
+// image and purge belong to a video, the others to an asset.
 enum class JobKind : std::int64_t {
   probe = 1,
   cover = 2,
@@ -43,6 +43,8 @@ enum class JobKind : std::int64_t {
   purge = 6,
   ladder = 7
 };
+constexpr std::array kJobKinds{JobKind::probe,  JobKind::cover, JobKind::image, JobKind::first,
+                               JobKind::sprite, JobKind::purge, JobKind::ladder};
 enum class JobState : std::int64_t { queued = 0, running = 1, done = 2, dead = 3 };
 enum class Lane : std::int64_t { quick = 0, encoding = 1 };
 enum class RenditionState : std::int64_t { queued = 0, ready = 1, failed = 2 };
@@ -89,7 +91,6 @@ struct VideoRow {
   bool poster = false, sprite = false, hls = false;
   std::string play_file;
   std::int64_t play_bytes = 0;
-  std::int64_t progress = 0;
   std::string error;
   bool retryable = false;
 
@@ -129,7 +130,7 @@ std::vector<std::string> split_tags(std::string_view joined);
   "v.publish_time, "                                                                              \
   "v.create_time, v.revision, v.media_rev, v.asset_id, v.cover, a.duration_ms, a.width, "         \
   "a.height, a.bit_rate, "                                                                        \
-  "a.poster, a.sprite, a.hls, a.play_file, a.play_bytes, a.progress, a.error, a.retryable, "      \
+  "a.poster, a.sprite, a.hls, a.play_file, a.play_bytes, a.error, a.retryable, "                  \
   "s.raw, s.counted "                                                                             \
   "FROM video_videos v LEFT JOIN video_assets a ON a.id = v.asset_id LEFT JOIN video_stats s ON " \
   "s.video_id = v.id "
@@ -149,9 +150,12 @@ Result<> kill_objects(sql::Tx& tx, std::int64_t owner, std::int64_t now);
 Result<> kill_object(sql::Tx& tx, std::string_view key, std::int64_t now);
 Result<> forget_object(sql::Tx& tx, std::string_view key);
 
-// Adds the job, or queues it again from its first attempt. `id` is used when it is new.
+// Adds the job, or queues it again from its first attempt. `id` is used when it is new. A lane
+// takes its jobs by rank: what makes a video watchable ranks by the age of the upload, so that the
+// older one is finished first; the rest as if it had come half a minute later, so that it lets
+// newer uploads pass, but not for ever.
 Result<> queue_job(sql::Tx& tx, std::int64_t id, std::int64_t subject, JobKind kind, Lane lane,
-                   std::int64_t not_before);
+                   std::int64_t now);
 
 // Counts of an author and of everyone.
 Result<> count_videos(sql::Tx& tx, UserId author, std::int64_t owned, std::int64_t listed);

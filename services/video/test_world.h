@@ -25,12 +25,15 @@
 namespace sv::video {
 using testing::Way;
 
-// Reads its instructions from the content: "broken" cannot be probed, "hevc" needs an encode;
-// `trouble` fails the next calls as ours.
+// Reads its instructions from the content: "broken" cannot be probed, "noise" has no picture that
+// decodes, "blank" has none that a poster or sprite could show, "hevc" needs an encode. `trouble`
+// fails the next probes as ours, `odd` names a call that throws.
 class FakeMedia final : public media::MediaTools {
  public:
   int trouble = 0;
   int encodes = 0;
+  std::string odd;
+  std::vector<std::string> calls;  // "probe one", … : what was done to which content, in order
 
   Task<Result<>> check() override { co_return Result<>{}; }
   Task<Result<media::MediaInfo>> probe(std::filesystem::path source) override {
@@ -38,7 +41,7 @@ class FakeMedia final : public media::MediaTools {
       --trouble;
       co_return fail(Errc::unavailable, "no_memory");
     }
-    auto text = slurp(source);
+    const auto text = enter("probe", source);
     if (text.find("broken") != std::string::npos)
       co_return fail(Errc::unprocessable, "media_unreadable");
     media::MediaInfo info{.duration_ms = 10'000,
@@ -53,13 +56,15 @@ class FakeMedia final : public media::MediaTools {
     if (text.find("hevc") != std::string::npos) info.video_codec = "hevc";
     co_return info;
   }
-  Task<Result<>> poster(std::filesystem::path, std::chrono::milliseconds,
+  Task<Result<>> poster(std::filesystem::path source, std::chrono::milliseconds,
                         std::filesystem::path out) override {
+    SV_CO_CHECK(shows(enter("poster", source)));
     co_return put(out, "poster");
   }
-  Task<Result<>> sprite(std::filesystem::path, const media::MediaInfo&,
+  Task<Result<>> sprite(std::filesystem::path source, const media::MediaInfo&,
                         std::filesystem::path sprite, std::filesystem::path vtt,
                         std::string url) override {
+    SV_CO_CHECK(shows(enter("sprite", source)));
     put(sprite, "sprite");
     co_return put(vtt, "WEBVTT " + url);
   }
@@ -71,14 +76,18 @@ class FakeMedia final : public media::MediaTools {
   }
   Task<Result<>> remux(std::filesystem::path source, const media::MediaInfo&,
                        std::filesystem::path out) override {
-    co_return put(out, slurp(source));
+    const auto text = enter("remux", source);
+    if (text.find("noise") != std::string::npos)
+      co_return fail(Errc::unprocessable, "media_unreadable");
+    co_return put(out, text);
   }
-  Task<Result<std::vector<media::RenditionFile>>> transcode(std::filesystem::path,
+  Task<Result<std::vector<media::RenditionFile>>> transcode(std::filesystem::path source,
                                                             const media::MediaInfo&,
                                                             std::vector<media::Rung> rungs,
                                                             std::filesystem::path folder,
                                                             Progress progress) override {
     ++encodes;
+    enter("transcode", source);
     std::vector<media::RenditionFile> out;
     for (const auto& rung : rungs) {
       std::filesystem::create_directories(folder / rung.name);
@@ -100,6 +109,19 @@ class FakeMedia final : public media::MediaTools {
   static std::string slurp(const std::filesystem::path& p) {
     std::ifstream in(p, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
+  }
+  // Contents begin with "ftyp…isom" and end with dots, see VideoWorld::mp4.
+  std::string enter(std::string call, const std::filesystem::path& source) {
+    if (call == odd) throw std::runtime_error("told to throw");
+    const std::string text = slurp(source);
+    const auto name = text.substr(24, text.find_first_of('.', 24) - 24);
+    calls.push_back(std::move(call) + " " + name);
+    return text;
+  }
+  static Result<> shows(const std::string& text) {
+    if (text.find("noise") != std::string::npos || text.find("blank") != std::string::npos)
+      return fail(Errc::unprocessable, "media_unreadable");
+    return {};
   }
   static Result<> put(const std::filesystem::path& p, std::string_view text) {
     std::ofstream(p, std::ios::binary) << text;
@@ -213,6 +235,8 @@ class VideoWorld : public ::testing::TestWithParam<Way> {
          .services = services_,
          .revision = revision_,
          .metrics = metrics_,
+         .supervisor = supervisor_,
+         .files = *pool_,
          .executor = io_.get_executor(),
          .media = tools ? tools : &media_,
          .sign = [](std::string_view prefix) { return fmt::format("sig={}", prefix.size()); }},

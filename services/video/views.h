@@ -12,10 +12,11 @@
 namespace sv::video {
 
 // Views that wait for the next write: one transaction a second, so a crash loses at most the views
-// of a second. Thread-safe.
+// of a second. A view that was taken is kept until it is written, however often the write fails;
+// what is more than the bound is refused and counted. Thread-safe; flush() by one caller at a time.
 class ViewBuffer {
  public:
-  explicit ViewBuffer(VideoState& state) : state_(state) {}
+  explicit ViewBuffer(VideoState& state);
 
   // `viewer` empty: counted as a beacon only. False: the buffer is full (the writer is far behind).
   bool add(VideoId video, const std::string& viewer);
@@ -25,6 +26,7 @@ class ViewBuffer {
   struct Batch {
     std::map<VideoId, std::int64_t> raw;
     std::set<std::pair<std::string, VideoId>> viewers;
+    std::size_t size() const { return raw.size() + viewers.size(); }
   };
   Result<> write(sql::Tx& tx, const Batch& batch);
 
@@ -32,6 +34,8 @@ class ViewBuffer {
   VideoState& state_;
   std::mutex mutex_;
   Batch waiting_;
+  std::size_t written_now_ = 0;  // size of the batch that a flush is writing
+  metrics::Counter& refused_;
 };
 
 // The heat of `views` views now: log2 of the sum of 2^(time / half-life) in millionths. Old views
