@@ -210,8 +210,8 @@ Task<Result<>> check_ledger(sql::Database& db, ObjectStore& objects, std::int64_
     const auto head = co_await objects.head(key);
     if (head || again.empty() || again.i64(0, 0) != num(ObjectState::live)) continue;
     if (repair)
-      SV_CO_CHECK(co_await db.write(Ctx{}, [key = key, owner = row.owner](sql::Tx& tx) {
-        return fail_asset(tx, owner, key);
+      SV_CO_CHECK(co_await db.write(Ctx{}, [lost = key, owner = row.owner](sql::Tx& tx) {
+        return fail_asset(tx, owner, lost);
       }));
     report.findings.push_back(
         {.kind = "missing_object", .key = key, .detail = {}, .repaired = repair});
