@@ -43,6 +43,28 @@ std::string prepare(const Source& source, int width, int height) {
   return filters;
 }
 
+// The film as the renditions show it, to be scaled. Repeated pictures come about by putting beside
+// the film a strip that changes when they are due, and cutting it off again.
+std::string pictures_of(const Source& source, const Timing& timing, const Rung& top) {
+  auto graph = fmt::format("[{}]", stream(source.video));
+  if (timing.keep_every > 1) graph += fmt::format("select='not(mod(n,{}))',", timing.keep_every);
+  // A first picture that comes late is seen from the beginning.
+  graph += fmt::format("setpts='if(eq(N,0),0,PTS-round({:.6f}/TB))',",
+                       static_cast<double>(timing.begin) / 1e6);
+  if (timing.even) graph += fmt::format("fps={},", timing.clock);
+  graph += prepare(source, top.width, top.height);
+  if (timing.repeat.empty()) return graph;
+
+  std::string due = "eq(n,0)";
+  for (const auto& [from, to] : timing.repeat) due += fmt::format("+between(n,{},{})", from, to);
+  graph += fmt::format(
+      "scale={0}:{1}:out_range=tv,setsar=1,format=yuv420p[film];"
+      "color=s=2x{1}:r=1/2,trim=end_frame={2},select='{3}',settb=1/{4},setsar=1,"
+      "format=yuv420p[due];[film][due]hstack,crop={0}:{1}:0:0,",
+      top.width, top.height, timing.repeat.back().second + 1, due, Timing::kFineClock);
+  return graph;
+}
+
 // Nothing of the source's tags, chapters, GPS or time code goes on, nor our tools' versions.
 void strip(Argv& argv) {
   add(argv, {"-map_metadata", "-1", "-map_chapters", "-1", "-sn", "-dn", "-write_tmcd", "0",
@@ -62,14 +84,30 @@ Argv redraw(Argv argv, std::string_view size) {
 Argv probe(const Input& in) {
   Argv argv{"ffprobe", "-hide_banner", "-v", "error"};
   open(argv, in);
-  add(argv, {"-show_format", "-show_streams", "-of", "json", "-i", in.url});
+  add(argv, {"-show_format", "-show_streams", "-show_data", "-of", "json", "-i", in.url});
   return argv;
 }
 
-Argv measure(const Input& in, const Source& source) {
-  auto argv = start(in);
-  add(argv, {"-map", stream(source.video), "-c", "copy", "-progress", "pipe:1", "-stats_period",
-             "60", "-f", "null", "-"});
+Argv packets(const Input& in) {
+  Argv argv{"ffprobe", "-hide_banner", "-v", "error"};
+  open(argv, in);
+  add(argv, {"-show_entries", "packet=stream_index,pts_time,dts_time,duration_time,flags", "-of",
+             "csv=p=0", "-i", in.url});
+  return argv;
+}
+
+Argv sound(const Input& in, int stream) {
+  Argv argv{"ffprobe", "-hide_banner", "-v", "error"};
+  open(argv, in);
+  add(argv, {"-select_streams", std::to_string(stream), "-read_intervals", "%+#12", "-show_entries",
+             "frame=nb_samples,channels", "-of", "csv=p=0", "-i", in.url});
+  return argv;
+}
+
+Argv pictures(const std::string& mp4, int count) {
+  auto argv = start({.url = "file:" + mp4, .demuxer = "mp4", .max_pixels = 1 << 24});
+  add(argv, {"-map", "0:v", "-frames:v", std::to_string(count), "-progress", "pipe:1", "-f", "null",
+             "-"});
   return argv;
 }
 
@@ -136,14 +174,10 @@ Argv remux(const Input& in, const Source& source) {
   return argv;
 }
 
-Argv ladder(const Input& in, const Source& source, const std::vector<Rung>& rungs,
-            std::int64_t limit_ms) {
+Argv ladder(const Input& in, const Source& source, const Timing& timing,
+            const std::vector<Rung>& rungs, std::int64_t limit_ms) {
   auto argv = start(in);
-  const auto& top = rungs.back();
-  // A constant rate from time 0 on, so that every rung gets the same frames and a key frame at the
-  // same 2 s marks.
-  auto graph = fmt::format("[{}]fps=fps={}:start_time=0,{}split={}", stream(source.video),
-                           source.frame_rate, prepare(source, top.width, top.height), rungs.size());
+  auto graph = pictures_of(source, timing, rungs.back()) + fmt::format("split={}", rungs.size());
   for (std::size_t i = 0; i < rungs.size(); ++i) graph += fmt::format("[s{}]", i);
   for (std::size_t i = 0; i < rungs.size(); ++i) {
     graph += fmt::format(";[s{0}]scale={1}:{2}:out_range=tv,setsar=1,format=yuv420p[v{0}]", i,
@@ -151,19 +185,31 @@ Argv ladder(const Input& in, const Source& source, const std::vector<Rung>& rung
   }
   bool sound = source.audio >= 0;
   // Sound that starts late or has holes gets silence, so that it stays with the picture.
-  if (sound) graph += fmt::format(";[{}]aresample=async=1:first_pts=0[a]", stream(source.audio));
+  if (sound) {
+    graph += fmt::format(";[{}]{}aresample=async=1:first_pts=0[a]", stream(source.audio),
+                         source.odd_pair ? "pan=stereo|c0=c0|c1=c1," : "");
+  }
   add(argv, {"-filter_complex", graph});
   for (std::size_t i = 0; i < rungs.size(); ++i) add(argv, {"-map", fmt::format("[v{}]", i)});
   if (sound)
     add(argv, {"-map", "[a]", "-c:a", "aac", "-b:a", "96k", "-ac", "2", "-ar", "48000", "-flags:a",
                "+bitexact+global_header"});
 
-  add(argv, {"-c:v", "libx264", "-preset", "veryfast", "-profile:v", "main", "-crf", "23",
-             "-flags:v", "+bitexact+global_header"});
+  // The rate is only what the level is chosen by.
+  add(argv,
+      {"-c:v", "libx264", "-preset", "veryfast", "-profile:v", "main", "-crf", "23", "-flags:v",
+       "+bitexact+global_header", "-fps_mode", "vfr", "-enc_time_base:v",
+       fmt::format("{}/{}", timing.seconds, timing.clock), "-r", fmt::format("{:.3f}", timing.rate),
+       "-bsf:v",
+       // The muxers take a packet's length for the time until the next.
+       fmt::format(
+           "setts=pts=PTS:dts=DTS:duration='if(gt(NEXT_DTS\\,DTS)\\,NEXT_DTS-DTS\\,{:.6f}/TB)'",
+           static_cast<double>(timing.last_length) / 1e6)});
   for (std::size_t i = 0; i < rungs.size(); ++i) {
     add(argv, {fmt::format("-maxrate:v:{}", i), fmt::format("{}k", rungs[i].max_rate_kbit),
                fmt::format("-bufsize:v:{}", i), fmt::format("{}k", 2 * rungs[i].max_rate_kbit)});
   }
+  if (!timing.reorder) add(argv, {"-bf", "0"});
   add(argv, {"-sc_threshold", "0", "-g", "9999", "-x264-params", "open-gop=0", "-force_key_frames",
              "expr:gte(t,n_forced*2)"});
   if (!source.hdr_transfer.empty())

@@ -1,16 +1,14 @@
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
+#include <sstream>
 #include <system_error>
 
-#include "platform/media/child_process.h"
-#include "platform/media/commands.h"
-#include "platform/media/jail.h"
-#include "platform/media/media_tools.h"
+#include "platform/media/hls.h"
+#include "platform/media/inspector.h"
+#include "platform/media/mp4.h"
 #include "platform/media/sniff.h"
-#include "platform/media/source.h"
 #include "platform/media/sprite.h"
 
 namespace sv::media {
@@ -20,70 +18,7 @@ namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// A job's private folder beside the place its result goes to; what a tool may write is here until
-// it has been looked at.
-class WorkFolder {
- public:
-  static Result<WorkFolder> make(const fs::path& beside) {
-    auto name = (fs::absolute(beside) / ".work-XXXXXX").string();
-    if (!::mkdtemp(name.data())) {
-      int error = errno;
-      return fail(error == ENOSPC ? Errc::storage_full : Errc::internal, {},
-                  fmt::format("mkdtemp {}: {}", name, std::strerror(error)));
-    }
-    return WorkFolder(name);
-  }
-  WorkFolder(WorkFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-  WorkFolder& operator=(WorkFolder&&) = delete;
-  ~WorkFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
-  }
-  const fs::path& path() const { return path_; }
-  // A result counts only as a plain file: a tool that was taken over could have left a link.
-  bool plain(const fs::path& name) const {
-    struct stat st{};
-    return ::lstat((path_ / name).c_str(), &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
-           st.st_size > 0;
-  }
-  Result<> hand_out(const fs::path& name, const fs::path& to) const {
-    std::error_code error;
-    if (!plain(name))
-      return fail(Errc::unprocessable, "media_unreadable", "the tool made no " + name.string());
-    fs::rename(path_ / name, to, error);
-    if (error)
-      return fail(Errc::internal, {},
-                  fmt::format("rename to {}: {}", to.string(), error.message()));
-    return {};
-  }
-
- private:
-  explicit WorkFolder(fs::path path) : path_(std::move(path)) {}
-  fs::path path_;
-};
-
-std::string tail(std::string_view s) {
-  while (!s.empty() && s.back() == '\n') s.remove_suffix(1);
-  return std::string(s.substr(s.size() - std::min<std::size_t>(s.size(), 300)));
-}
-
-Result<> judge(const ChildExit& exit) {
-  if (exit.timed_out) return fail(Errc::unprocessable, "media_timeout", "wall clock");
-  if (exit.code == 0) return {};
-  auto said = [&](std::string_view words) { return exit.err.find(words) != exit.err.npos; };
-  for (std::string_view ours : {"bwrap: ", "prlimit: ", "setpriv: "}) {
-    if (exit.err.starts_with(ours)) return fail(Errc::unavailable, "media_jail", tail(exit.err));
-  }
-  if (exit.code == 128 + SIGXCPU) return fail(Errc::unprocessable, "media_timeout", "CPU limit");
-  if (said("No space left on device") || said("Disk quota exceeded"))
-    return fail(Errc::storage_full, {}, tail(exit.err));
-  if (exit.code == 128 + SIGXFSZ || said("File too large") || said("Cannot allocate memory"))
-    return fail(Errc::unprocessable, "media_too_large", tail(exit.err));
-  if (exit.code == 128 + SIGKILL)
-    return fail(Errc::unavailable, "media_killed", "killed, probably for lack of memory");
-  return fail(Errc::unprocessable, "media_unreadable",
-              fmt::format("exit {}: {}", exit.code, tail(exit.err)));
-}
+constexpr std::size_t kMaxIndex = 16 << 20;  // of an MP4's `moov`
 
 bool installed(const std::string& program) {
   const char* path = std::getenv("PATH");
@@ -96,33 +31,9 @@ bool installed(const std::string& program) {
   return false;
 }
 
-// Follows ffmpeg's `-progress`: key=value lines.
-class ProgressReader {
+class FfmpegTools final : public MediaTools, Inspector {
  public:
-  std::int64_t reached_us() const { return reached_us_; }
-  // Tells whether the time has moved.
-  bool feed(std::string_view piece) {
-    auto before = reached_us_;
-    line_ += piece;
-    std::size_t end;
-    while ((end = line_.find('\n')) != line_.npos) {
-      std::string_view line(line_.data(), end);
-      if (line.starts_with("out_time_us="))
-        reached_us_ = std::max(
-            reached_us_, static_cast<std::int64_t>(std::strtoll(line.data() + 12, nullptr, 10)));
-      line_.erase(0, end + 1);
-    }
-    return reached_us_ != before;
-  }
-
- private:
-  std::string line_;
-  std::int64_t reached_us_ = 0;
-};
-
-class FfmpegTools : public MediaTools {
- public:
-  explicit FfmpegTools(Options options) : options_(std::move(options)), pool_("media", 8, 256) {}
+  explicit FfmpegTools(Options options) : Inspector(std::move(options)) {}
 
   Task<Result<>> check() override {
     for (std::string program :
@@ -150,19 +61,19 @@ class FfmpegTools : public MediaTools {
 
   Task<Result<MediaInfo>> probe(fs::path source) override {
     SV_CO_TRY(auto work, WorkFolder::make(fs::absolute(source).parent_path()));
-    SV_CO_TRY(auto seen, co_await inspect(source, work));
+    SV_CO_TRY(auto seen, co_await inspect(source, work, Look::packets));
     co_return std::move(seen.info);
   }
 
   Task<Result<>> poster(fs::path source, milliseconds at, fs::path out) override {
     SV_CO_TRY(auto work, WorkFolder::make(out.parent_path()));
-    SV_CO_TRY(auto seen, co_await inspect(source, work));
-    // A time at or behind the last frame gives no picture; the beginning always does.
-    for (auto ms :
-         {std::clamp<std::int64_t>(at.count(), 0, std::max<std::int64_t>(0, seen.info.duration_ms)),
-          std::int64_t{0}}) {
-      SV_CO_CHECK(co_await tool(source, work, commands::poster(input(source, seen), seen, ms),
-                                {.cpu = seconds(60)}, seconds(60)));
+    SV_CO_TRY(auto seen, co_await inspect(source, work, Look::headers));
+    // A time at or behind the last frame, or in a broken part, gives no picture; the beginning may.
+    for (auto ms : {std::max<std::int64_t>(0, at.count()), std::int64_t{0}}) {
+      auto done = co_await tool(source, work, commands::poster(input(source, seen), seen, ms),
+                                {.cpu = seconds(60)}, seconds(60));
+      if (!done && (ms == 0 || done.error().token != "media_unreadable"))
+        co_return std::unexpected(std::move(done.error()));
       if (work.plain("poster.jpg")) break;
     }
     co_return work.hand_out("poster.jpg", out);
@@ -172,7 +83,7 @@ class FfmpegTools : public MediaTools {
                         fs::path vtt_out, std::string sprite_url) override {
     auto duration_ms = info.duration_ms;
     SV_CO_TRY(auto work, WorkFolder::make(sprite_out.parent_path()));
-    SV_CO_TRY(auto seen, co_await inspect(source, work));
+    SV_CO_TRY(auto seen, co_await inspect(source, work, Look::headers));
     auto plan = plan_sprite(seen.info.width, seen.info.height, duration_ms);
     auto limit = seconds(120) + seconds(duration_ms / 2000);
     SV_CO_TRY(auto exit,
@@ -219,14 +130,24 @@ class FfmpegTools : public MediaTools {
   Task<Result<>> remux(fs::path source, const MediaInfo& info, fs::path out) override {
     auto expected_ms = info.duration_ms;
     SV_CO_TRY(auto work, WorkFolder::make(out.parent_path()));
-    SV_CO_TRY(auto seen, co_await inspect(source, work));
+    SV_CO_TRY(auto seen, co_await inspect(source, work, Look::packets));
+    if (!seen.info.plain)
+      co_return fail(Errc::unsupported_media, "media_unsupported", "must be encoded");
     auto limit = seconds(60) + seconds(expected_ms / 10000);
     std::error_code error;
     JailLimits limits{
         .file_bytes = static_cast<std::int64_t>(fs::file_size(source, error)) + (64LL << 20),
         .cpu = limit};
-    SV_CO_CHECK(
-        co_await tool(source, work, commands::remux(input(source, seen), seen), limits, limit));
+    auto copied =
+        co_await tool(source, work, commands::remux(input(source, seen), seen), limits, limit);
+    if (!copied) {
+      auto why = std::move(copied.error());
+      // The streams do not fit into an MP4.
+      if (why.token == "media_unreadable")
+        why.code = Errc::unsupported_media, why.token = "media_unsupported";
+      co_return std::unexpected(std::move(why));
+    }
+    SV_CO_CHECK(co_await check_copy(work, seen));
     co_return work.hand_out("out.mp4", out);
   }
 
@@ -236,7 +157,8 @@ class FfmpegTools : public MediaTools {
     auto expected_ms = info.duration_ms;
     if (rungs.empty()) co_return fail(Errc::internal, {}, "no rungs");
     SV_CO_TRY(auto work, WorkFolder::make(folder));
-    SV_CO_TRY(auto seen, co_await inspect(source, work));
+    SV_CO_TRY(auto seen, co_await inspect(source, work, Look::packets));
+    const auto timing = plan_timing(seen.pictures, seen.pictures_end, seen.end);
     std::error_code error;
     for (const auto& r : rungs) fs::create_directory(work.path() / r.name, error);
     // Bounds that no honest source of this length meets: 60 CPU seconds a second, twice the highest
@@ -244,7 +166,8 @@ class FfmpegTools : public MediaTools {
     auto limit = seconds(300) + seconds(expected_ms * 60 / 1000);
     JailLimits limits{.file_bytes = (64LL << 20) + expected_ms * 1200, .cpu = limit};
     auto reader = std::make_shared<ProgressReader>();
-    auto argv = commands::ladder(input(source, seen), seen, rungs, options_.max_duration.count());
+    auto argv =
+        commands::ladder(input(source, seen), seen, timing, rungs, options_.max_duration.count());
     auto spec = child(jail(source, work), limits, std::move(argv), limit);
     spec.on_output = [reader, progress = std::move(progress),
                       executor = co_await asio::this_coro::executor,
@@ -256,55 +179,17 @@ class FfmpegTools : public MediaTools {
     };
     SV_CO_TRY(auto exit, co_await run_child(pool_, std::move(spec)));
     SV_CO_CHECK(judge(exit));
-    // ffmpeg carries on over what it cannot read; a rendition that ends early is not one.
-    auto missing_ms = expected_ms - reader->reached_us() / 1000;
-    if (missing_ms > std::max<std::int64_t>(500, expected_ms / 50)) {
+    // ffmpeg carries on over what it cannot read. Less than half: interlaced pictures may come in
+    // two packets.
+    const auto expected = static_cast<std::int64_t>(seen.pictures.size()) / timing.keep_every;
+    if (reader->pictures() * 5 < expected * 2)
       co_return fail(
-          Errc::unprocessable, "media_truncated",
-          fmt::format("{} ms of {} are missing: {}", missing_ms, expected_ms, tail(exit.err)));
-    }
-    co_return collect(work, rungs, folder);
+          Errc::unprocessable, "media_unreadable",
+          fmt::format("{} pictures of {}: {}", reader->pictures(), expected, tail(exit.err)));
+    co_return collect(work, rungs, folder, milliseconds((seen.end + 500) / 1000));
   }
 
  private:
-  static bool too_many_pixels(std::string_view err) {
-    for (std::string_view words : {"max pixel count", "exceeds maximum", "Picture size",
-                                   "image size", "Invalid dimensions"}) {
-      if (err.find(words) != err.npos) return true;
-    }
-    return false;
-  }
-
-  Jail jail(const fs::path& source, const WorkFolder& work) const {
-    return Jail{options_.jail, work.path(), source};
-  }
-
-  commands::Input input(const fs::path& source, const Source& seen) const {
-    return {Jail{options_.jail, {}, source}.source_url(), seen.demuxer, options_.max_pixels,
-            options_.threads};
-  }
-
-  static ChildSpec child(const Jail& jail, const JailLimits& limits, commands::Argv argv,
-                         milliseconds wall_clock) {
-    ChildSpec spec;
-    spec.argv = jail.wrap(limits, std::move(argv));
-    spec.folder = jail.folder;
-    spec.wall_clock = wall_clock;
-    return spec;
-  }
-
-  Task<Result<ChildExit>> tool(fs::path source, const WorkFolder& work, commands::Argv argv,
-                               JailLimits limits, milliseconds wall_clock) {
-    SV_CO_TRY(auto exit, co_await run_child(pool_, child(jail(source, work), limits,
-                                                         std::move(argv), wall_clock)));
-    if (auto verdict = judge(exit); !verdict) {
-      if (verdict.error().token == "media_unreadable" && too_many_pixels(exit.err))
-        verdict.error().token = "media_too_large";
-      co_return std::unexpected(std::move(verdict.error()));
-    }
-    co_return exit;
-  }
-
   static Result<std::string> picture_demuxer(const fs::path& source) {
     SV_TRY(auto head, read_head(source));
     return std::string(demuxer(sniff_picture(head.bytes)));
@@ -319,64 +204,47 @@ class FfmpegTools : public MediaTools {
     co_return work.hand_out("image.jpg", out);
   }
 
-  // Every job starts here: magic bytes, the container's own boxes, ffprobe, the limits. Never
-  // trusts what an earlier job saw.
-  Task<Result<Source>> inspect(const fs::path& source, const WorkFolder& work) {
-    SV_CO_TRY(auto container, co_await sniff_file(source));
-    commands::Input in{jail(source, work).source_url(), std::string(demuxer(container)),
-                       options_.max_pixels, options_.threads};
-    SV_CO_TRY(auto exit,
-              co_await tool(source, work, commands::probe(in), {.cpu = seconds(20)}, seconds(30)));
-    auto seen = parse_probe(exit.out);
-    if (!seen) {
-      if (too_many_pixels(exit.err))
-        co_return fail(Errc::unprocessable, "media_too_large", tail(exit.err));
-      co_return std::unexpected(std::move(seen.error()));
-    }
-    seen->demuxer = in.demuxer;
-    auto& info = seen->info;
-    if (std::int64_t{info.width} * info.height > options_.max_pixels)
-      co_return fail(Errc::unprocessable, "media_too_large",
-                     fmt::format("{}×{}", info.width, info.height));
-    std::error_code error;
-    auto bytes = static_cast<std::int64_t>(fs::file_size(source, error));
-    if (info.duration_ms <= 0) {
-      // Recordings made in browsers do not say how long they are.
-      SV_CO_TRY(auto measured, co_await tool(source, work, commands::measure(in, *seen),
-                                             {.cpu = seconds(60)}, seconds(60)));
-      ProgressReader reader;
-      reader.feed(measured.out);
-      info.duration_ms = reader.reached_us() / 1000;
-      if (info.duration_ms <= 0) co_return fail(Errc::unprocessable, "media_no_video", "no frames");
-    }
-    if (std::max(info.duration_ms, seen->longest_ms) > options_.max_duration.count()) {
-      co_return fail(Errc::unprocessable, "media_too_long",
-                     fmt::format("{} ms", std::max(info.duration_ms, seen->longest_ms)));
-    }
-    if (info.bit_rate <= 0) info.bit_rate = bytes * 8000 / info.duration_ms;
-    co_return std::move(*seen);
+  // A copy is watchable when pictures come out of it, and when what it says of its own sound is
+  // what every player understands.
+  Task<Result<>> check_copy(const WorkFolder& work, const Source& seen) {
+    constexpr int kEnough = 5;
+    SV_CO_TRY(auto exit, co_await tool({}, work, commands::pictures("out.mp4", kEnough),
+                                       {.cpu = seconds(30)}, seconds(30)));
+    ProgressReader reader;
+    reader.feed(exit.out);
+    if (reader.pictures() < std::min<std::int64_t>(kEnough, std::ssize(seen.pictures)))
+      co_return fail(Errc::unprocessable, "media_unreadable",
+                     "pictures cannot be decoded: " + tail(exit.err));
+    auto look = [path = work.path() / "out.mp4"]() -> Result<Mp4Facts> {
+      std::ifstream file(path, std::ios::binary);
+      std::string head(kMaxIndex, '\0');
+      file.read(head.data(), static_cast<std::streamsize>(head.size()));
+      head.resize(static_cast<std::size_t>(file.gcount()));
+      return read_mp4(head);
+    };
+    auto facts = co_await offload(pool_, std::move(look));
+    if (!facts)
+      co_return fail(Errc::unavailable, "media_busy", "too many media processes are waiting");
+    const bool sound = seen.audio >= 0;
+    if (!*facts || (sound && ((*facts)->audio_codec != "mp4a.40.2" ||
+                              (*facts)->audio_channels < 1 || (*facts)->audio_channels > 2)))
+      co_return fail(Errc::unsupported_media, "media_unsupported", "sound that is not plain");
+    co_return Result<>{};
   }
 
-  // Reading headers can wait for a disk, so the pool does it.
-  Task<Result<Container>> sniff_file(fs::path source) {
-    auto look = [source, max_pixels = options_.max_pixels]() -> Result<Container> {
-      SV_TRY(auto head, read_head(source));
-      auto container = sniff(head.bytes);
-      if (container == Container::unknown)
-        return fail(Errc::unprocessable, "media_unreadable",
-                    head.file_size == 0 ? "empty file" : "unknown magic bytes");
-      SV_CHECK(check_structure(source, container, max_pixels));
-      return container;
-    };
-    auto done = co_await offload(pool_, std::move(look));
-    if (!done)
-      co_return fail(Errc::unavailable, "media_busy", "too many media processes are waiting");
-    co_return std::move(*done);
+  static Result<> mend_playlist(const fs::path& playlist, milliseconds duration) {
+    std::stringstream text;
+    text << std::ifstream(playlist, std::ios::binary).rdbuf();
+    std::ofstream out(playlist, std::ios::binary);
+    out << mend_media_playlist(text.str(), duration);
+    out.close();
+    if (!out) return fail(Errc::storage_full, {}, "cannot write " + playlist.string());
+    return {};
   }
 
   static Result<std::vector<RenditionFile>> collect(const WorkFolder& work,
                                                     const std::vector<Rung>& rungs,
-                                                    const fs::path& folder) {
+                                                    const fs::path& folder, milliseconds duration) {
     std::vector<RenditionFile> files;
     std::error_code error;
     for (const auto& rung : rungs) {
@@ -395,6 +263,7 @@ class FfmpegTools : public MediaTools {
       auto made = std::distance(fs::directory_iterator(from, error), fs::directory_iterator());
       if (file.segments.size() < 2 || static_cast<std::size_t>(made) != file.segments.size() + 1)
         return missing(to / "segments");
+      SV_CHECK(mend_playlist(from / "index.m3u8", duration));
       SV_CHECK(work.hand_out(rung.name + ".mp4", file.mp4));
       fs::remove_all(to, error);  // of an earlier attempt
       fs::rename(from, to, error);
@@ -405,9 +274,6 @@ class FfmpegTools : public MediaTools {
     }
     return files;
   }
-
-  const Options options_;
-  ThreadPool pool_;  // one thread waits for each child
 };
 
 }  // namespace

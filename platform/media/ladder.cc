@@ -29,7 +29,7 @@ Rung rung_of(const MediaInfo& info, const Step& step, int side) {
 
 bool MediaInfo::remuxable() const {
   int shorter = std::min(width, height), longer = std::max(width, height);
-  if (video_codec != "h264" || (pixel_format != "yuv420p" && pixel_format != "yuvj420p"))
+  if (!plain || video_codec != "h264" || (pixel_format != "yuv420p" && pixel_format != "yuvj420p"))
     return false;
   if (!audio_codec.empty() && audio_codec != "aac") return false;
   if (shorter > 1080 || longer > 1920) return false;

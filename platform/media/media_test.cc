@@ -11,24 +11,6 @@ using std::chrono::milliseconds;
 
 class Media : public MediaFixture {
  protected:
-  std::vector<RenditionFile> transcode(const fs::path& source, const MediaInfo& info,
-                                       MediaTools::Progress progress = {}) {
-    fs::create_directories(dir_ / "job");
-    auto r = testing::run_task(
-        tools_->transcode(source, info, ladder_for(info), dir_ / "job", std::move(progress)));
-    EXPECT_OK(r);
-    return r ? *r : std::vector<RenditionFile>{};
-  }
-
-  static std::vector<std::string> key_times(const fs::path& file) {
-    std::vector<std::string> keys;
-    for (const auto& line :
-         lines(ask(file, "-select_streams v -show_entries packet=pts_time,flags -of csv=p=0"))) {
-      if (line.find('K') != line.npos) keys.push_back(line.substr(0, line.find(',')));
-    }
-    return keys;
-  }
-
   // Everything a rendition must be, whatever the source was.
   void expect_sound_renditions(const std::vector<RenditionFile>& made, const MediaInfo& source) {
     ASSERT_FALSE(made.empty());

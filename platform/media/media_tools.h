@@ -24,8 +24,11 @@ struct MediaInfo {
   std::string format = {}, video_codec = {}, pixel_format = {},
               audio_codec = {};  // audio_codec empty: silent
   std::int64_t bit_rate = 0;     // of the whole file, bit/s
+  // Every player shows the picture and plays the sound as they are: no interlacing, mirroring or
+  // high dynamic range; at most stereo AAC-LC.
+  bool plain = true;
   bool operator==(const MediaInfo&) const = default;
-  // 8-bit 4:2:0 H.264 + AAC (or silent), ≤ 1080p, bit rate ≤ 1.5 × its rung's cap: a remux is
+  // Plain 8-bit 4:2:0 H.264 + AAC (or silent), ≤ 1080p, bit rate ≤ 1.5 × its rung's cap: a remux is
   // enough to watch it.
   bool remuxable() const;
 };
@@ -83,11 +86,13 @@ class MediaTools {
   // Errc::unsupported_media, one that is cut short media_unreadable.
   virtual Task<Result<>> avatar(std::filesystem::path source, int short_side,
                                 std::filesystem::path out) = 0;
-  // Progressive MP4 with faststart, streams copied, metadata stripped.
+  // Progressive MP4 with faststart, streams copied, metadata stripped. Errc::unsupported_media when
+  // they are of a kind that must be encoded, media_unreadable when their pictures do not decode.
   virtual Task<Result<>> remux(std::filesystem::path source, const MediaInfo& info,
                                std::filesystem::path out) = 0;
   // All `rungs` in one command and one decode, into `folder`: per rung an HLS fMP4 rendition with
-  // closed 2 s GOPs at the same times and a progressive MP4 (copied from the same encode).
+  // closed 2 s GOPs at the same times and a progressive MP4 (copied from the same encode). Pictures
+  // keep the source's times (see Timing); where the sound outlasts them the last one is held.
   virtual Task<Result<std::vector<RenditionFile>>> transcode(std::filesystem::path source,
                                                              const MediaInfo& info,
                                                              std::vector<Rung> rungs,

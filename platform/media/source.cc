@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 
 #include <boost/json.hpp>
@@ -39,30 +40,73 @@ bool flag(const json::object& stream, std::string_view name) {
   return d && d->is_object() && number(d->get_object(), name) != 0;
 }
 
-// Phones turn the picture in steps of 90°.
-bool turned(const json::object& stream) {
-  const auto* list = stream.if_contains("side_data_list");
-  if (!list || !list->is_array()) return false;
-  for (const auto& data : list->get_array()) {
-    if (data.is_object() && data.get_object().contains("rotation")) {
-      return std::lround(std::abs(number(data.get_object(), "rotation")) / 90) % 2 == 1;
+// What ffprobe prints as a table of hexadecimal words, "00000000: 1190 56e5 00    ..V..".
+std::string from_hex_dump(std::string_view dump) {
+  std::string out;
+  for (std::size_t at; (at = dump.find(": ")) != dump.npos;) {
+    dump.remove_prefix(at + 2);
+    unsigned high = 0, digits = 0;
+    for (char c : dump.substr(0, dump.find("  "))) {
+      unsigned digit = 0;
+      if (std::from_chars(&c, &c + 1, digit, 16).ec != std::errc{}) continue;
+      if (digits++ % 2 == 0) high = digit;
+      else out += static_cast<char>(high << 4 | digit);
     }
   }
-  return false;
+  return out;
 }
 
-// One constant rate for all renditions: the one that shows every frame at its time when that is
-// sane, else the next usual one.
-std::string frame_rate(std::string_view exact, double average) {
-  double rate = ratio(exact, '/');
-  if (rate >= 10 && rate <= 60.5) return std::string(exact);
-  if (rate > 0 && rate < 10)
-    return fmt::format("{}", std::ceil(10 / rate) * rate);  // slides: a multiple keeps their times
-  for (std::string_view usual : {"24", "25", "30", "50", "60"}) {
-    if (average > 0 && average <= std::strtod(usual.data(), nullptr) * 1.01)
-      return std::string(usual);
+struct Turn {
+  bool quarter = false, mirrored = false;
+};
+
+// Phones turn the picture in steps of 90°; cameras for selfies mirror it.
+Turn turn_of(const json::object& stream) {
+  Turn turn;
+  const auto* list = stream.if_contains("side_data_list");
+  if (!list || !list->is_array()) return turn;
+  for (const auto& data : list->get_array()) {
+    if (!data.is_object() || !data.get_object().contains("rotation")) continue;
+    turn.quarter = std::lround(std::abs(number(data.get_object(), "rotation")) / 90) % 2 == 1;
+    double a = 1, b = 0, c = 0, d = 1;  // the upper left of the matrix, in rows of three
+    std::sscanf(std::string(text(data.get_object(), "displaymatrix")).c_str(),
+                " %*x: %lf %lf %*f %*x: %lf %lf", &a, &b, &c, &d);
+    turn.mirrored = a * d - b * c < 0;
   }
-  return average > 0 ? "60" : "30";
+  return turn;
+}
+
+bool could_be_film(const json::object& s) {
+  return text(s, "codec_type") == "video" && !flag(s, "attached_pic") && number(s, "width") > 0;
+}
+
+bool is_sound(const json::object& s) {
+  return text(s, "codec_type") == "audio" && number(s, "sample_rate") > 0;
+}
+
+int index_of(const json::object& s) { return static_cast<int>(number(s, "index")); }
+
+std::size_t pictures_of(const Tracks& tracks, const json::object& s) {
+  const auto it = tracks.find(index_of(s));
+  return it == tracks.end() ? 0 : it->second.times.size();
+}
+
+// Null: there is none.
+const json::object* choose_film(const std::vector<const json::object*>& films,
+                                const Tracks& tracks) {
+  if (tracks.empty()) return films.empty() ? nullptr : films.front();
+  std::size_t most = 1;
+  for (const auto* s : films) most = std::max(most, pictures_of(tracks, *s));
+  const auto rank = [](const json::object& s) {
+    return std::pair(flag(s, "default"), number(s, "width") * number(s, "height"));
+  };
+  const json::object* best = nullptr;
+  for (const auto* s : films) {
+    // Covers, thumbnails and the pictures of chapters have far fewer.
+    if (pictures_of(tracks, *s) * 8 < most) continue;
+    if (!best || rank(*s) > rank(*best)) best = s;
+  }
+  return best;
 }
 
 void read_video(const json::object& s, Source& source) {
@@ -71,24 +115,65 @@ void read_video(const json::object& s, Source& source) {
          shape = ratio(text(s, "sample_aspect_ratio"), ':');
   // Pixels that are not square, within reason.
   if (shape > 0.2 && shape < 5 && shape != 1) w = std::round(w * shape);
-  if (turned(s)) std::swap(w, h);
+  const auto turn = turn_of(s);
+  if (turn.quarter) std::swap(w, h);
   info.width = static_cast<int>(w);
   info.height = static_cast<int>(h);
   info.fps = ratio(text(s, "avg_frame_rate"), '/');
   if (info.fps <= 0) info.fps = ratio(text(s, "r_frame_rate"), '/');
   info.video_codec = text(s, "codec_name");
   info.pixel_format = text(s, "pix_fmt");
-  source.video = static_cast<int>(number(s, "index"));
-  source.frame_rate = frame_rate(text(s, "r_frame_rate"), info.fps);
+  source.video = index_of(s);
   auto order = text(s, "field_order");
   source.interlaced = order == "tt" || order == "bb" || order == "tb" || order == "bt";
   auto transfer = text(s, "color_transfer");
   if (transfer == "smpte2084" || transfer == "arib-std-b67") source.hdr_transfer = transfer;
+  if (source.interlaced || turn.mirrored || !source.hdr_transfer.empty()) info.plain = false;
+}
+
+// AAC-LC with one or two channels, and said so in its channel configuration: a pair that is
+// described otherwise may be two independent voices, of which some players play one.
+bool plain_sound(const json::object& s) {
+  const auto config = from_hex_dump(text(s, "extradata"));  // AudioSpecificConfig
+  const bool by_number =
+      config.size() < 2 || (static_cast<unsigned char>(config[1]) >> 3 & 15) != 0;
+  return text(s, "codec_name") == "aac" && text(s, "profile") == "LC" &&
+         number(s, "channels") <= 2 && by_number;
+}
+
+void read_sound(const json::object& s, Source& source) {
+  source.audio = index_of(s);
+  source.info.audio_codec = text(s, "codec_name");
+  source.odd_pair = number(s, "channels") == 2 && text(s, "channel_layout") != "stereo";
+  if (!plain_sound(s)) source.info.plain = false;
+}
+
+// What the packets say of the film's length goes before what the container says.
+Result<> read_times(const Tracks& tracks, double origin, double claimed, Source& source) {
+  const std::int64_t from = std::llround(origin * 1e6);
+  const auto& film = tracks.at(source.video);
+  source.pictures = film.times;
+  for (auto& t : source.pictures) t = std::max<std::int64_t>(0, t - from);
+  source.end = source.pictures_end = std::max<std::int64_t>(film.end - from, 1000);
+  if (const auto sound = tracks.find(source.audio); sound != tracks.end())
+    source.end = std::max(source.end, sound->second.end - from);
+  source.info.duration_ms = (source.end + 500) / 1000;
+  source.info.fps =
+      static_cast<double>(film.times.size()) * 1e6 / static_cast<double>(source.pictures_end);
+
+  std::int64_t there = 0;
+  for (const auto& [index, track] : tracks) there = std::max(there, track.end - from);
+  const std::int64_t missing = std::llround(claimed * 1e6) - there;
+  if (missing > std::max<std::int64_t>(500'000, there / 50))
+    return fail(Errc::unprocessable, "media_truncated",
+                fmt::format("{} µs are missing behind {}", missing, there));
+  return {};
 }
 
 }  // namespace
 
-Result<Source> parse_probe(std::string_view printed) {
+Result<Source> parse_probe(std::string_view printed, const Tracks& tracks,
+                           const std::set<int>& mute) {
   boost::system::error_code error;
   auto root = json::parse(printed, error);
   auto unreadable = [] {
@@ -100,35 +185,35 @@ Result<Source> parse_probe(std::string_view printed) {
   if (!streams || !streams->is_array() || !format || !format->is_object()) return unreadable();
 
   Source source;
-  double origin = number(format->get_object(), "start_time"), ends = 0,
-         longest = number(format->get_object(), "duration");
-  bool video = false;
+  std::vector<const json::object*> films, sounds;
+  const double origin = number(format->get_object(), "start_time"),
+               whole = number(format->get_object(), "duration");
+  double longest = whole;
   for (const auto& v : streams->get_array()) {
     if (!v.is_object()) return unreadable();
     const auto& s = v.get_object();
-    double duration = number(s, "duration"),
-           end = duration > 0 ? number(s, "start_time") - origin + duration : 0;
-    longest = std::max(longest, duration);
+    longest = std::max(longest, number(s, "duration"));
     auto codec = text(s, "codec_name");
     if (codec.empty() || codec == "unknown") continue;
-    if (text(s, "codec_type") == "video" && !video && !flag(s, "attached_pic")) {
-      if (number(s, "width") <= 0) continue;
-      video = true;
-      read_video(s, source);
-      ends = std::max(ends, end);
-    } else if (text(s, "codec_type") == "audio" && source.audio < 0 &&
-               number(s, "sample_rate") > 0) {
-      source.audio = static_cast<int>(number(s, "index"));
-      source.info.audio_codec = codec;
-      ends = std::max(ends, end);
-    }
+    if (could_be_film(s)) films.push_back(&s);
+    if (is_sound(s) && !mute.contains(index_of(s))) sounds.push_back(&s);
   }
-  if (!video) return fail(Errc::unprocessable, "media_no_video");
-  double duration = ends > 0 ? ends : number(format->get_object(), "duration");
-  source.info.duration_ms = std::llround(std::clamp(duration, 0.0, 1e9) * 1000);
+  const auto* film = choose_film(films, tracks);
+  if (!film) return fail(Errc::unprocessable, "media_no_video");
+  read_video(*film, source);
+  source.films = static_cast<int>(films.size());
+  if (!sounds.empty()) read_sound(*sounds.front(), source);
+
+  double ends = 0;
+  for (const auto* s : {film, sounds.empty() ? film : sounds.front()}) {
+    const double duration = number(*s, "duration");
+    if (duration > 0) ends = std::max(ends, number(*s, "start_time") - origin + duration);
+  }
+  source.info.duration_ms = std::llround(std::clamp(ends > 0 ? ends : whole, 0.0, 1e9) * 1000);
   source.longest_ms = std::llround(std::clamp(longest, 0.0, 1e9) * 1000);
   source.info.format = text(format->get_object(), "format_name");
   source.info.bit_rate = std::llround(number(format->get_object(), "bit_rate"));
+  if (!tracks.empty()) SV_CHECK(read_times(tracks, origin, std::max(ends, whole), source));
   return source;
 }
 

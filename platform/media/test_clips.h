@@ -91,6 +91,24 @@ class MediaFixture : public ::testing::Test {
     return r.error().token;
   }
 
+  std::vector<RenditionFile> transcode(const std::filesystem::path& source, const MediaInfo& info,
+                                       MediaTools::Progress progress = {}) {
+    std::filesystem::create_directories(dir_ / "job");
+    auto r = testing::run_task(
+        tools_->transcode(source, info, ladder_for(info), dir_ / "job", std::move(progress)));
+    EXPECT_OK(r);
+    return r ? *r : std::vector<RenditionFile>{};
+  }
+
+  static std::vector<std::string> key_times(const std::filesystem::path& file) {
+    std::vector<std::string> keys;
+    for (const auto& line :
+         lines(ask(file, "-select_streams v -show_entries packet=pts_time,flags -of csv=p=0"))) {
+      if (line.find('K') != line.npos) keys.push_back(line.substr(0, line.find(',')));
+    }
+    return keys;
+  }
+
   testing::TempDir dir_;
   std::unique_ptr<MediaTools> tools_;
 };

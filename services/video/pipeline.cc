@@ -126,11 +126,11 @@ Task<Result<>> Pipeline::probe(Job job, AssetRow asset, std::filesystem::path so
     SV_CHECK(tx.execute(R"(
             UPDATE video_assets
             SET duration_ms = $2, width = $3, height = $4, milli_fps = $5, bit_rate = $6,
-                format = $7, video_codec = $8, pixel_format = $9, audio_codec = $10
+                format = $7, video_codec = $8, pixel_format = $9, audio_codec = $10, plain = $11
             WHERE id = $1)",
                         {asset.id, info.duration_ms, info.width, info.height,
                          static_cast<std::int64_t>(info.fps * 1000), info.bit_rate, info.format,
-                         info.video_codec, info.pixel_format, info.audio_codec}));
+                         info.video_codec, info.pixel_format, info.audio_codec, info.plain}));
     for (const auto& rung : media::ladder_for(info)) {
       MadeRendition r;
       r.name = rung.name;
@@ -150,14 +150,11 @@ Task<Result<>> Pipeline::cover(Job job, AssetRow asset, std::filesystem::path so
   std::filesystem::create_directories(root);
   auto at = std::chrono::milliseconds(std::min<std::int64_t>(1000, asset.info.duration_ms / 10));
   auto out = root / kPosterFile;
-  auto made = co_await state_.deps.media->poster(source, at, out);
-  // A clip whose picture cannot be taken may still play: after a second try it goes on without.
-  if (!made && job.attempt < 2) co_return made;
-  std::vector<StoredFile> files;
-  if (made) { SV_CO_TRY(files, co_await store(asset, root, std::vector{out})); }
-  const bool poster = made.has_value();
-  co_return co_await commit(job, std::move(files), [this, asset, poster](sql::Tx& tx) -> Result<> {
-    SV_CHECK(tx.execute("UPDATE video_assets SET poster = $2 WHERE id = $1", {asset.id, poster}));
+  // Also the test of whether there is anything to see: it gives up only when no picture decodes.
+  SV_CO_CHECK(co_await state_.deps.media->poster(source, at, out));
+  SV_CO_TRY(auto files, co_await store(asset, root, std::vector{out}));
+  co_return co_await commit(job, std::move(files), [this, asset](sql::Tx& tx) -> Result<> {
+    SV_CHECK(tx.execute("UPDATE video_assets SET poster = 1 WHERE id = $1", {asset.id}));
     // Only now, so that no video is listed before it has a cover.
     SV_CHECK(queue_first(tx, asset.id));
     return touch_videos(tx, asset.id, std::nullopt);
@@ -198,12 +195,18 @@ Task<Result<>> Pipeline::first(Job job, AssetRow asset, std::filesystem::path so
   std::filesystem::create_directories(root);
   MadeRendition made;
   std::vector<std::filesystem::path> paths;
+  bool copied = false;
   if (asset.info.remuxable()) {
+    auto done = co_await state_.deps.media->remux(source, asset.info, root / "original.mp4");
+    // What cannot be copied can still be encoded.
+    if (!done && done.error().code != Errc::unsupported_media) co_return done;
+    copied = done.has_value();
+  }
+  if (copied) {
     made.name = "original";
     made.width = asset.info.width;
     made.height = asset.info.height;
     paths = {root / "original.mp4"};
-    SV_CO_CHECK(co_await state_.deps.media->remux(source, asset.info, paths[0]));
   } else {
     auto running = track(job);
     auto rung = first_rung(media::ladder_for(asset.info));

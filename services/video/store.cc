@@ -13,7 +13,8 @@ constexpr std::string_view kVideosOfAsset =
 constexpr std::string_view kAsset = R"(
     SELECT a.id, a.state, a.source_key, a.bytes, a.duration_ms, a.width, a.height, a.milli_fps,
         a.bit_rate, a.format, a.video_codec, a.pixel_format, a.audio_codec,
-        (SELECT MIN(v.author_id) FROM video_videos v WHERE v.asset_id = a.id AND v.status <> $2)
+        (SELECT MIN(v.author_id) FROM video_videos v WHERE v.asset_id = a.id AND v.status <> $2),
+        a.plain
     FROM video_assets a
     WHERE a.id = $1)";
 
@@ -34,6 +35,7 @@ std::optional<AssetRow> read_asset(const sql::Rows& rows) {
   a.info.pixel_format = rows.text(0, 11);
   a.info.audio_codec = rows.text(0, 12);
   a.user = UserId(rows.i64_or(0, 13, 0));
+  a.info.plain = rows.i64(0, 14) != 0;
   return a;
 }
 

@@ -76,6 +76,17 @@ def test_noise_behind_a_header_is_rejected(uploader, tmp_path):
     rejected(uploader, path)
 
 
+def test_a_good_index_of_noise_is_rejected(uploader, tmp_path):
+    """Every sample is there and none decodes, as with protected films."""
+    path = tmp_path / "protected.mp4"
+    make_clip(path, seconds=2, size="160x90", video=("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-bsf:v", "noise=amount=1"))
+    answer = uploader.upload_raw(path, title="noise")
+    assert answer.status_code == 200, answer.text
+    status = uploader.wait(answer.json()["data"]["id"])
+    assert (status["status"], status["error"], status["retryable"]) == ("failed", "media_unreadable", False), status
+    assert status["message"]
+
+
 def test_a_picture_of_60000_by_60000_is_rejected(uploader, server, tmp_path):
     path = tmp_path / "huge.avi"
     ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x64:r=5", "-t", "1", "-c:v", "mjpeg", "-pix_fmt", "yuvj420p", path)

@@ -156,6 +156,32 @@ def test_a_silent_portrait_and_an_odd_codec_are_encoded(author, guest, portrait,
     assert [s["codec_name"] for s in probe(path)["streams"]] == ["h264"]
 
 
+def test_sound_that_outlasts_the_picture_is_played_to_its_end(author, guest, clips):
+    picture, clip = clips / "second.mp4", clips / "outlasts.mp4"
+    make_clip(picture, seconds=1, size="320x180", audio=("-an",))
+    ffmpeg("-i", picture, "-f", "lavfi", "-i", "sine=d=6", "-c:v", "copy", "-c:a", "aac", clip)
+    made = author.upload(clip, title="outlasts")
+    author.wait(made["id"], complete)
+    video = author.get("/api/video/detail", id=made["id"])
+    assert abs(video["durationMs"] - 6000) <= 100
+    last = guest.raw("GET", video["vttUrl"]).text.split("\n\n")[-1]
+    assert re.search(r"--> 00:00:(5\.9|6\.0)", last), last
+    variant = guest.raw("GET", video["hlsUrl"]).text.split("\n")[-2]
+    playlist = guest.raw("GET", video["hlsUrl"].rsplit("/", 1)[0] + "/" + variant).text
+    lengths = [float(s) for s in re.findall(r"#EXTINF:([\d.]+)", playlist)]
+    assert abs(sum(lengths) - 6) <= 0.1 and max(lengths) <= 2.05, lengths
+
+
+def test_a_still_picture_stored_first_is_not_the_film(author, guest, clip, clips):
+    still, both, out = clips / "still.png", clips / "still-first.mkv", clips / "still-first-out.mp4"
+    ffmpeg("-f", "lavfi", "-i", "color=red:s=320x200", "-frames:v", "1", still)
+    ffmpeg("-i", still, "-i", clip, "-map", "0", "-map", "1", "-c", "copy", "-disposition:v:0", "default", both)
+    video = author.publish(both, title="still first")
+    assert (video["width"], video["height"]) == (640, 360) and abs(video["durationMs"] - 4000) <= 100
+    out.write_bytes(guest.raw("GET", video["url"]).content)
+    assert int(probe(out)["streams"][0]["nb_frames"]) == 100
+
+
 def test_metadata_is_stripped(author, guest, clip, clips):
     tagged, out = clips / "tagged.mp4", clips / "tagged-out.mp4"
     ffmpeg("-i", clip, "-c", "copy", "-metadata", "location=+52.5200+013.4050/", "-metadata", "comment=secret words", tagged)
