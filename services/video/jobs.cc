@@ -236,6 +236,7 @@ Task<Result<>> Pipeline::perform(Job job, std::filesystem::path folder) {
   if (!asset || asset->state == AssetState::dead)
     co_return co_await state_.deps.db.write(Ctx{},
                                             [this, job](sql::Tx& tx) { return complete(tx, job); });
+  if (job.kind == JobKind::playlist) co_return co_await playlist(job, *asset, folder);
   SV_CO_TRY(auto source,
             co_await state_.deps.objects.local_copy(asset->source_key, folder / "source"));
   switch (job.kind) {
@@ -318,6 +319,7 @@ Result<> Pipeline::bury(sql::Tx& tx, const Job& job, const Error& error) {
       return {};
     case JobKind::sprite:
     case JobKind::purge:
+    case JobKind::playlist:
       return {};
   }
   return {};

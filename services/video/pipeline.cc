@@ -5,7 +5,9 @@
 
 #include <fmt/format.h>
 
+#include "platform/media/hls.h"
 #include "services/video/media_access.h"
+#include "services/video/playlists.h"
 
 namespace sv::video {
 namespace {
@@ -26,6 +28,12 @@ constexpr std::string_view kRenditions = R"(
     SELECT name, width, height, bit_rate, file, playlist, bytes, state
     FROM video_renditions
     WHERE asset_id = $1)";
+
+// video_objects_owner
+constexpr std::string_view kStoredBytes = R"(
+    SELECT object_key, bytes
+    FROM video_objects
+    WHERE owner = $1 AND state = $2)";
 
 struct MadeRendition {
   std::string name;
@@ -58,19 +66,54 @@ std::string file_in(const std::filesystem::path& root, const std::filesystem::pa
   return file.lexically_relative(root).generic_string();
 }
 
-// RFC 8216 §4.3.4. Peak rates are the encoder's caps.
-std::string master_playlist(const std::vector<MadeRendition>& rungs,
-                            const std::vector<media::Rung>& ladder) {
-  std::string out = "#EXTM3U8\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n";
-  for (const auto& r : rungs) {
-    std::int64_t peak = r.bit_rate;
-    for (const auto& rung : ladder)
-      if (rung.name == r.name)
-        peak = std::max<std::int64_t>(peak, rung.max_rate_kbit * 1000LL + kAudioBits);
-    out += fmt::format("#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},RESOLUTION={}x{}\n{}\n",
-                       peak, r.bit_rate, r.width, r.height, r.playlist);
+// Ready renditions with HLS, lowest first.
+Task<Result<std::vector<MadeRendition>>> hls_renditions(sql::Database& db, std::int64_t asset) {
+  std::vector<MadeRendition> out;
+  SV_CO_TRY(const auto rows, co_await db.query(kRenditions, {asset}));
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (static_cast<RenditionState>(rows.i64(i, 7)) != RenditionState::ready ||
+        rows.text(i, 5).empty())
+      continue;
+    out.push_back({.name = rows.text(i, 0),
+                   .width = rows.i64(i, 1),
+                   .height = rows.i64(i, 2),
+                   .bit_rate = rows.i64(i, 3),
+                   .bytes = rows.i64(i, 6),
+                   .state = RenditionState::ready,
+                   .file = rows.text(i, 4),
+                   .playlist = rows.text(i, 5)});
   }
+  std::ranges::sort(out, {}, &MadeRendition::side);
+  co_return out;
+}
+
+// Sizes of an asset's stored files, by their place below media/<asset>/.
+Task<Result<std::map<std::string, std::int64_t>>> stored_bytes(sql::Database& db,
+                                                               std::int64_t asset) {
+  std::map<std::string, std::int64_t> out;
+  SV_CO_TRY(const auto rows, co_await db.query(kStoredBytes, {asset, num(ObjectState::live)}));
+  const auto prefix = media_key(asset, "");
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    if (rows.text(i, 0).starts_with(prefix))
+      out[std::string(rows.text(i, 0).substr(prefix.size()))] = rows.i64(i, 1);
+  co_return out;
+}
+
+std::vector<HlsRung> hls_rungs(const std::vector<MadeRendition>& renditions) {
+  std::vector<HlsRung> out;
+  for (const auto& r : renditions)
+    out.push_back({.file = r.file,
+                   .playlist = r.playlist,
+                   .width = static_cast<int>(r.width),
+                   .height = static_cast<int>(r.height)});
   return out;
+}
+
+Result<> write_text(const std::filesystem::path& file, std::string_view text) {
+  std::ofstream out(file, std::ios::binary);
+  out << text;
+  if (!out.flush()) return fail(Errc::storage_full);
+  return {};
 }
 
 }  // namespace
@@ -256,23 +299,8 @@ Task<Result<>> Pipeline::ladder(Job job, AssetRow asset, std::filesystem::path s
                                 std::filesystem::path folder) {
   auto root = folder / "out";
   std::filesystem::create_directories(root);
-  std::vector<MadeRendition> made;
-  SV_CO_TRY(auto rows, co_await state_.deps.db.query(kRenditions, {asset.id}));
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (static_cast<RenditionState>(rows.i64(i, 7)) != RenditionState::ready ||
-        rows.text(i, 5).empty())
-      continue;
-    made.push_back({.name = rows.text(i, 0),
-                    .width = rows.i64(i, 1),
-                    .height = rows.i64(i, 2),
-                    .bit_rate = rows.i64(i, 3),
-                    .bytes = rows.i64(i, 6),
-                    .state = RenditionState::ready,
-                    .file = rows.text(i, 4),
-                    .playlist = rows.text(i, 5)});
-  }
-  auto all = media::ladder_for(asset.info);
-  auto rest = all;
+  SV_CO_TRY(auto made, co_await hls_renditions(state_.deps.db, asset.id));
+  auto rest = media::ladder_for(asset.info);
   std::erase_if(rest, [&](const media::Rung& rung) {
     return std::ranges::any_of(made, [&](const MadeRendition& r) { return r.name == rung.name; });
   });
@@ -301,16 +329,17 @@ Task<Result<>> Pipeline::ladder(Job job, AssetRow asset, std::filesystem::path s
   }
   std::vector<MadeRendition> changed(made.begin() + static_cast<std::ptrdiff_t>(fresh), made.end());
   std::ranges::sort(made, {}, &MadeRendition::side);
-  paths.push_back(root / kMasterFile);
-  {
-    std::ofstream file(paths.back(), std::ios::binary);
-    file << master_playlist(made, all);
-    if (!file.flush()) co_return fail(Errc::storage_full);
-  }
   const MadeRendition* play = &made.front();
   for (const auto& r : made)
     if (r.side() <= kUrlRung) play = &r;
   SV_CO_TRY(auto files, co_await store(asset, root, paths));
+  SV_CO_TRY(auto bytes, co_await stored_bytes(state_.deps.db, asset.id));
+  for (const auto& f : files) bytes[f.file] = f.bytes;
+  SV_CO_TRY(const auto master, co_await make_master_playlist(state_.deps.objects, asset.id,
+                                                             hls_rungs(made), std::move(bytes)));
+  SV_CO_CHECK(write_text(root / kMasterFile, master));
+  SV_CO_TRY(auto more, co_await store(asset, root, std::vector{root / kMasterFile}));
+  files.push_back(more[0]);
   co_return co_await commit(job, std::move(files),
                             [this, asset, changed, play = *play](sql::Tx& tx) -> Result<> {
                               for (const auto& r : changed)
@@ -322,6 +351,31 @@ Task<Result<>> Pipeline::ladder(Job job, AssetRow asset, std::filesystem::path s
                                                   {asset.id, play.file, play.bytes}));
                               return touch_videos(tx, asset.id, std::nullopt);
                             });
+}
+
+// Replaces playlists in their place, whole: their ledger rows stay live, so that no moment is
+// without.
+Task<Result<>> Pipeline::playlist(Job job, AssetRow asset, std::filesystem::path folder) {
+  SV_CO_TRY(auto renditions, co_await hls_renditions(state_.deps.db, asset.id));
+  SV_CO_TRY(auto bytes, co_await stored_bytes(state_.deps.db, asset.id));
+  auto& objects = state_.deps.objects;
+  std::map<std::string, std::string> texts;
+  for (const auto& r : renditions) {
+    SV_CO_TRY(const auto text,
+              co_await read_object(objects, media_key(asset.id, r.playlist), kMaxPlaylist));
+    auto mended = media::mend_media_playlist(text, std::nullopt);
+    if (mended != text) texts[r.playlist] = std::move(mended);
+  }
+  SV_CO_TRY(
+      texts[std::string(kMasterFile)],
+      co_await make_master_playlist(objects, asset.id, hls_rungs(renditions), std::move(bytes)));
+  std::vector<StoredFile> files;
+  for (const auto& [file, text] : texts) {
+    SV_CO_CHECK(write_text(folder / "playlist", text));
+    files.push_back({.key = media_key(asset.id, file), .file = file, .bytes = std::ssize(text)});
+    SV_CO_CHECK(co_await objects.import_file(folder / "playlist", files.back().key));
+  }
+  co_return co_await commit(job, std::move(files), [](sql::Tx&) -> Result<> { return {}; });
 }
 
 }  // namespace sv::video

@@ -21,7 +21,7 @@ namespace sv::video {
 // may run again after a crash: its outputs overwrite those of the earlier run, and only the run
 // that still holds the lease commits.
 //   probe → cover → first → (ready) → sprite, ladder;   image: the author's own cover;   purge:
-//   bytes and rows of what was deleted.
+//   bytes and rows of what was deleted;   playlist: a new master playlist of an older video.
 class Pipeline {
  public:
   explicit Pipeline(VideoState& state);
@@ -78,6 +78,7 @@ class Pipeline {
                         std::filesystem::path folder);
   Task<Result<>> ladder(Job job, AssetRow asset, std::filesystem::path source,
                         std::filesystem::path folder);
+  Task<Result<>> playlist(Job job, AssetRow asset, std::filesystem::path folder);
   // Ledger rows first, then the bytes. `files` lie in `root` and keep their place in it.
   Task<Result<std::vector<StoredFile>>> store(AssetRow asset, std::filesystem::path root,
                                               std::vector<std::filesystem::path> files);

@@ -14,7 +14,7 @@ constexpr std::string_view kProcessing = R"(
     FROM video_videos v
     JOIN video_assets a ON a.id = v.asset_id
     LEFT JOIN video_jobs j ON (j.subject = a.id OR j.subject = v.id)
-        AND (j.subject = v.id OR j.kind <> $2) AND j.kind <> $3
+        AND (j.subject = v.id OR j.kind <> $2) AND j.kind <> $3 AND j.kind <> $5
     WHERE v.id = $1 AND v.status <> $4)";
 // primary key
 constexpr std::string_view kRenditionStates = R"(
@@ -152,7 +152,7 @@ Task<Result<VideoStatusResp>> VideoRules::get_video_status(const Ctx& ctx,
     co_return fail(Errc::not_found, "video_not_found");
   SV_CO_TRY(const auto found, co_await state_.deps.db.query(
                                   kProcessing, {row->id, num(JobKind::image), num(JobKind::purge),
-                                                num(Status::deleted)}));
+                                                num(Status::deleted), num(JobKind::playlist)}));
   if (found.empty()) co_return fail(Errc::not_found, "video_not_found");
   std::vector<JobFacts> jobs;
   for (std::size_t i = 0; i < found.size(); ++i)

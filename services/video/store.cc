@@ -56,6 +56,7 @@ Result<std::int64_t> rank_of(sql::Tx& tx, std::int64_t subject, JobKind kind, st
     case JobKind::sprite:
     case JobKind::ladder:
     case JobKind::purge:
+    case JobKind::playlist:
       return now + kRestWaitsMs;
   }
   return now;
@@ -94,8 +95,8 @@ std::optional<Visibility> parse_visibility(std::string_view name) {
 }
 
 std::string_view job_name(JobKind k) {
-  constexpr std::array kNames{""sv,      "probe"sv,  "cover"sv, "image"sv,
-                              "first"sv, "sprite"sv, "purge"sv, "ladder"sv};
+  constexpr std::array kNames{""sv,       "probe"sv, "cover"sv,  "image"sv,   "first"sv,
+                              "sprite"sv, "purge"sv, "ladder"sv, "playlist"sv};
   return kNames.at(static_cast<std::size_t>(k));
 }
 

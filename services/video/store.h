@@ -41,10 +41,11 @@ enum class JobKind : std::int64_t {
   first = 4,
   sprite = 5,
   purge = 6,
-  ladder = 7
+  ladder = 7,
+  playlist = 8  // of videos from before master playlists told codecs and frame rates
 };
-constexpr std::array kJobKinds{JobKind::probe,  JobKind::cover, JobKind::image, JobKind::first,
-                               JobKind::sprite, JobKind::purge, JobKind::ladder};
+constexpr std::array kJobKinds{JobKind::probe,  JobKind::cover, JobKind::image,  JobKind::first,
+                               JobKind::sprite, JobKind::purge, JobKind::ladder, JobKind::playlist};
 enum class JobState : std::int64_t { queued = 0, running = 1, done = 2, dead = 3 };
 enum class Lane : std::int64_t { quick = 0, encoding = 1 };
 enum class RenditionState : std::int64_t { queued = 0, ready = 1, failed = 2 };

@@ -1,3 +1,4 @@
+#include "services/video/store.h"
 #include "services/video/test_world.h"
 
 namespace sv::video {
@@ -47,6 +48,38 @@ TEST_P(VideoWorld, AnotherCodecIsEncodedOnceForTheFirstPictureAndOnceForTheRest)
   EXPECT_EQ(media_.encodes, 2);
   EXPECT_TRUE(v.url.ends_with("/720.mp4"));
   EXPECT_TRUE(findings().empty());
+}
+
+// What the migration queues for videos whose master playlists an older version wrote.
+TEST_P(VideoWorld, APlaylistJobMakesTheMasterAgainAndEncodesNothing) {
+  const auto v = published(kAnn, "old clip");
+  const auto key =
+      run(api().authorize_media(ctx_, {.path = path_of(*v.hls_url)})).value().object_key;
+  const std::string old = "#EXTM3U8\n#EXT-X-STREAM-INF:BANDWIDTH=1\n360/index.m3u8\n";
+  auto writer = run(objects_->put(key)).value();
+  ASSERT_TRUE(testing::succeeded(run(writer->write(std::as_bytes(std::span(old))))));
+  ASSERT_TRUE(testing::succeeded(run(writer->commit())));
+  ASSERT_TRUE(testing::succeeded(run(db_->write(ctx_, [](sql::Tx& tx) -> Result<> {
+    SV_CHECK(tx.execute(R"(
+        INSERT INTO video_jobs (id, subject, kind, profile, lane, state, attempts, not_before,
+            lease_until, worker, error)
+        SELECT id, id, $1, 1, 0, 0, 0, 0, 0, 0, ''
+        FROM video_assets
+        WHERE hls = 1)",
+                        {num(JobKind::playlist)}));
+    return {};
+  }))));
+  const auto encodes = media_.encodes;
+  EXPECT_EQ(run(service_->run_due_jobs()), 1);
+  EXPECT_EQ(media_.encodes, encodes);
+  auto reader = run(objects_->open(key)).value();
+  std::string text(reader->size(), ' ');
+  ASSERT_EQ(run(reader->read(0, std::as_writable_bytes(std::span(text)))).value_or(0), text.size());
+  EXPECT_TRUE(text.starts_with("#EXTM3U\n")) << text;
+  EXPECT_TRUE(text.contains("RESOLUTION=1280x720")) << text;
+  EXPECT_TRUE(findings().empty());
+  auto status = run(api().get_video_status(ctx_, {.video_id = v.id, .current_user_id = kAnn}));
+  EXPECT_EQ(status.value().stage, "done");
 }
 
 TEST_P(VideoWorld, WhatIsNoVideoIsRefusedAndLeavesNothing) {
