@@ -62,6 +62,7 @@ const std::map<std::string, std::vector<std::string>> kOther{
     {"auth.refresh_grace", {"auth.refresh_grace=10s"}},
     {"auth.bcrypt_cost", {"auth.bcrypt_cost=12"}},
     {"messages.before_accept", {"messages.before_accept=1"}},
+    {"log.addresses", {"log.addresses=cut"}},
     {"limits.enabled", {"limits.enabled=false"}},
     {"limits.factor", {"limits.factor=2"}},
     {"limits.upload_bytes", {"limits.upload_bytes=1G"}},

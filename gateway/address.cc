@@ -92,8 +92,8 @@ std::string cut_address(std::string_view text) {
   boost::system::error_code error;
   const ip::address address = plain(ip::make_address(text, error));
   if (error) return {};
-  if (address.is_v4()) return ip::make_network_v4(address.to_v4(), 24).canonical().to_string();
-  return ip::make_network_v6(address.to_v6(), 48).canonical().to_string();
+  if (address.is_v4()) return ip::make_network_v4(address.to_v4(), 24).network().to_string();
+  return ip::make_network_v6(address.to_v6(), 48).network().to_string();
 }
 
 bool is_loopback(std::string_view text) {

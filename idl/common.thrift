@@ -75,9 +75,9 @@ struct Video {
   114: optional string visibility
   115: optional i64 preloadBytes
   116: optional i64 createTime
-  117: optional string error     // of a failed one, which only its author sees: a stable token,
-  118: optional string message   // its text in the caller's language,
-  119: optional bool retryable   // and whether RetryVideo may help
+  117: optional string error (omit = "unset")     // of a failed one, which only its author sees: a stable token,
+  118: optional string message (omit = "unset")   // its text in the caller's language,
+  119: optional bool retryable (omit = "unset")   // and whether RetryVideo may help
 }
 
 // createTime is "2006-01-02 15:04:05" in UTC.

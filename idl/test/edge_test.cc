@@ -227,7 +227,7 @@ TEST(Edge, MethodsWithoutArgumentsHaveAnEmptyStruct) {
       run(live::dispatch_live(absent, ctx, edge::call_payload("GetGiftList"), true));
   auto r = edge::read_reply_with_status<live::GetGiftListResp>({}, served.payload, "GetGiftList");
   ASSERT_FALSE(r);
-  EXPECT_EQ(r.error().code, Errc::absent);
+  EXPECT_EQ(r.error().code, Errc::unavailable);  // of a process that should not be registered
   EXPECT_EQ(r.error().token, "live_unavailable");
 }
 

@@ -72,7 +72,7 @@ Result<> publish(const fs::path& root, int fd, const fs::path& from, const fs::p
   if (::fsync(fd) != 0) return io_failed("sync", from);
   // A remove() may take an empty folder away at any moment of this: once more then.
   Result<> done;
-  for (int attempt = 0; attempt < 4; ++attempt) {
+  for (int attempt = 0; attempt < 10; ++attempt) {
     done = make_folders(root, to);
     if (done && ::rename(from.c_str(), to.c_str()) != 0) done = io_failed("rename", from);
     else if (done) return sync_folder(to.parent_path());

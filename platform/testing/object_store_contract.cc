@@ -120,7 +120,7 @@ TEST_P(ObjectStoreContract, RemovingIsDoneOnceAndTwiceAlike) {
 
 TEST_P(ObjectStoreContract, ManyMayRemoveFromAndPutIntoOneFolderAtOnce) {
   const auto work = [this](int n) {
-    for (int i = 0; i < 100; ++i) {
+    for (int i = 0; i < 50; ++i) {
       const std::string key = fmt::format("deep/er/{}", n);
       EXPECT_OK(put(*store, key, "x"));
       EXPECT_OK(run_task(store->remove(key)));

@@ -14,7 +14,7 @@ KEYWORDS = set(
     "extern false float for friend goto if inline int long mutable namespace new not operator or private protected public register "
     "requires return short signed sizeof static struct switch template this throw true try typedef typename union unsigned using "
     "virtual void volatile while xor".split())
-ANNOTATIONS = {"must", "len", "bytes", "range", "cap", "pattern", "one_of", "json"}
+ANNOTATIONS = {"must", "len", "bytes", "range", "cap", "pattern", "one_of", "json", "omit"}
 
 
 class IdlError(Exception):
@@ -74,7 +74,7 @@ class Struct:
         return [f for f in self.fields if f.notes.get("json") != "-"]
 
     def always_printed(self, f):
-        return not f.optional or (f.id >= 101 and not self.wrapper)
+        return not f.optional or (f.id >= 101 and not self.wrapper and "omit" not in f.notes)
 
 
 @dataclass

@@ -1,5 +1,5 @@
 -- Jobs are taken by rank, not by kind; how far a running one is stands in its row, and the progress of a video is made of its jobs.
-ALTER TABLE video_jobs ADD COLUMN rank {int} NOT NULL DEFAULT 0;     -- ms; state.h: queue
+ALTER TABLE video_jobs ADD COLUMN rank {int} NOT NULL DEFAULT 0;     -- ms; store.h: queue_job
 ALTER TABLE video_jobs ADD COLUMN percent {int} NOT NULL DEFAULT 0;  -- 0..100, never falls
 UPDATE video_jobs SET rank = not_before;
 DROP INDEX video_jobs_ready;
