@@ -1,7 +1,7 @@
 #include <charconv>
 
 #include "platform/auth/flat_json.h"
-#include "services/interaction/interactions.h"
+#include "services/interaction/local_service.h"
 
 // What is deleted elsewhere leaves nothing countable here. Each step is one transaction of bounded
 // size and may be repeated: the writer is never held for long, and a crash in between loses nothing
@@ -47,7 +47,7 @@ Changes changes_of(const sql::Rows& dropped) {
 
 }  // namespace
 
-Task<Result<>> Interactions::purge(std::vector<Event> events) {
+Task<Result<>> LocalService::purge(std::vector<Event> events) {
   for (const Event& event : events) {
     const auto payload = auth::parse_flat_json(event.payload);
     if (!payload || number(*payload, "id") <= 0)
@@ -62,7 +62,7 @@ Task<Result<>> Interactions::purge(std::vector<Event> events) {
 
 // From the first step on nothing counts for the author, and nothing new comes in; the rest removes
 // rows.
-Task<Result<>> Interactions::purge_video(VideoId video, UserId author) {
+Task<Result<>> LocalService::purge_video(VideoId video, UserId author) {
   sql::Database& db = state_.deps.db;
   SV_CO_CHECK(co_await db.write(
       Ctx{}, [this, video, author](sql::Tx& tx) { return state_.end_video(tx, video, author); }));
@@ -106,7 +106,7 @@ Task<Result<>> Interactions::purge_video(VideoId video, UserId author) {
 
 // Likes and stars are taken back, comments become tombstones; what was shared stays counted and
 // what was reported stays reported, by nobody.
-Task<Result<>> Interactions::purge_user(UserId user) {
+Task<Result<>> LocalService::purge_user(UserId user) {
   sql::Database& db = state_.deps.db;
   SV_CO_CHECK(co_await db.write(Ctx{}, [user](sql::Tx& tx) -> Result<> {
     SV_CHECK(tx.execute(store::kEndPerson, {user}));

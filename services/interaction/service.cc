@@ -1,10 +1,10 @@
 #include "services/interaction/service.h"
 
-#include "services/interaction/interactions.h"
+#include "services/interaction/local_service.h"
 
 namespace sv::interaction {
 
-Interactions::Interactions(const InteractionDeps& deps)
+LocalService::LocalService(const InteractionDeps& deps)
     : state_(deps),
       people_(deps.services, deps.metrics),
       videos_(deps.metrics, "video", "who may see a video"),
@@ -20,12 +20,12 @@ Interactions::Interactions(const InteractionDeps& deps)
                         [this](const std::vector<Event>& events) { return purge(events); });
 }
 
-void Interactions::stop() {
+void LocalService::stop() {
   edge_writer_.stop();
   comment_writer_.stop();
 }
 
-Task<Result<UserId>> Interactions::author_of_visible(const Ctx& ctx, UserId viewer, VideoId video,
+Task<Result<UserId>> LocalService::author_of_visible(const Ctx& ctx, UserId viewer, VideoId video,
                                                      Purpose purpose) {
   if (!video) co_return invalid("video_id", "required");
   const video::VideoBriefsReq ask{.current_user_id = viewer, .video_ids = {video}};
@@ -40,13 +40,13 @@ Task<Result<UserId>> Interactions::author_of_visible(const Ctx& ctx, UserId view
   co_return author;
 }
 
-Task<Result<bool>> Interactions::owns(UserId user, VideoId video) {
+Task<Result<bool>> LocalService::owns(UserId user, VideoId video) {
   SV_CO_TRY(const auto counts, co_await state_.counts({video}));
   const UserId author = counts.at(video).author;
   co_return author&& author == user;
 }
 
-Task<Result<CommentPtr>> Interactions::visible_comment(const Ctx& ctx, UserId viewer, CommentId id,
+Task<Result<CommentPtr>> LocalService::visible_comment(const Ctx& ctx, UserId viewer, CommentId id,
                                                        Purpose purpose) {
   if (!id) co_return invalid("comment_id", "required");
   SV_CO_TRY(CommentPtr row, co_await state_.living_comment(id));
@@ -62,7 +62,7 @@ Task<Result<CommentPtr>> Interactions::visible_comment(const Ctx& ctx, UserId vi
 }
 
 std::unique_ptr<InteractionService> make_interaction_service(const InteractionDeps& deps) {
-  return std::make_unique<Interactions>(deps);
+  return std::make_unique<LocalService>(deps);
 }
 
 }  // namespace sv::interaction

@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include "services/interaction/interactions.h"
+#include "services/interaction/local_service.h"
 #include "services/interaction/rules.h"
 
 namespace sv::interaction {
@@ -134,7 +134,7 @@ Result<> tell(EventBus& events, sql::Tx& tx, const std::vector<Made>& all) {
 
 }  // namespace
 
-Task<Result<CommentActionResp>> Interactions::comment_action(const Ctx& ctx,
+Task<Result<CommentActionResp>> LocalService::comment_action(const Ctx& ctx,
                                                              const CommentActionReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   SV_CO_TRY(std::string content, clean_comment(req.content));
@@ -164,13 +164,13 @@ Task<Result<CommentActionResp>> Interactions::comment_action(const Ctx& ctx,
   co_return CommentActionResp{.comment = shown(*made, self[req.user_id].brief, liked)};
 }
 
-Task<Result<std::vector<Result<CommentPtr>>>> Interactions::write_comments(
+Task<Result<std::vector<Result<CommentPtr>>>> LocalService::write_comments(
     std::vector<NewComment> rows) {
   co_return co_await state_.deps.db.write(
       Ctx{}, [this, rows = std::move(rows)](sql::Tx& tx) { return write_comments_tx(tx, rows); });
 }
 
-Result<std::vector<Result<CommentPtr>>> Interactions::write_comments_tx(
+Result<std::vector<Result<CommentPtr>>> LocalService::write_comments_tx(
     sql::Tx& tx, const std::vector<NewComment>& rows) {
   const std::int64_t now = state_.now();
   SV_TRY(const Known known, look(state_, tx, rows));
@@ -197,7 +197,7 @@ Result<std::vector<Result<CommentPtr>>> Interactions::write_comments_tx(
 
 // By whoever wrote it, or whose video it is below. Others learn that there is such a comment only
 // when they may see it.
-Task<Result<>> Interactions::delete_comment(const Ctx& ctx, const DeleteCommentReq& req) {
+Task<Result<>> LocalService::delete_comment(const Ctx& ctx, const DeleteCommentReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   if (!req.comment_id) co_return invalid("id", "required");
   SV_CO_TRY(const CommentPtr row, co_await state_.living_comment(req.comment_id));
@@ -217,7 +217,7 @@ Task<Result<>> Interactions::delete_comment(const Ctx& ctx, const DeleteCommentR
   co_return Result<>{};
 }
 
-Result<bool> Interactions::delete_comment_tx(sql::Tx& tx, CommentId id) {
+Result<bool> LocalService::delete_comment_tx(sql::Tx& tx, CommentId id) {
   SV_TRY(const auto found, state_.comments_now(tx, {id.value}));
   if (found.empty() || found.begin()->second->deleted) return false;
   const CommentRow& row = *found.begin()->second;

@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "services/interaction/interactions.h"
+#include "services/interaction/local_service.h"
 #include "services/interaction/rules.h"
 
 namespace sv::interaction {
@@ -98,7 +98,7 @@ Result<> tell(EventBus& events, sql::Tx& tx, const std::vector<EdgeChange>& chan
 
 }  // namespace
 
-Task<Result<>> Interactions::change_edge(const Ctx& ctx, EdgeKey edge, bool on) {
+Task<Result<>> LocalService::change_edge(const Ctx& ctx, EdgeKey edge, bool on) {
   if (!edge.user) co_return fail(Errc::unauthenticated);
   Result<UserId> author;
   if (edge.kind == Edge::comment_like) {
@@ -118,28 +118,28 @@ Task<Result<>> Interactions::change_edge(const Ctx& ctx, EdgeKey edge, bool on) 
       {.edge = edge, .author = author.value_or(UserId{}), .on = on});
 }
 
-Task<Result<>> Interactions::like_action(const Ctx& ctx, const LikeActionReq& req) {
+Task<Result<>> LocalService::like_action(const Ctx& ctx, const LikeActionReq& req) {
   const EdgeKey edge{.kind = Edge::like, .user = req.user_id, .object = req.video_id.value};
   co_return co_await change_edge(ctx, edge, req.action);
 }
 
-Task<Result<>> Interactions::star_action(const Ctx& ctx, const StarActionReq& req) {
+Task<Result<>> LocalService::star_action(const Ctx& ctx, const StarActionReq& req) {
   const EdgeKey edge{.kind = Edge::star, .user = req.user_id, .object = req.video_id.value};
   co_return co_await change_edge(ctx, edge, req.action);
 }
 
-Task<Result<>> Interactions::comment_like_action(const Ctx& ctx, const CommentLikeActionReq& req) {
+Task<Result<>> LocalService::comment_like_action(const Ctx& ctx, const CommentLikeActionReq& req) {
   const EdgeKey edge{
       .kind = Edge::comment_like, .user = req.user_id, .object = req.comment_id.value};
   co_return co_await change_edge(ctx, edge, req.action);
 }
 
-Task<Result<std::vector<Result<>>>> Interactions::write_edges(std::vector<EdgeChange> rows) {
+Task<Result<std::vector<Result<>>>> LocalService::write_edges(std::vector<EdgeChange> rows) {
   co_return co_await state_.deps.db.write(
       Ctx{}, [this, rows = std::move(rows)](sql::Tx& tx) { return write_edges_tx(tx, rows); });
 }
 
-Result<std::vector<Result<>>> Interactions::write_edges_tx(sql::Tx& tx,
+Result<std::vector<Result<>>> LocalService::write_edges_tx(sql::Tx& tx,
                                                            const std::vector<EdgeChange>& rows) {
   const std::int64_t now = state_.now();
   SV_TRY(const Known known, look(state_, tx, rows));
@@ -156,12 +156,12 @@ Result<std::vector<Result<>>> Interactions::write_edges_tx(sql::Tx& tx,
   return outcomes;
 }
 
-Task<Result<bool>> Interactions::has_edge(EdgeKey edge) {
+Task<Result<bool>> LocalService::has_edge(EdgeKey edge) {
   SV_CO_TRY(const auto found, co_await state_.edges_of(edge.user, {edge.kind}, {edge.object}));
   co_return !found.empty();
 }
 
-Task<Result<>> Interactions::share_action(const Ctx& ctx, const ShareActionReq& req) {
+Task<Result<>> LocalService::share_action(const Ctx& ctx, const ShareActionReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   SV_CO_TRY(const UserId author,
             co_await author_of_visible(ctx, req.user_id, req.video_id, Purpose::write));
@@ -169,7 +169,7 @@ Task<Result<>> Interactions::share_action(const Ctx& ctx, const ShareActionReq& 
       ctx, [this, ctx, req, author](sql::Tx& tx) { return share_tx(tx, ctx, req, author); });
 }
 
-Result<> Interactions::share_tx(sql::Tx& tx, const Ctx& ctx, const ShareActionReq& req,
+Result<> LocalService::share_tx(sql::Tx& tx, const Ctx& ctx, const ShareActionReq& req,
                                 UserId author) {
   const std::string body = std::to_string(req.video_id.value);
   SV_TRY(const auto before, request_keys_.find(tx, ctx, req.user_id, "share", body));
@@ -187,7 +187,7 @@ Result<> Interactions::share_tx(sql::Tx& tx, const Ctx& ctx, const ShareActionRe
   return state_.apply(tx, std::move(changes));
 }
 
-Task<Result<CountResp>> Interactions::get_count(const Ctx& ctx, const CountReq& req) {
+Task<Result<CountResp>> LocalService::get_count(const Ctx& ctx, const CountReq& req) {
   SV_CO_CHECK(
       co_await author_of_visible(ctx, req.current_user_id.value_or(UserId{}), req.video_id));
   SV_CO_TRY(const auto found, co_await state_.counts({req.video_id}));
@@ -198,7 +198,7 @@ Task<Result<CountResp>> Interactions::get_count(const Ctx& ctx, const CountReq& 
                       .share_count = c.shares};
 }
 
-Task<Result<CheckLikeStatusResp>> Interactions::check_like_status(const Ctx& ctx,
+Task<Result<CheckLikeStatusResp>> LocalService::check_like_status(const Ctx& ctx,
                                                                   const CheckLikeStatusReq& req) {
   SV_CO_CHECK(co_await author_of_visible(ctx, req.user_id, req.video_id));
   SV_CO_TRY(
@@ -207,7 +207,7 @@ Task<Result<CheckLikeStatusResp>> Interactions::check_like_status(const Ctx& ctx
   co_return CheckLikeStatusResp{.is_liked = on};
 }
 
-Task<Result<CheckStarStatusResp>> Interactions::check_star_status(const Ctx& ctx,
+Task<Result<CheckStarStatusResp>> LocalService::check_star_status(const Ctx& ctx,
                                                                   const CheckStarStatusReq& req) {
   SV_CO_CHECK(co_await author_of_visible(ctx, req.user_id, req.video_id));
   SV_CO_TRY(
@@ -216,7 +216,7 @@ Task<Result<CheckStarStatusResp>> Interactions::check_star_status(const Ctx& ctx
   co_return CheckStarStatusResp{.is_starred = on};
 }
 
-Task<Result<VideoInteractionPartsResp>> Interactions::get_video_interaction_parts(
+Task<Result<VideoInteractionPartsResp>> LocalService::get_video_interaction_parts(
     const Ctx&, const VideoInteractionPartsReq& req) {
   if (req.video_ids.size() > kMaxBatch) co_return invalid("video_ids", "too_long");
   std::vector<std::int64_t> objects;
@@ -235,7 +235,7 @@ Task<Result<VideoInteractionPartsResp>> Interactions::get_video_interaction_part
   co_return out;
 }
 
-Task<Result<UserInteractionPartsResp>> Interactions::get_user_interaction_parts(
+Task<Result<UserInteractionPartsResp>> LocalService::get_user_interaction_parts(
     const Ctx&, const UserInteractionPartsReq& req) {
   if (req.user_ids.size() > kMaxBatch) co_return invalid("user_ids", "too_long");
   SV_CO_TRY(const auto found, co_await state_.received(req.user_ids));

@@ -1,11 +1,11 @@
 #include "platform/core/cursor.h"
-#include "services/interaction/interactions.h"
+#include "services/interaction/local_service.h"
 #include "services/interaction/rules.h"
 
 namespace sv::interaction {
 
 // Newest first. Videos that the viewer may not see are left out and the page goes on behind them.
-Task<Result<Interactions::VideoPage>> Interactions::videos_of(const Ctx& ctx, VideoPageReq req) {
+Task<Result<LocalService::VideoPage>> LocalService::videos_of(const Ctx& ctx, VideoPageReq req) {
   const std::string_view route = req.kind == Edge::like ? "liked" : "starred";
   SV_CO_TRY(const auto cursor, decode_cursor(route, req.cursor));
   const std::size_t size = page_size(req.page_size);
@@ -42,7 +42,7 @@ Task<Result<Interactions::VideoPage>> Interactions::videos_of(const Ctx& ctx, Vi
   co_return out;
 }
 
-Task<Result<LikeVideoListResp>> Interactions::get_like_video_list(const Ctx& ctx,
+Task<Result<LikeVideoListResp>> LocalService::get_like_video_list(const Ctx& ctx,
                                                                   const LikeVideoListReq& req) {
   const UserId owner = req.user_id ? req.user_id : req.current_user_id;
   if (!owner) co_return invalid("user_id", "required");
@@ -67,7 +67,7 @@ Task<Result<LikeVideoListResp>> Interactions::get_like_video_list(const Ctx& ctx
 }
 
 // Always its owner's alone.
-Task<Result<StarVideoListResp>> Interactions::get_star_video_list(const Ctx& ctx,
+Task<Result<StarVideoListResp>> LocalService::get_star_video_list(const Ctx& ctx,
                                                                   const StarVideoListReq& req) {
   const UserId owner = req.user_id ? req.user_id : req.current_user_id;
   if (!owner) co_return invalid("user_id", "required");

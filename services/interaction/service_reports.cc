@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "platform/core/cursor.h"
-#include "services/interaction/interactions.h"
+#include "services/interaction/local_service.h"
 #include "services/interaction/rules.h"
 
 namespace sv::interaction {
@@ -28,7 +28,7 @@ ReportEntry read_report(const sql::Rows& rows, std::size_t row) {
 
 // What is reported must be there for the reporter to see; a person who blocked the reporter may be
 // reported. Danmu and live rooms have no service yet, so no id is one of theirs.
-Task<Result<ReportResp>> Interactions::report(const Ctx& ctx, const ReportReq& req) {
+Task<Result<ReportResp>> LocalService::report(const Ctx& ctx, const ReportReq& req) {
   constexpr std::int64_t kLargestId = (1LL << 53) - 1;
   constexpr int kMaxReason = 100, kMaxDetail = 1000;
   if (!req.user_id) co_return fail(Errc::unauthenticated);
@@ -55,7 +55,7 @@ Task<Result<ReportResp>> Interactions::report(const Ctx& ctx, const ReportReq& r
       ctx, [this, ctx, req](sql::Tx& tx) { return report_tx(tx, ctx, req); });
 }
 
-Result<ReportResp> Interactions::report_tx(sql::Tx& tx, const Ctx& ctx, const ReportReq& req) {
+Result<ReportResp> LocalService::report_tx(sql::Tx& tx, const Ctx& ctx, const ReportReq& req) {
   const std::string body = fmt::format("{} {} {}\n{}", req.kind, req.id, req.reason, req.detail);
   SV_TRY(const auto before, request_keys_.find(tx, ctx, req.user_id, "report", body));
   if (before) return ReportResp{.report_id = *before};
@@ -74,7 +74,7 @@ Result<ReportResp> Interactions::report_tx(sql::Tx& tx, const Ctx& ctx, const Re
 }
 
 // Ids rise in time, so they are the order.
-Task<Result<ReportListResp>> Interactions::get_reports(const Ctx& ctx, const ReportListReq& req) {
+Task<Result<ReportListResp>> LocalService::get_reports(const Ctx& ctx, const ReportListReq& req) {
   const bool queue = !req.user_id;
   if (queue && !ctx.moderator) co_return fail(Errc::forbidden);
   const std::string_view route = queue ? kQueue : kMine;

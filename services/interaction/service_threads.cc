@@ -1,6 +1,6 @@
 #include "platform/core/cursor.h"
 #include "platform/core/time.h"
-#include "services/interaction/interactions.h"
+#include "services/interaction/local_service.h"
 #include "services/interaction/rules.h"
 
 namespace sv::interaction {
@@ -25,7 +25,7 @@ Comment shown(const CommentRow& row, UserBrief author, bool is_like) {
 
 // In a ranking an entry is {ranking, position}, so that its cursor finds the same ranking again; in
 // a thread {time, id}.
-Task<Result<std::vector<Entry>>> Interactions::entries(const Listing& list, Entry after,
+Task<Result<std::vector<Entry>>> LocalService::entries(const Listing& list, Entry after,
                                                        std::size_t count) {
   if (!list.ranking) co_return co_await state_.thread(list.thread, after, count);
   std::vector<Entry> out;
@@ -37,7 +37,7 @@ Task<Result<std::vector<Entry>>> Interactions::entries(const Listing& list, Entr
 
 // Comments of people who are hidden from the viewer, or muted, are left out and the page goes on
 // behind them.
-Task<Result<Interactions::CommentPage>> Interactions::page_of(const Ctx& ctx, UserId viewer,
+Task<Result<LocalService::CommentPage>> LocalService::page_of(const Ctx& ctx, UserId viewer,
                                                               const Listing& list, Entry after,
                                                               std::size_t skip, std::size_t size) {
   CommentPage out;
@@ -79,7 +79,7 @@ Task<Result<Interactions::CommentPage>> Interactions::page_of(const Ctx& ctx, Us
   co_return out;
 }
 
-Task<Result<std::vector<Comment>>> Interactions::compose(const Ctx&, UserId viewer,
+Task<Result<std::vector<Comment>>> LocalService::compose(const Ctx&, UserId viewer,
                                                          std::vector<CommentPtr> rows,
                                                          const People& people) {
   std::vector<std::int64_t> ids;
@@ -94,7 +94,7 @@ Task<Result<std::vector<Comment>>> Interactions::compose(const Ctx&, UserId view
   co_return out;
 }
 
-Task<Result<CommentListResp>> Interactions::get_comment_list(const Ctx& ctx,
+Task<Result<CommentListResp>> LocalService::get_comment_list(const Ctx& ctx,
                                                              const CommentListReq& req) {
   SV_CO_TRY(const UserId author,
             co_await author_of_visible(ctx, req.current_user_id, req.video_id));
@@ -137,7 +137,7 @@ Task<Result<CommentListResp>> Interactions::get_comment_list(const Ctx& ctx,
   co_return out;
 }
 
-Task<Result<ReplyListResp>> Interactions::get_reply_list(const Ctx& ctx, const ReplyListReq& req) {
+Task<Result<ReplyListResp>> LocalService::get_reply_list(const Ctx& ctx, const ReplyListReq& req) {
   SV_CO_TRY(const CommentPtr root,
             co_await visible_comment(ctx, req.current_user_id, req.comment_id));
   SV_CO_TRY(const auto cursor, decode_cursor(kBelow, req.cursor));
@@ -155,7 +155,7 @@ Task<Result<ReplyListResp>> Interactions::get_reply_list(const Ctx& ctx, const R
 
 // The first page takes the order of this moment and stores it when there is a second one; later
 // pages stay in it, so nothing repeats.
-Task<Result<Interactions::CommentPage>> Interactions::hot_comments(const Ctx& ctx,
+Task<Result<LocalService::CommentPage>> LocalService::hot_comments(const Ctx& ctx,
                                                                    const CommentListReq& req,
                                                                    bool own, std::size_t size) {
   SV_CO_TRY(const auto cursor, decode_cursor(kHot, req.cursor.value_or("")));

@@ -1,6 +1,6 @@
 #include <thread>
 
-#include "services/message/test_support.h"
+#include "services/message/test_world.h"
 
 namespace sv::message {
 namespace {

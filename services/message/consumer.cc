@@ -1,5 +1,5 @@
 #include "platform/core/log.h"
-#include "services/message/messages.h"
+#include "services/message/local_service.h"
 #include "services/message/store.h"
 
 namespace sv::message {
@@ -70,7 +70,7 @@ Result<> check_known(const People& people) {
 
 }  // namespace
 
-Task<Result<>> Messages::consume(const std::vector<Event>& events) {
+Task<Result<>> LocalService::consume(const std::vector<Event>& events) {
   std::vector<Notice> notices;
   for (const Event& event : events) {
     if (event.topic == "user.deleted") {
@@ -102,7 +102,7 @@ Task<Result<>> Messages::consume(const std::vector<Event>& events) {
 
 // In one transaction, and not before those who know answer, after what makes some of it unwanted:
 // one's own acts, and those of the gone, the blocked and the muted.
-Task<Result<>> Messages::tell(std::vector<Notice> notices) {
+Task<Result<>> LocalService::tell(std::vector<Notice> notices) {
   const Ctx ctx;
   std::map<UserId, std::set<UserId>> asked;
   for (const Notice& n : notices) {
@@ -138,7 +138,7 @@ Task<Result<>> Messages::tell(std::vector<Notice> notices) {
 }
 
 // Who follows a stranger has answered the request.
-Task<Result<>> Messages::accept_followed(UserId user, UserId followed) {
+Task<Result<>> LocalService::accept_followed(UserId user, UserId followed) {
   const Ctx ctx;
   co_return co_await deps_.db.write(ctx, [this, user, followed](sql::Tx& tx) -> Result<> {
     SV_TRY(const std::int64_t accepted, tx.execute(store::kAccept, {user, followed}));
@@ -148,7 +148,7 @@ Task<Result<>> Messages::accept_followed(UserId user, UserId followed) {
 }
 
 // In pieces, so that no other writer waits for someone who liked everything.
-Task<Result<>> Messages::forget_acts(UserId actor, UserId user) {
+Task<Result<>> LocalService::forget_acts(UserId actor, UserId user) {
   const Ctx ctx;
   for (bool more = true; more;) {
     SV_CO_TRY(more, co_await deps_.db.write(ctx, [this, actor, user](sql::Tx& tx) {
@@ -160,7 +160,7 @@ Task<Result<>> Messages::forget_acts(UserId actor, UserId user) {
 
 // The user's side of every conversation goes; the other one stays, and when both are gone so do the
 // messages.
-Task<Result<>> Messages::purge(UserId user) {
+Task<Result<>> LocalService::purge(UserId user) {
   if (!user) co_return Result<>{};
   const Ctx ctx;
   SV_CO_CHECK(

@@ -1,4 +1,4 @@
-#include "services/message/test_support.h"
+#include "services/message/test_world.h"
 
 namespace sv::message {
 namespace {

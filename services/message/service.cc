@@ -1,10 +1,10 @@
 #include "services/message/service.h"
 
-#include "services/message/messages.h"
+#include "services/message/local_service.h"
 
 namespace sv::message {
 
-Messages::Messages(const MessageDeps& deps, const MessageOptions& options)
+LocalService::LocalService(const MessageDeps& deps, const MessageOptions& options)
     : deps_(deps),
       options_(options),
       people_(deps.services, deps.metrics),
@@ -22,7 +22,7 @@ Messages::Messages(const MessageDeps& deps, const MessageOptions& options)
 
 std::unique_ptr<MessageApi> make_message_service(const MessageDeps& deps,
                                                  const MessageOptions& options) {
-  return std::make_unique<Messages>(deps, options);
+  return std::make_unique<LocalService>(deps, options);
 }
 
 }  // namespace sv::message

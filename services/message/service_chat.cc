@@ -2,7 +2,7 @@
 
 #include "platform/core/cursor.h"
 #include "platform/core/time.h"
-#include "services/message/messages.h"
+#include "services/message/local_service.h"
 #include "services/message/store.h"
 
 namespace sv::message {
@@ -48,8 +48,8 @@ HistoryPage read_history(const sql::Rows& rows, Pair pair, std::int64_t size) {
 
 // Sending fails when the owners of these answers do: a message that reached someone who had blocked
 // its sender could not be taken back.
-Task<Result<Messages::Standing>> Messages::standing(const Ctx& ctx, UserId sender,
-                                                    UserId receiver) {
+Task<Result<LocalService::Standing>> LocalService::standing(const Ctx& ctx, UserId sender,
+                                                            UserId receiver) {
   Standing out;
   const user::UserBriefsReq who{.user_ids = {receiver}, .caller_id = sender};
   SV_CO_TRY(const auto briefs,
@@ -74,7 +74,8 @@ Task<Result<Messages::Standing>> Messages::standing(const Ctx& ctx, UserId sende
   co_return out;
 }
 
-Task<Result<SendMessageResp>> Messages::send_message(const Ctx& ctx, const SendMessageReq& req) {
+Task<Result<SendMessageResp>> LocalService::send_message(const Ctx& ctx,
+                                                         const SendMessageReq& req) {
   if (!req.sender_id) co_return fail(Errc::unauthenticated);
   if (!req.receiver_id) co_return invalid("receiver_id", "required");
   if (req.receiver_id == req.sender_id) co_return fail(Errc::rejected, "cannot_message_self");
@@ -84,9 +85,9 @@ Task<Result<SendMessageResp>> Messages::send_message(const Ctx& ctx, const SendM
       ctx, [this, ctx, req, allowed](sql::Tx& tx) { return write_message(tx, ctx, req, allowed); });
 }
 
-Result<SendMessageResp> Messages::write_message(sql::Tx& tx, const Ctx& ctx,
-                                                const SendMessageReq& req,
-                                                const Standing& standing) {
+Result<SendMessageResp> LocalService::write_message(sql::Tx& tx, const Ctx& ctx,
+                                                    const SendMessageReq& req,
+                                                    const Standing& standing) {
   const Pair pair(req.sender_id, req.receiver_id);
   const std::string body = fmt::format("{}\n{}", req.receiver_id.value, req.content);
   SV_TRY(const auto before, keys_.find(tx, ctx, req.sender_id, "send", body));
@@ -118,7 +119,7 @@ Result<SendMessageResp> Messages::write_message(sql::Tx& tx, const Ctx& ctx,
   return SendMessageResp{.message_id = MessageId(id), .seq = seq};
 }
 
-void Messages::conversation_changed(sql::Tx& tx, Pair pair) {
+void LocalService::conversation_changed(sql::Tx& tx, Pair pair) {
   tx.on_commit([this, pair] {
     generations_.bump(pair.low.value, pair.high.value);
     generations_.bump(pair.low.value);
@@ -127,8 +128,8 @@ void Messages::conversation_changed(sql::Tx& tx, Pair pair) {
 }
 
 // At most two statements: where `before` is, and the page.
-Task<Result<GetChatHistoryResp>> Messages::get_chat_history(const Ctx&,
-                                                            const GetChatHistoryReq& req) {
+Task<Result<GetChatHistoryResp>> LocalService::get_chat_history(const Ctx&,
+                                                                const GetChatHistoryReq& req) {
   if (!req.user_id1) co_return fail(Errc::unauthenticated);
   if (!req.user_id2) co_return invalid("other_user_id", "required");
   GetChatHistoryResp out;
@@ -167,7 +168,7 @@ Task<Result<GetChatHistoryResp>> Messages::get_chat_history(const Ctx&,
 }
 
 // A number beyond the last is the last; one before what was read changes nothing.
-Result<> Messages::read_up_to(sql::Tx& tx, UserId user, UserId other, std::int64_t seq) {
+Result<> LocalService::read_up_to(sql::Tx& tx, UserId user, UserId other, std::int64_t seq) {
   const Pair pair(user, other);
   SV_TRY(const sql::Rows at, tx.query(store::kReadSeq, {pair.low, pair.high, user}));
   if (at.empty()) return fail(Errc::not_found, "conversation_not_found");
@@ -180,8 +181,8 @@ Result<> Messages::read_up_to(sql::Tx& tx, UserId user, UserId other, std::int64
   return {};
 }
 
-Task<Result<>> Messages::mark_conversation_read(const Ctx& ctx,
-                                                const MarkConversationReadReq& req) {
+Task<Result<>> LocalService::mark_conversation_read(const Ctx& ctx,
+                                                    const MarkConversationReadReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   if (!req.other_user_id || req.other_user_id == req.user_id)
     co_return fail(Errc::not_found, "conversation_not_found");
@@ -191,7 +192,7 @@ Task<Result<>> Messages::mark_conversation_read(const Ctx& ctx,
   });
 }
 
-Task<Result<>> Messages::mark_message_read(const Ctx& ctx, const MarkMessageReadReq& req) {
+Task<Result<>> LocalService::mark_message_read(const Ctx& ctx, const MarkMessageReadReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   co_return co_await deps_.db.write(ctx, [this, req](sql::Tx& tx) -> Result<> {
     SV_TRY(const sql::Rows rows, tx.query(store::kMessage, {req.message_id, req.user_id}));
@@ -201,8 +202,8 @@ Task<Result<>> Messages::mark_message_read(const Ctx& ctx, const MarkMessageRead
   });
 }
 
-Task<Result<MessageSenderResp>> Messages::get_message_sender(const Ctx&,
-                                                             const MessageSenderReq& req) {
+Task<Result<MessageSenderResp>> LocalService::get_message_sender(const Ctx&,
+                                                                 const MessageSenderReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   SV_CO_TRY(const sql::Rows rows,
             co_await deps_.db.query(store::kMessage, {req.message_id, req.user_id}));
@@ -211,12 +212,12 @@ Task<Result<MessageSenderResp>> Messages::get_message_sender(const Ctx&,
   co_return MessageSenderResp{.sender_id = place->sender};
 }
 
-Task<Result<>> Messages::delete_message(const Ctx& ctx, const DeleteMessageReq& req) {
+Task<Result<>> LocalService::delete_message(const Ctx& ctx, const DeleteMessageReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   co_return co_await deps_.db.write(ctx, [this, req](sql::Tx& tx) { return delete_tx(tx, req); });
 }
 
-Result<> Messages::delete_tx(sql::Tx& tx, const DeleteMessageReq& req) {
+Result<> LocalService::delete_tx(sql::Tx& tx, const DeleteMessageReq& req) {
   SV_TRY(const sql::Rows rows, tx.query(store::kMessage, {req.message_id, req.user_id}));
   const auto place = read_place(rows);
   if (!place || place->hidden) return fail(Errc::not_found, "message_not_found");
@@ -239,8 +240,8 @@ Result<> Messages::delete_tx(sql::Tx& tx, const DeleteMessageReq& req) {
   return {};
 }
 
-Result<> Messages::count_unread(sql::Tx& tx, Pair pair, UserId user, UserId other,
-                                std::int64_t upto) {
+Result<> LocalService::count_unread(sql::Tx& tx, Pair pair, UserId user, UserId other,
+                                    std::int64_t upto) {
   SV_TRY(const sql::Rows left, tx.query(store::kCountUnread, {pair.low, pair.high, user, upto}));
   SV_CHECK(tx.execute(store::kSetUnread, {user, other, left.i64(0, 0)}));
   return {};

@@ -2,7 +2,7 @@
 
 #include "platform/core/cursor.h"
 #include "platform/core/time.h"
-#include "services/message/messages.h"
+#include "services/message/local_service.h"
 #include "services/message/store.h"
 
 namespace sv::message {
@@ -34,7 +34,7 @@ InboxPage read_inbox(const sql::Rows& rows, UserId user) {
 }  // namespace
 
 // In as many calls as batches need; most lists are one.
-Task<People> Messages::people(const Ctx& ctx, UserId viewer, const std::set<UserId>& ids) {
+Task<People> LocalService::people(const Ctx& ctx, UserId viewer, const std::set<UserId>& ids) {
   People out;
   for (auto from = ids.begin(); from != ids.end();) {
     std::vector<UserId> batch;
@@ -44,10 +44,10 @@ Task<People> Messages::people(const Ctx& ctx, UserId viewer, const std::set<User
   co_return out;
 }
 
-Task<Result<PageCache<InboxPage>::Ptr>> Messages::inbox_page(UserId user, List list,
-                                                             std::int64_t last_ms,
-                                                             std::int64_t other,
-                                                             std::int64_t count) {
+Task<Result<PageCache<InboxPage>::Ptr>> LocalService::inbox_page(UserId user, List list,
+                                                                 std::int64_t last_ms,
+                                                                 std::int64_t other,
+                                                                 std::int64_t count) {
   const PageKey key{static_cast<std::int64_t>(generations_.of(user.value)),
                     static_cast<std::int64_t>(list),
                     user.value,
@@ -67,8 +67,8 @@ Task<Result<PageCache<InboxPage>::Ptr>> Messages::inbox_page(UserId user, List l
 }
 
 // One statement a page, another for each time that blocked people emptied it.
-Task<Result<GetLatestMessagesResp>> Messages::get_latest_messages(const Ctx& ctx,
-                                                                  const GetLatestMessagesReq& req) {
+Task<Result<GetLatestMessagesResp>> LocalService::get_latest_messages(
+    const Ctx& ctx, const GetLatestMessagesReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   const List list = req.requests.value_or(false) ? List::requests : List::inbox;
   const std::string_view route = list == List::requests ? "requests" : "inbox";
@@ -123,8 +123,8 @@ Task<Result<GetLatestMessagesResp>> Messages::get_latest_messages(const Ctx& ctx
   co_return out;
 }
 
-Task<Result<GetUnreadCountResp>> Messages::get_unread_count(const Ctx& ctx,
-                                                            const GetUnreadCountReq& req) {
+Task<Result<GetUnreadCountResp>> LocalService::get_unread_count(const Ctx& ctx,
+                                                                const GetUnreadCountReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   const PageKey key{static_cast<std::int64_t>(generations_.of(req.user_id.value)),
                     static_cast<std::int64_t>(List::unread), req.user_id.value};
@@ -149,7 +149,7 @@ Task<Result<GetUnreadCountResp>> Messages::get_unread_count(const Ctx& ctx,
   co_return out;
 }
 
-Task<Result<>> Messages::accept_request(const Ctx& ctx, const AcceptRequestReq& req) {
+Task<Result<>> LocalService::accept_request(const Ctx& ctx, const AcceptRequestReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   SV_CO_TRY(const Person from,
             co_await people_.look_up_one(ctx, req.user_id, req.from_user_id, Purpose::write));

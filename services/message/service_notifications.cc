@@ -3,7 +3,7 @@
 #include "platform/core/cursor.h"
 #include "platform/core/log.h"
 #include "platform/core/time.h"
-#include "services/message/messages.h"
+#include "services/message/local_service.h"
 #include "services/message/notice_text.h"
 #include "services/message/store.h"
 
@@ -31,7 +31,7 @@ std::vector<NoticeRow> read_notices(const sql::Rows& rows) {
 }  // namespace
 
 // What a reader may see of groups at this moment.
-struct Messages::Sight {
+struct LocalService::Sight {
   People people;
   std::map<VideoId, video::VideoBrief> videos;
   bool every_video = false;  // their owner does not answer
@@ -49,8 +49,8 @@ struct Messages::Sight {
   }
 };
 
-Task<> Messages::look(const Ctx& ctx, UserId user, const std::vector<NoticeRow>& rows,
-                      Sight& sight) {
+Task<> LocalService::look(const Ctx& ctx, UserId user, const std::vector<NoticeRow>& rows,
+                          Sight& sight) {
   std::set<UserId> ids;
   std::set<VideoId> videos;
   for (const NoticeRow& row : rows) {
@@ -73,10 +73,11 @@ Task<> Messages::look(const Ctx& ctx, UserId user, const std::vector<NoticeRow>&
   }
 }
 
-Task<Result<PageCache<NoticePage>::Ptr>> Messages::notice_page(UserId user, std::int64_t kind,
-                                                               std::int64_t time_ms,
-                                                               std::int64_t id, std::int64_t count,
-                                                               std::int64_t offset) {
+Task<Result<PageCache<NoticePage>::Ptr>> LocalService::notice_page(UserId user, std::int64_t kind,
+                                                                   std::int64_t time_ms,
+                                                                   std::int64_t id,
+                                                                   std::int64_t count,
+                                                                   std::int64_t offset) {
   const PageKey key{static_cast<std::int64_t>(generations_.of(user.value)),
                     kind,
                     user.value,
@@ -95,7 +96,8 @@ Task<Result<PageCache<NoticePage>::Ptr>> Messages::notice_page(UserId user, std:
   co_return page;
 }
 
-Task<Result<PageCache<NoticeTotals>::Ptr>> Messages::notice_totals(UserId user, std::int64_t kind) {
+Task<Result<PageCache<NoticeTotals>::Ptr>> LocalService::notice_totals(UserId user,
+                                                                       std::int64_t kind) {
   const PageKey key{static_cast<std::int64_t>(generations_.of(user.value)), kind, user.value};
   if (auto totals = notice_totals_.find(key)) co_return totals;
   SV_CO_TRY(const sql::Rows counts, co_await deps_.db.query(store::kCountNotices, {user, kind}));
@@ -110,8 +112,8 @@ Task<Result<PageCache<NoticeTotals>::Ptr>> Messages::notice_totals(UserId user, 
 
 // Three statements, another for each time that unseen people or videos emptied a page. `unread` is
 // exact as long as what is to be left out of it is among the newest hundred unread.
-Task<Result<GetNotificationsResp>> Messages::get_notifications(const Ctx& ctx,
-                                                               const GetNotificationsReq& req) {
+Task<Result<GetNotificationsResp>> LocalService::get_notifications(const Ctx& ctx,
+                                                                   const GetNotificationsReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   std::optional<Kind> kind;
   if (req.kind && !req.kind->empty()) {
@@ -186,8 +188,8 @@ Task<Result<GetNotificationsResp>> Messages::get_notifications(const Ctx& ctx,
   co_return out;
 }
 
-Task<Result<>> Messages::mark_notification_read(const Ctx& ctx,
-                                                const MarkNotificationReadReq& req) {
+Task<Result<>> LocalService::mark_notification_read(const Ctx& ctx,
+                                                    const MarkNotificationReadReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   const bool all = req.all.value_or(false);
   if (!all && !req.notification_id) co_return invalid("id", "required");
@@ -202,7 +204,7 @@ Task<Result<>> Messages::mark_notification_read(const Ctx& ctx,
   });
 }
 
-Task<Result<NotificationSettingsResp>> Messages::get_notification_settings(
+Task<Result<NotificationSettingsResp>> LocalService::get_notification_settings(
     const Ctx&, const NotificationSettingsReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kSettings, {req.user_id}));
@@ -212,8 +214,8 @@ Task<Result<NotificationSettingsResp>> Messages::get_notification_settings(
   co_return out;
 }
 
-Task<Result<>> Messages::set_notification_settings(const Ctx& ctx,
-                                                   const SetNotificationSettingsReq& req) {
+Task<Result<>> LocalService::set_notification_settings(const Ctx& ctx,
+                                                       const SetNotificationSettingsReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   co_return co_await deps_.db.write(ctx, [this, req](sql::Tx& tx) -> Result<> {
     SV_CHECK(gone_.check(tx, req.user_id));

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "services/social/test_support.h"
+#include "services/social/test_world.h"
 
 namespace sv::social {
 namespace {

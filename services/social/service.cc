@@ -1,6 +1,6 @@
 #include "services/social/service.h"
 
-#include "services/social/relations.h"
+#include "services/social/local_service.h"
 
 namespace sv::social {
 namespace {
@@ -10,14 +10,14 @@ constexpr std::int64_t kForgottenAtOnce =
 
 }  // namespace
 
-Relations::Relations(const SocialDeps& deps)
+LocalService::LocalService(const SocialDeps& deps)
     : deps_(deps), graph_(deps), users_(deps.metrics, "user", "people and their privacy") {
   deps_.events.subscribe("social.purge", {"user.deleted"},
                          [this](const std::vector<Event>& events) { return forget_users(events); });
 }
 
 // What is gone already is not found again: a second delivery does nothing.
-Task<Result<>> Relations::forget_users(const std::vector<Event>& events) {
+Task<Result<>> LocalService::forget_users(const std::vector<Event>& events) {
   const Ctx ctx;
   for (const Event& event : events) {
     const UserId user(event.key_id());
@@ -32,7 +32,8 @@ Task<Result<>> Relations::forget_users(const std::vector<Event>& events) {
   co_return Result<>{};
 }
 
-Task<Result<std::set<UserId>>> Relations::private_among(const Ctx& ctx, std::vector<UserId> users) {
+Task<Result<std::set<UserId>>> LocalService::private_among(const Ctx& ctx,
+                                                           std::vector<UserId> users) {
   const user::UserBriefsReq ask{.user_ids = std::move(users), .caller_id = ctx.caller};
   SV_CO_TRY(const auto known,
             users_.need(ctx, co_await deps_.services.user->get_user_briefs(ctx, ask)));
@@ -45,14 +46,14 @@ Task<Result<std::set<UserId>>> Relations::private_among(const Ctx& ctx, std::vec
 }
 
 // For what neither a block nor privacy forbids: while the user service is silent everyone exists.
-Task<Result<>> Relations::check_exists(const Ctx& ctx, UserId user) {
+Task<Result<>> LocalService::check_exists(const Ctx& ctx, UserId user) {
   const auto known = co_await private_among(ctx, {user});
   if (!known && known.error().code != Errc::unavailable) co_return std::unexpected(known.error());
   co_return Result<>{};
 }
 
 std::unique_ptr<SocialApi> make_social_service(const SocialDeps& deps) {
-  return std::make_unique<Relations>(deps);
+  return std::make_unique<LocalService>(deps);
 }
 
 }  // namespace sv::social

@@ -1,4 +1,4 @@
-#include "services/social/relations.h"
+#include "services/social/local_service.h"
 
 namespace sv::social {
 namespace {
@@ -12,8 +12,8 @@ Result<> check_pair(UserId user, UserId target, std::string_view self) {
 
 }  // namespace
 
-Task<Result<FollowActionResp>> Relations::follow_action(const Ctx& ctx,
-                                                        const FollowActionReq& req) {
+Task<Result<FollowActionResp>> LocalService::follow_action(const Ctx& ctx,
+                                                           const FollowActionReq& req) {
   SV_CO_CHECK(check_pair(req.user_id, req.target_user_id, "cannot_follow_self"));
   if (!req.action) {
     SV_CO_CHECK(co_await deps_.db.write(ctx, [this, req](sql::Tx& tx) -> Result<> {
@@ -32,7 +32,7 @@ Task<Result<FollowActionResp>> Relations::follow_action(const Ctx& ctx,
   co_return out;
 }
 
-Result<bool> Relations::follow(sql::Tx& tx, UserId user, UserId target, bool ask) {
+Result<bool> LocalService::follow(sql::Tx& tx, UserId user, UserId target, bool ask) {
   SV_CHECK(gone_.check(tx, user, target));
   SV_TRY(const Ties ties, graph_.ties_now(tx, user, target));
   if (ties.blocked()) return fail(Errc::not_found, "user_not_found");
@@ -46,7 +46,7 @@ Result<bool> Relations::follow(sql::Tx& tx, UserId user, UserId target, bool ask
   return true;
 }
 
-Task<Result<>> Relations::answer_request(const Ctx& ctx, const AnswerRequestReq& req) {
+Task<Result<>> LocalService::answer_request(const Ctx& ctx, const AnswerRequestReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   if (!req.from_user_id) co_return invalid("user_id", "required");
   co_return co_await deps_.db.write(ctx, [this, req](sql::Tx& tx) { return answer(tx, req); });
@@ -54,7 +54,7 @@ Task<Result<>> Relations::answer_request(const Ctx& ctx, const AnswerRequestReq&
 
 // A request that is not there was answered, or never made: refusing it changes nothing, accepting
 // it needs one.
-Result<> Relations::answer(sql::Tx& tx, const AnswerRequestReq& req) {
+Result<> LocalService::answer(sql::Tx& tx, const AnswerRequestReq& req) {
   const UserId user = req.from_user_id, target = req.user_id;
   if (!req.accept) {
     SV_CHECK(graph_.remove(tx, Kind::request, user, target));
@@ -66,7 +66,7 @@ Result<> Relations::answer(sql::Tx& tx, const AnswerRequestReq& req) {
   return begin_following(tx, user, target, ties);
 }
 
-Task<Result<>> Relations::block_action(const Ctx& ctx, const BlockActionReq& req) {
+Task<Result<>> LocalService::block_action(const Ctx& ctx, const BlockActionReq& req) {
   SV_CO_CHECK(check_pair(req.user_id, req.target_user_id, "cannot_block_self"));
   if (req.action) SV_CO_CHECK(co_await check_exists(ctx, req.target_user_id));
   co_return co_await deps_.db.write(ctx, [this, req](sql::Tx& tx) { return block(tx, req); });
@@ -74,7 +74,7 @@ Task<Result<>> Relations::block_action(const Ctx& ctx, const BlockActionReq& req
 
 // Also someone who blocked the caller: a guest sees him anyway, and who unblocks only to look again
 // must find the door shut.
-Result<> Relations::block(sql::Tx& tx, const BlockActionReq& req) {
+Result<> LocalService::block(sql::Tx& tx, const BlockActionReq& req) {
   const UserId user = req.user_id, target = req.target_user_id;
   if (!req.action) {
     SV_CHECK(graph_.remove(tx, Kind::block, user, target));
@@ -89,13 +89,13 @@ Result<> Relations::block(sql::Tx& tx, const BlockActionReq& req) {
   return publish(tx, "social.blocked", user, user, target);
 }
 
-Task<Result<>> Relations::mute_action(const Ctx& ctx, const MuteActionReq& req) {
+Task<Result<>> LocalService::mute_action(const Ctx& ctx, const MuteActionReq& req) {
   SV_CO_CHECK(check_pair(req.user_id, req.target_user_id, "cannot_mute_self"));
   if (req.action) SV_CO_CHECK(co_await check_exists(ctx, req.target_user_id));
   co_return co_await deps_.db.write(ctx, [this, req](sql::Tx& tx) { return mute(tx, req); });
 }
 
-Result<> Relations::mute(sql::Tx& tx, const MuteActionReq& req) {
+Result<> LocalService::mute(sql::Tx& tx, const MuteActionReq& req) {
   const UserId user = req.user_id, target = req.target_user_id;
   if (!req.action) {
     SV_CHECK(graph_.remove(tx, Kind::mute, user, target));
@@ -108,7 +108,7 @@ Result<> Relations::mute(sql::Tx& tx, const MuteActionReq& req) {
   return {};
 }
 
-Result<> Relations::begin_following(sql::Tx& tx, UserId user, UserId target, Ties ties) {
+Result<> LocalService::begin_following(sql::Tx& tx, UserId user, UserId target, Ties ties) {
   if (ties.to(Kind::request)) SV_CHECK(graph_.remove(tx, Kind::request, user, target));
   SV_CHECK(graph_.add(tx, Kind::follow, user, target));
   if (ties.from(Kind::follow)) {
@@ -118,7 +118,7 @@ Result<> Relations::begin_following(sql::Tx& tx, UserId user, UserId target, Tie
   return publish(tx, "social.followed", target, user, target);
 }
 
-Result<> Relations::end_following(sql::Tx& tx, UserId user, UserId target, Ties ties) {
+Result<> LocalService::end_following(sql::Tx& tx, UserId user, UserId target, Ties ties) {
   if (ties.to(Kind::request)) SV_CHECK(graph_.remove(tx, Kind::request, user, target));
   if (!ties.to(Kind::follow)) return {};
   SV_CHECK(graph_.remove(tx, Kind::follow, user, target));
@@ -129,8 +129,8 @@ Result<> Relations::end_following(sql::Tx& tx, UserId user, UserId target, Ties 
   return publish(tx, "social.unfollowed", target, user, target);
 }
 
-Result<> Relations::publish(sql::Tx& tx, std::string_view topic, UserId key, UserId user,
-                            UserId target) {
+Result<> LocalService::publish(sql::Tx& tx, std::string_view topic, UserId key, UserId user,
+                               UserId target) {
   return deps_.events.publish(tx,
                               {.id = 0,
                                .topic = std::string(topic),

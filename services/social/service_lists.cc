@@ -2,7 +2,7 @@
 #include <limits>
 
 #include "platform/core/cursor.h"
-#include "services/social/relations.h"
+#include "services/social/local_service.h"
 
 namespace sv::social {
 namespace {
@@ -19,7 +19,8 @@ std::int32_t narrow(std::int64_t total) {
 
 }  // namespace
 
-Task<Result<FollowListResp>> Relations::get_follow_list(const Ctx& ctx, const FollowListReq& req) {
+Task<Result<FollowListResp>> LocalService::get_follow_list(const Ctx& ctx,
+                                                           const FollowListReq& req) {
   SV_CO_TRY(Page page, co_await list(ctx, List::following,
                                      {.owner = req.user_id,
                                       .viewer = req.current_user_id,
@@ -31,8 +32,8 @@ Task<Result<FollowListResp>> Relations::get_follow_list(const Ctx& ctx, const Fo
                            .next_cursor = std::move(page.next_cursor)};
 }
 
-Task<Result<FollowerListResp>> Relations::get_follower_list(const Ctx& ctx,
-                                                            const FollowerListReq& req) {
+Task<Result<FollowerListResp>> LocalService::get_follower_list(const Ctx& ctx,
+                                                               const FollowerListReq& req) {
   SV_CO_TRY(Page page, co_await list(ctx, List::followers,
                                      {.owner = req.user_id,
                                       .viewer = req.current_user_id,
@@ -44,7 +45,8 @@ Task<Result<FollowerListResp>> Relations::get_follower_list(const Ctx& ctx,
                              .next_cursor = std::move(page.next_cursor)};
 }
 
-Task<Result<FriendListResp>> Relations::get_friend_list(const Ctx& ctx, const FriendListReq& req) {
+Task<Result<FriendListResp>> LocalService::get_friend_list(const Ctx& ctx,
+                                                           const FriendListReq& req) {
   SV_CO_TRY(Page page, co_await list(ctx, List::friends,
                                      {.owner = req.user_id,
                                       .viewer = req.user_id,
@@ -56,26 +58,26 @@ Task<Result<FriendListResp>> Relations::get_friend_list(const Ctx& ctx, const Fr
                            .next_cursor = std::move(page.next_cursor)};
 }
 
-Task<Result<RelationListResp>> Relations::get_blocked_list(const Ctx& ctx,
-                                                           const RelationListReq& req) {
+Task<Result<RelationListResp>> LocalService::get_blocked_list(const Ctx& ctx,
+                                                              const RelationListReq& req) {
   co_return co_await own_list(ctx, List::blocked, req);
 }
 
-Task<Result<RelationListResp>> Relations::get_muted_list(const Ctx& ctx,
-                                                         const RelationListReq& req) {
+Task<Result<RelationListResp>> LocalService::get_muted_list(const Ctx& ctx,
+                                                            const RelationListReq& req) {
   co_return co_await own_list(ctx, List::muted, req);
 }
 
-Task<Result<RequestListResp>> Relations::get_request_list(const Ctx& ctx,
-                                                          const RelationListReq& req) {
+Task<Result<RequestListResp>> LocalService::get_request_list(const Ctx& ctx,
+                                                             const RelationListReq& req) {
   SV_CO_TRY(RelationListResp page, co_await own_list(ctx, List::requests, req));
   co_return RequestListResp{.requests = std::move(page.users),
                             .next_cursor = std::move(page.next_cursor),
                             .total = page.total};
 }
 
-Task<Result<RelationListResp>> Relations::own_list(const Ctx& ctx, List which,
-                                                   const RelationListReq& req) {
+Task<Result<RelationListResp>> LocalService::own_list(const Ctx& ctx, List which,
+                                                      const RelationListReq& req) {
   SV_CO_TRY(Page page, co_await list(ctx, which,
                                      {.owner = req.user_id,
                                       .viewer = req.user_id,
@@ -87,7 +89,7 @@ Task<Result<RelationListResp>> Relations::own_list(const Ctx& ctx, List which,
 }
 
 // Reads until one more than a page is visible: the one more says that there is a next page.
-Task<Result<Relations::Page>> Relations::list(const Ctx& ctx, List which, PageReq req) {
+Task<Result<LocalService::Page>> LocalService::list(const Ctx& ctx, List which, PageReq req) {
   if (!req.owner) co_return fail(Errc::unauthenticated);
   const ListSpec& spec = spec_of(which);
   SV_CO_TRY(const auto cursor, decode_cursor(spec.cursor, req.cursor));
@@ -130,7 +132,7 @@ Task<Result<Relations::Page>> Relations::list(const Ctx& ctx, List which, PageRe
 }
 
 // As on a profile: a private account shows its lists to its followers only.
-Task<Result<>> Relations::may_see_lists_of(const Ctx& ctx, UserId viewer, UserId owner) {
+Task<Result<>> LocalService::may_see_lists_of(const Ctx& ctx, UserId viewer, UserId owner) {
   if (viewer == owner) co_return Result<>{};
   SV_CO_TRY(const auto hidden, co_await private_among(ctx, {owner}));
   SV_CO_TRY(const Ties ties, co_await graph_.tie(viewer, owner));
@@ -142,8 +144,9 @@ Task<Result<>> Relations::may_see_lists_of(const Ctx& ctx, UserId viewer, UserId
 // The people of the entries, in their order, without those that the viewer may not see: blocked,
 // gone, and, in the lists of others, private ones that he does not follow, for whom they follow is
 // theirs to show.
-Task<Result<std::vector<User>>> Relations::visible(const Ctx& ctx, List which, const PageReq& req,
-                                                   const std::vector<Entry>& entries) {
+Task<Result<std::vector<User>>> LocalService::visible(const Ctx& ctx, List which,
+                                                      const PageReq& req,
+                                                      const std::vector<Entry>& entries) {
   // What a viewer blocked is shown as a guest sees it: it is no one's business there who blocked
   // back.
   const bool as_guest = which == List::blocked;

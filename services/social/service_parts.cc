@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "services/social/relations.h"
+#include "services/social/local_service.h"
 
 namespace sv::social {
 namespace {
@@ -15,7 +15,8 @@ std::size_t id_limit(std::int32_t asked) {
 
 // To a person, an edge of a private account exists only for its followers and for the two at its
 // ends.
-Task<Result<CheckFollowResp>> Relations::check_follow(const Ctx& ctx, const CheckFollowReq& req) {
+Task<Result<CheckFollowResp>> LocalService::check_follow(const Ctx& ctx,
+                                                         const CheckFollowReq& req) {
   if (!req.user_id) co_return invalid("user_id", "required");
   if (!req.target_user_id) co_return invalid("target_user_id", "required");
   const UserId ends[] = {req.user_id, req.target_user_id};
@@ -39,7 +40,7 @@ Task<Result<CheckFollowResp>> Relations::check_follow(const Ctx& ctx, const Chec
   co_return out;
 }
 
-Task<Result<CheckMutualFollowResp>> Relations::check_mutual_follow(
+Task<Result<CheckMutualFollowResp>> LocalService::check_mutual_follow(
     const Ctx&, const CheckMutualFollowReq& req) {
   if (!req.user_id1) co_return invalid("user_id1", "required");
   if (!req.user_id2) co_return invalid("user_id2", "required");
@@ -47,8 +48,8 @@ Task<Result<CheckMutualFollowResp>> Relations::check_mutual_follow(
   co_return CheckMutualFollowResp{.is_mutual_follow = ties.mutual()};
 }
 
-Task<Result<BatchCheckFollowResp>> Relations::batch_check_follow(const Ctx&,
-                                                                 const BatchCheckFollowReq& req) {
+Task<Result<BatchCheckFollowResp>> LocalService::batch_check_follow(
+    const Ctx&, const BatchCheckFollowReq& req) {
   if (!req.user_id) co_return invalid("user_id", "required");
   if (req.target_user_ids.size() > kMaxBatch) co_return invalid("target_user_ids", "too_long");
   SV_CO_TRY(const auto ties, co_await graph_.ties(req.user_id, req.target_user_ids));
@@ -57,7 +58,8 @@ Task<Result<BatchCheckFollowResp>> Relations::batch_check_follow(const Ctx&,
   co_return out;
 }
 
-Task<Result<FollowStatsResp>> Relations::get_follow_stats(const Ctx&, const FollowStatsReq& req) {
+Task<Result<FollowStatsResp>> LocalService::get_follow_stats(const Ctx&,
+                                                             const FollowStatsReq& req) {
   if (!req.user_id) co_return invalid("user_id", "required");
   SV_CO_TRY(const auto found, co_await graph_.counts({req.user_id}));
   const Counts& c = found.at(req.user_id);
@@ -67,7 +69,8 @@ Task<Result<FollowStatsResp>> Relations::get_follow_stats(const Ctx&, const Foll
                                       .friend_count = c.friends}};
 }
 
-Task<Result<SocialPartsResp>> Relations::get_social_parts(const Ctx&, const SocialPartsReq& req) {
+Task<Result<SocialPartsResp>> LocalService::get_social_parts(const Ctx&,
+                                                             const SocialPartsReq& req) {
   if (req.user_ids.size() > kMaxBatch) co_return invalid("user_ids", "too_long");
   SV_CO_TRY(const auto ties, co_await graph_.ties(req.user_id, req.user_ids));
   SocialPartsResp out;
@@ -86,7 +89,7 @@ Task<Result<SocialPartsResp>> Relations::get_social_parts(const Ctx&, const Soci
   co_return out;
 }
 
-Task<Result<FollowIdsResp>> Relations::get_following_ids(const Ctx&, const FollowIdsReq& req) {
+Task<Result<FollowIdsResp>> LocalService::get_following_ids(const Ctx&, const FollowIdsReq& req) {
   if (!req.user_id) co_return invalid("user_id", "required");
   FollowIdsResp out;
   SV_CO_TRY(out.user_ids,
@@ -94,7 +97,7 @@ Task<Result<FollowIdsResp>> Relations::get_following_ids(const Ctx&, const Follo
   co_return out;
 }
 
-Task<Result<FollowIdsResp>> Relations::get_follower_ids(const Ctx&, const FollowIdsReq& req) {
+Task<Result<FollowIdsResp>> LocalService::get_follower_ids(const Ctx&, const FollowIdsReq& req) {
   if (!req.user_id) co_return invalid("user_id", "required");
   FollowIdsResp out;
   SV_CO_TRY(out.user_ids,

@@ -3,7 +3,7 @@
 #include <random>
 #include <thread>
 
-#include "services/social/test_support.h"
+#include "services/social/test_world.h"
 
 namespace sv::social {
 namespace {

@@ -1,7 +1,7 @@
 #include "services/user/service.h"
 
 #include "platform/auth/flat_json.h"
-#include "services/user/users.h"
+#include "services/user/local_service.h"
 
 namespace sv::user {
 namespace {
@@ -28,7 +28,7 @@ Task<Result<>> apply(const std::vector<Event>& events, AccountCache& cache,
 
 }  // namespace
 
-Users::Users(const UserDeps& deps, const UserOptions& options)
+LocalService::LocalService(const UserDeps& deps, const UserOptions& options)
     : deps_(deps),
       options_(options),
       tokens_(deps.keys, deps.clock),
@@ -43,7 +43,7 @@ Users::Users(const UserDeps& deps, const UserOptions& options)
 }
 
 std::unique_ptr<UserApi> make_user_service(const UserDeps& deps, const UserOptions& options) {
-  return std::make_unique<Users>(deps, options);
+  return std::make_unique<LocalService>(deps, options);
 }
 
 Task<Result<>> load_revoked_sessions(sql::Database& db, auth::RevokedSessions& revoked) {

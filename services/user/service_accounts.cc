@@ -1,7 +1,7 @@
 #include "platform/auth/password.h"
+#include "services/user/local_service.h"
 #include "services/user/rules.h"
 #include "services/user/username.h"
-#include "services/user/users.h"
 
 namespace sv::user {
 namespace {
@@ -27,7 +27,7 @@ std::string body_of(const RegisterReq& req) {
 
 // Whose caller has been told that it takes too long is not worth 100 ms of a core: a crowd would
 // keep the pool busy for nobody.
-Task<Result<std::string>> Users::hash_password(const Ctx& ctx, std::string password) {
+Task<Result<std::string>> LocalService::hash_password(const Ctx& ctx, std::string password) {
   auto hash = co_await offload(deps_.bcrypt_pool,
                                [password = std::move(password), cost = options_.bcrypt_cost,
                                 deadline = ctx.deadline]() -> std::optional<std::string> {
@@ -39,7 +39,8 @@ Task<Result<std::string>> Users::hash_password(const Ctx& ctx, std::string passw
   co_return std::move(**hash);
 }
 
-Task<Result<bool>> Users::verify_password(const Ctx& ctx, std::string password, std::string hash) {
+Task<Result<bool>> LocalService::verify_password(const Ctx& ctx, std::string password,
+                                                 std::string hash) {
   const auto same = co_await offload(deps_.bcrypt_pool,
                                      [password = std::move(password), hash = std::move(hash),
                                       deadline = ctx.deadline]() -> std::optional<bool> {
@@ -51,7 +52,7 @@ Task<Result<bool>> Users::verify_password(const Ctx& ctx, std::string password, 
   co_return **same;
 }
 
-Task<Result<LoginRegisterResp>> Users::register_(const Ctx& ctx, const RegisterReq& req) {
+Task<Result<LoginRegisterResp>> LocalService::register_(const Ctx& ctx, const RegisterReq& req) {
   SV_CO_TRY(const std::string key, username_key(req.username));
   SV_CO_CHECK(auth::check_new_password("password", req.password));
   SV_CO_CHECK(check_profile(req.avatar, req.about));
@@ -77,8 +78,8 @@ Task<Result<LoginRegisterResp>> Users::register_(const Ctx& ctx, const RegisterR
   co_return co_await signed_in(ctx, std::move(session));
 }
 
-Result<> Users::register_tx(sql::Tx& tx, const Ctx& ctx, const NewAccount& account,
-                            const NewSession& session, const std::string& body) {
+Result<> LocalService::register_tx(sql::Tx& tx, const Ctx& ctx, const NewAccount& account,
+                                   const NewSession& session, const std::string& body) {
   SV_TRY(const auto before, request_keys_.find(tx, ctx, UserId{}, kRegister, body));
   if (before) return fail(Errc::conflict, "unique_violation");  // a twin was faster
   SV_CHECK(writes_.insert_account(tx, account));
@@ -86,7 +87,8 @@ Result<> Users::register_tx(sql::Tx& tx, const Ctx& ctx, const NewAccount& accou
   return writes_.open_session(tx, session);
 }
 
-Task<Result<LoginRegisterResp>> Users::register_again(const Ctx& ctx, const RegisterReq& req) {
+Task<Result<LoginRegisterResp>> LocalService::register_again(const Ctx& ctx,
+                                                             const RegisterReq& req) {
   if (ctx.idempotency_key.empty()) co_return fail(Errc::rejected, "username_taken");
   SV_CO_TRY(const auto made,
             co_await deps_.db.write(ctx, [this, ctx, body = body_of(req)](sql::Tx& tx) {
@@ -103,8 +105,8 @@ Task<Result<LoginRegisterResp>> Users::register_again(const Ctx& ctx, const Regi
                               .detail = "another password"});
 }
 
-Task<Result<LoginRegisterResp>> Users::sign_in(const Ctx& ctx, UserId user, std::string hash,
-                                               std::string password, Error refusal) {
+Task<Result<LoginRegisterResp>> LocalService::sign_in(const Ctx& ctx, UserId user, std::string hash,
+                                                      std::string password, Error refusal) {
   SV_CO_TRY(const bool right, co_await verify_password(ctx, std::move(password), hash));
   if (!right || !user) co_return std::unexpected(std::move(refusal));
   Opened session = make_session(ctx, user);
@@ -120,7 +122,7 @@ Task<Result<LoginRegisterResp>> Users::sign_in(const Ctx& ctx, UserId user, std:
 }
 
 // One answer and one cost for an unknown name and a wrong password.
-Task<Result<LoginRegisterResp>> Users::login(const Ctx& ctx, const LoginReq& req) {
+Task<Result<LoginRegisterResp>> LocalService::login(const Ctx& ctx, const LoginReq& req) {
   UserId user{};
   std::string hash = auth::dummy_hash(options_.bcrypt_cost);
   // An impossible name is looked up like any other: "" is no one's key.
@@ -135,7 +137,7 @@ Task<Result<LoginRegisterResp>> Users::login(const Ctx& ctx, const LoginReq& req
       {.code = Errc::rejected, .token = "wrong_credentials", .field = {}, .detail = {}});
 }
 
-Task<Result<>> Users::update_user(const Ctx& ctx, const UpdateUserReq& req) {
+Task<Result<>> LocalService::update_user(const Ctx& ctx, const UpdateUserReq& req) {
   SV_CO_CHECK(check_profile(req.avatar, req.about));
   std::string old_hash, new_hash;
   if (req.new_password) {
@@ -154,8 +156,8 @@ Task<Result<>> Users::update_user(const Ctx& ctx, const UpdateUserReq& req) {
   });
 }
 
-Result<> Users::update_tx(sql::Tx& tx, const UpdateUserReq& req, const std::string& old_hash,
-                          const std::string& new_hash, std::int64_t kept) {
+Result<> LocalService::update_tx(sql::Tx& tx, const UpdateUserReq& req, const std::string& old_hash,
+                                 const std::string& new_hash, std::int64_t kept) {
   const UserId id = req.user_id;
   if (!new_hash.empty()) {
     SV_TRY(const bool replaced,
@@ -171,14 +173,15 @@ Result<> Users::update_tx(sql::Tx& tx, const UpdateUserReq& req, const std::stri
   return {};
 }
 
-Task<Result<CheckUsernameResp>> Users::check_username(const Ctx&, const CheckUsernameReq& req) {
+Task<Result<CheckUsernameResp>> LocalService::check_username(const Ctx&,
+                                                             const CheckUsernameReq& req) {
   SV_CO_TRY(const std::string key, username_key(req.username));
   SV_CO_TRY(const sql::Rows rows,
             co_await deps_.db.query(store::kTakenKeys, {std::vector<std::string>{key}}));
   co_return CheckUsernameResp{.available = rows.empty()};
 }
 
-Task<Result<BatchCheckUsernamesResp>> Users::batch_check_usernames(
+Task<Result<BatchCheckUsernamesResp>> LocalService::batch_check_usernames(
     const Ctx&, const BatchCheckUsernamesReq& req) {
   if (req.usernames.size() > kMaxBatch) co_return invalid("usernames", "too_long");
   std::vector<std::string> keys;
@@ -195,7 +198,7 @@ Task<Result<BatchCheckUsernamesResp>> Users::batch_check_usernames(
   co_return out;
 }
 
-Task<Result<>> Users::update_privacy(const Ctx& ctx, const UpdatePrivacyReq& req) {
+Task<Result<>> LocalService::update_privacy(const Ctx& ctx, const UpdatePrivacyReq& req) {
   if (req.message_from && *req.message_from != "everyone" && *req.message_from != "followed" &&
       *req.message_from != "none")
     co_return invalid("message_from", "invalid");
@@ -204,7 +207,7 @@ Task<Result<>> Users::update_privacy(const Ctx& ctx, const UpdatePrivacyReq& req
       {req.user_id, req.is_private, req.message_from, req.show_likes});
 }
 
-Task<Result<>> Users::delete_account(const Ctx& ctx, const DeleteAccountReq& req) {
+Task<Result<>> LocalService::delete_account(const Ctx& ctx, const DeleteAccountReq& req) {
   SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kPasswordById, {req.user_id}));
   if (rows.empty()) co_return fail(Errc::not_found, "user_not_found");
   const std::string hash = rows.text(0, 0);
@@ -219,8 +222,8 @@ Task<Result<>> Users::delete_account(const Ctx& ctx, const DeleteAccountReq& req
   });
 }
 
-Task<Result<>> Users::change_account(const Ctx& ctx, std::string_view statement, UserId id,
-                                     sql::Params params) {
+Task<Result<>> LocalService::change_account(const Ctx& ctx, std::string_view statement, UserId id,
+                                            sql::Params params) {
   co_return co_await deps_.db.write(
       ctx, [this, statement, id, params = std::move(params)](sql::Tx& tx) -> Result<> {
         SV_TRY(const bool found, writes_.update_account(tx, statement, id, params));
@@ -230,12 +233,13 @@ Task<Result<>> Users::change_account(const Ctx& ctx, std::string_view statement,
 }
 
 // Counts come from social's edges; only a social service that is not ours has to report them.
-Task<Result<>> Users::update_follow_count(const Ctx& ctx, const UpdateFollowCountReq& req) {
+Task<Result<>> LocalService::update_follow_count(const Ctx& ctx, const UpdateFollowCountReq& req) {
   if (!options_.foreign_social) co_return fail(Errc::forbidden);
   co_return co_await change_account(ctx, store::kAddFollows, req.user_id, {req.user_id, req.delta});
 }
 
-Task<Result<>> Users::update_follower_count(const Ctx& ctx, const UpdateFollowerCountReq& req) {
+Task<Result<>> LocalService::update_follower_count(const Ctx& ctx,
+                                                   const UpdateFollowerCountReq& req) {
   if (!options_.foreign_social) co_return fail(Errc::forbidden);
   co_return co_await change_account(ctx, store::kAddFollowers, req.user_id,
                                     {req.user_id, req.delta});

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "platform/core/scratch_folder.h"
-#include "services/user/users.h"
+#include "services/user/local_service.h"
 
 namespace sv::user {
 namespace {
@@ -56,7 +56,7 @@ Result<T> or_busy(std::optional<Result<T>> done) {
 
 // The picture is decoded and drawn again in the jail: nothing of the file that was sent is ever
 // served.
-Task<Result<>> Users::update_avatar(const Ctx& ctx, const UpdateAvatarReq& req) {
+Task<Result<>> LocalService::update_avatar(const Ctx& ctx, const UpdateAvatarReq& req) {
   if (req.avatar_data.empty()) co_return invalid("avatar", "required");
   if (req.avatar_data.size() > kMaxBytes) co_return invalid("avatar", "too_long");
   if (!deps_.media) co_return fail(Errc::unavailable, "media_jail");
@@ -83,7 +83,7 @@ Task<Result<>> Users::update_avatar(const Ctx& ctx, const UpdateAvatarReq& req) 
       });
 }
 
-Task<Result<AvatarResp>> Users::get_avatar(const Ctx&, const AvatarReq& req) {
+Task<Result<AvatarResp>> LocalService::get_avatar(const Ctx&, const AvatarReq& req) {
   SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(kGet, {req.user_id, req.rev}));
   if (rows.empty()) co_return fail(Errc::not_found, "media_not_found");
   co_return AvatarResp{.picture = rows.blob(0, 0)};

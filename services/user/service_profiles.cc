@@ -1,14 +1,14 @@
 #include "platform/core/cursor.h"
 #include "platform/core/when_all.h"
 #include "platform/text/text.h"
+#include "services/user/local_service.h"
 #include "services/user/rules.h"
 #include "services/user/username.h"
-#include "services/user/users.h"
 
 namespace sv::user {
 
 // No query when all are cached, one otherwise.
-Task<Result<std::vector<AccountPtr>>> Users::accounts(std::vector<UserId> ids) {
+Task<Result<std::vector<AccountPtr>>> LocalService::accounts(std::vector<UserId> ids) {
   std::vector<AccountPtr> out;
   std::unordered_map<UserId, AccountPtr> found;
   std::vector<std::int64_t> missing;
@@ -35,8 +35,8 @@ Task<Result<std::vector<AccountPtr>>> Users::accounts(std::vector<UserId> ids) {
 
 // Counts and relations are parts that their owners give; what an absent or silent owner does not
 // give is 0 and false. The last known blocks hold while nobody can tell.
-Task<std::vector<User>> Users::compose(const Ctx& ctx, UserId viewer,
-                                       std::vector<AccountPtr> accounts) {
+Task<std::vector<User>> LocalService::compose(const Ctx& ctx, UserId viewer,
+                                              std::vector<AccountPtr> accounts) {
   std::vector<User> out;
   if (accounts.empty()) co_return out;
   std::vector<UserId> ids;
@@ -77,8 +77,8 @@ Task<std::vector<User>> Users::compose(const Ctx& ctx, UserId viewer,
   co_return out;
 }
 
-LastBlocks::Parts Users::known_ties(const Ctx& ctx, UserId viewer,
-                                    Result<social::SocialPartsResp> answer) {
+LastBlocks::Parts LocalService::known_ties(const Ctx& ctx, UserId viewer,
+                                           Result<social::SocialPartsResp> answer) {
   if (answer) {
     if (viewer) blocks_.learn(viewer, answer->parts);
     return std::move(answer->parts);
@@ -88,21 +88,21 @@ LastBlocks::Parts Users::known_ties(const Ctx& ctx, UserId viewer,
   return blocks_.of(viewer);
 }
 
-Task<Result<User>> Users::user(const Ctx& ctx, UserId viewer, UserId id) {
+Task<Result<User>> LocalService::user(const Ctx& ctx, UserId viewer, UserId id) {
   SV_CO_TRY(std::vector<AccountPtr> found, co_await accounts({id}));
   std::vector<User> users = co_await compose(ctx, viewer, std::move(found));
   if (users.empty()) co_return fail(Errc::not_found, "user_not_found");
   co_return std::move(users.front());
 }
 
-Task<Result<UserInfoResp>> Users::get_user_info(const Ctx& ctx, const UserInfoReq& req) {
+Task<Result<UserInfoResp>> LocalService::get_user_info(const Ctx& ctx, const UserInfoReq& req) {
   SV_CO_TRY(User found, co_await user(ctx, req.current_user_id,
                                       req.user_id ? req.user_id : req.current_user_id));
   co_return UserInfoResp{.user = std::move(found)};
 }
 
-Task<Result<UserInfoResp>> Users::get_user_info_by_username(const Ctx& ctx,
-                                                            const UserInfoByUsernameReq& req) {
+Task<Result<UserInfoResp>> LocalService::get_user_info_by_username(
+    const Ctx& ctx, const UserInfoByUsernameReq& req) {
   const auto key = username_key(req.username);
   if (!key) co_return fail(Errc::not_found, "user_not_found");
   SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kAccountByKey, {*key}));
@@ -113,8 +113,8 @@ Task<Result<UserInfoResp>> Users::get_user_info_by_username(const Ctx& ctx,
   co_return UserInfoResp{.user = std::move(users.front())};
 }
 
-Task<Result<BatchUserInfoResp>> Users::batch_get_user_info(const Ctx& ctx,
-                                                           const BatchUserInfoReq& req) {
+Task<Result<BatchUserInfoResp>> LocalService::batch_get_user_info(const Ctx& ctx,
+                                                                  const BatchUserInfoReq& req) {
   if (req.user_ids.size() > kMaxBatch) co_return invalid("user_ids", "too_long");
   SV_CO_TRY(std::vector<AccountPtr> found, co_await accounts(req.user_ids));
   std::vector<User> users = co_await compose(ctx, req.current_user_id, std::move(found));
@@ -126,7 +126,7 @@ Task<Result<BatchUserInfoResp>> Users::batch_get_user_info(const Ctx& ctx,
   co_return out;
 }
 
-Task<Result<UserStatsResp>> Users::get_user_stats(const Ctx& ctx, const UserStatsReq& req) {
+Task<Result<UserStatsResp>> LocalService::get_user_stats(const Ctx& ctx, const UserStatsReq& req) {
   SV_CO_TRY(const User u, co_await user(ctx, ctx.caller, req.user_id));
   const auto received = co_await deps_.services.interaction->get_user_interaction_parts(
       ctx, {.user_ids = {req.user_id}});
@@ -141,7 +141,8 @@ Task<Result<UserStatsResp>> Users::get_user_stats(const Ctx& ctx, const UserStat
   co_return out;
 }
 
-Task<Result<SearchUsersResp>> Users::search_users(const Ctx& ctx, const SearchUsersReq& req) {
+Task<Result<SearchUsersResp>> LocalService::search_users(const Ctx& ctx,
+                                                         const SearchUsersReq& req) {
   SV_CO_CHECK(check_text("keyword", req.keyword, 100));
   const std::string word = like_literal(fold_text(req.keyword));
   if (word.empty()) co_return invalid("keyword", "required");
@@ -160,7 +161,7 @@ Task<Result<SearchUsersResp>> Users::search_users(const Ctx& ctx, const SearchUs
   co_return out;
 }
 
-Task<Result<UserBriefsResp>> Users::get_user_briefs(const Ctx&, const UserBriefsReq& req) {
+Task<Result<UserBriefsResp>> LocalService::get_user_briefs(const Ctx&, const UserBriefsReq& req) {
   if (req.user_ids.size() > kMaxBatch) co_return invalid("user_ids", "too_long");
   SV_CO_TRY(const std::vector<AccountPtr> found, co_await accounts(req.user_ids));
   UserBriefsResp out;
@@ -173,7 +174,7 @@ Task<Result<UserBriefsResp>> Users::get_user_briefs(const Ctx&, const UserBriefs
   co_return out;
 }
 
-Task<Result<PrivacyOfResp>> Users::get_privacy_of(const Ctx&, const PrivacyOfReq& req) {
+Task<Result<PrivacyOfResp>> LocalService::get_privacy_of(const Ctx&, const PrivacyOfReq& req) {
   if (req.user_ids.size() > kMaxBatch) co_return invalid("user_ids", "too_long");
   SV_CO_TRY(const std::vector<AccountPtr> found, co_await accounts(req.user_ids));
   PrivacyOfResp out;

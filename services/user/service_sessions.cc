@@ -1,8 +1,8 @@
 #include "platform/core/encoding.h"
 #include "platform/crypto/random.h"
 #include "platform/crypto/sha256.h"
+#include "services/user/local_service.h"
 #include "services/user/rules.h"
-#include "services/user/users.h"
 
 namespace sv::user {
 namespace {
@@ -23,7 +23,7 @@ std::int64_t seconds(std::chrono::milliseconds ms) {
 
 }  // namespace
 
-Users::Opened Users::make_session(const Ctx& ctx, UserId user) {
+LocalService::Opened LocalService::make_session(const Ctx& ctx, UserId user) {
   Opened out;
   out.refresh_token = random_token();
   out.row = {.id = deps_.ids.next(),
@@ -35,7 +35,7 @@ Users::Opened Users::make_session(const Ctx& ctx, UserId user) {
   return out;
 }
 
-Task<Result<LoginRegisterResp>> Users::signed_in(const Ctx& ctx, Opened session) {
+Task<Result<LoginRegisterResp>> LocalService::signed_in(const Ctx& ctx, Opened session) {
   Ctx own = ctx;
   own.caller = session.row.user;
   SV_CO_TRY(User me, co_await user(own, own.caller, own.caller));
@@ -46,7 +46,7 @@ Task<Result<LoginRegisterResp>> Users::signed_in(const Ctx& ctx, Opened session)
       .expires_in = seconds(options_.access_ttl)};
 }
 
-Task<Result<RefreshResp>> Users::refresh(const Ctx& ctx, const RefreshReq& req) {
+Task<Result<RefreshResp>> LocalService::refresh(const Ctx& ctx, const RefreshReq& req) {
   SV_CO_TRY(Turned turned,
             co_await deps_.db.write(ctx, [this, ctx, token = req.refresh_token](sql::Tx& tx) {
               return turn_refresh(tx, ctx, token);
@@ -58,7 +58,8 @@ Task<Result<RefreshResp>> Users::refresh(const Ctx& ctx, const RefreshReq& req) 
       .expires_in = seconds(options_.access_ttl)};
 }
 
-Result<Users::Turned> Users::turn_refresh(sql::Tx& tx, const Ctx& ctx, const std::string& token) {
+Result<LocalService::Turned> LocalService::turn_refresh(sql::Tx& tx, const Ctx& ctx,
+                                                        const std::string& token) {
   const std::int64_t now = deps_.clock.now_ms();
   SV_TRY(const sql::Rows rows, tx.query(store::kRefresh, {token_hash(token)}));
   if (rows.empty()) return bad_token("refresh token is unknown");
@@ -77,8 +78,8 @@ Result<Users::Turned> Users::turn_refresh(sql::Tx& tx, const Ctx& ctx, const std
   return out;
 }
 
-Result<std::string> Users::rotate(sql::Tx& tx, const Ctx& ctx, std::int64_t session,
-                                  const std::string& token) {
+Result<std::string> LocalService::rotate(sql::Tx& tx, const Ctx& ctx, std::int64_t session,
+                                         const std::string& token) {
   const std::int64_t now = deps_.clock.now_ms(), ttl = options_.refresh_ttl.count();
   const std::string salt = random_token();
   std::string successor = successor_of(token, salt);
@@ -91,7 +92,7 @@ Result<std::string> Users::rotate(sql::Tx& tx, const Ctx& ctx, std::int64_t sess
 }
 
 // A token without a session (of a Go service) has nothing that could end.
-Task<Result<>> Users::logout(const Ctx& ctx, const LogoutReq& req) {
+Task<Result<>> LocalService::logout(const Ctx& ctx, const LogoutReq& req) {
   co_return co_await deps_.db.write(
       ctx, [this, user = req.user_id, session = session_id(ctx.session)](sql::Tx& tx) -> Result<> {
         SV_CHECK(writes_.end_session(tx, user, session));
@@ -99,7 +100,8 @@ Task<Result<>> Users::logout(const Ctx& ctx, const LogoutReq& req) {
       });
 }
 
-Task<Result<ListSessionsResp>> Users::list_sessions(const Ctx& ctx, const ListSessionsReq& req) {
+Task<Result<ListSessionsResp>> LocalService::list_sessions(const Ctx& ctx,
+                                                           const ListSessionsReq& req) {
   SV_CO_TRY(const sql::Rows rows,
             co_await deps_.db.query(store::kSessions, {req.user_id, deps_.clock.now_ms()}));
   const std::int64_t current = session_id(ctx.session);
@@ -115,7 +117,7 @@ Task<Result<ListSessionsResp>> Users::list_sessions(const Ctx& ctx, const ListSe
   co_return out;
 }
 
-Task<Result<>> Users::remove_session(const Ctx& ctx, const RemoveSessionReq& req) {
+Task<Result<>> LocalService::remove_session(const Ctx& ctx, const RemoveSessionReq& req) {
   co_return co_await deps_.db.write(
       ctx, [this, user = req.user_id, session = req.id](sql::Tx& tx) -> Result<> {
         SV_TRY(const bool ended, writes_.end_session(tx, user, session));
@@ -124,17 +126,17 @@ Task<Result<>> Users::remove_session(const Ctx& ctx, const RemoveSessionReq& req
       });
 }
 
-Result<auth::Claims> Users::check_token(std::string_view token) const {
+Result<auth::Claims> LocalService::check_token(std::string_view token) const {
   SV_TRY(auth::Claims claims, tokens_.verify(token));
   if (deps_.revoked.contains(claims.session)) return bad_token("session has ended");
   return claims;
 }
 
-Task<Result<bool>> Users::verify_token(const Ctx&, const std::string& token) {
+Task<Result<bool>> LocalService::verify_token(const Ctx&, const std::string& token) {
   co_return check_token(token).has_value();
 }
 
-Task<Result<CheckSessionResp>> Users::check_session(const Ctx&, const CheckSessionReq& req) {
+Task<Result<CheckSessionResp>> LocalService::check_session(const Ctx&, const CheckSessionReq& req) {
   SV_CO_TRY(const auth::Claims claims, check_token(req.token));
   SV_CO_TRY(const std::vector<AccountPtr> found, co_await accounts({claims.user}));
   if (found.empty()) co_return bad_token("user is gone");

@@ -1,4 +1,4 @@
-#include "services/user/test_support.h"
+#include "services/user/test_world.h"
 
 namespace sv::user {
 namespace {

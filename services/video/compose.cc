@@ -1,7 +1,7 @@
 #include "platform/core/when_all.h"
+#include "services/video/local_service.h"
 #include "services/video/media_access.h"
 #include "services/video/progress.h"
-#include "services/video/rules.h"
 
 namespace sv::video {
 namespace {
@@ -15,14 +15,14 @@ std::int64_t preload_bytes(const VideoRow& row) {
 
 }  // namespace
 
-VideoRules::Links VideoRules::links(const VideoRow& row, bool open) const {
+LocalService::Links LocalService::links(const VideoRow& row, bool open) const {
   const std::string path = media_prefix(row);
   return {.prefix = state_.options.public_url + path,
           .query = open || !state_.deps.sign ? "" : "?" + state_.deps.sign(path)};
 }
 
-Task<std::vector<Video>> VideoRules::compose(const Ctx& ctx, UserId viewer,
-                                             std::vector<VideoPtr> rows, Kind kind) {
+Task<std::vector<Video>> LocalService::compose(const Ctx& ctx, UserId viewer,
+                                               std::vector<VideoPtr> rows, Kind kind) {
   std::vector<Video> out;
   std::erase(rows, nullptr);
   if (rows.empty()) co_return out;

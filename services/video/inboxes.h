@@ -21,12 +21,12 @@ class Inboxes {
       7LL * 24 * 3600'000;  // who did not read for longer gets nothing pushed, and a new inbox at
                             // the next read
 
-  explicit Inboxes(VideoState& state)
+  explicit Inboxes(State& state)
       : state_(state), social_(state.deps.metrics, "social", "who follows whom") {}
 
   static std::string list_name(UserId user) {
     return fmt::format("inbox {}", user);
-  }  // of VideoState::lists
+  }  // of State::lists
 
   // Brings the inbox in line with whom `user` follows now, whatever happened since the last read.
   Task<Result<>> open(const Ctx& ctx, UserId user);
@@ -42,7 +42,7 @@ class Inboxes {
   struct Reader {
     std::int64_t seen = 0, followed = 0;
   };
-  VideoState& state_;
+  State& state_;
   const Peer social_;
   ObjectCache<UserId, Reader> readers_;
   ObjectCache<int, std::shared_ptr<const std::vector<UserId>>> large_{16};  // one entry, 0

@@ -83,7 +83,7 @@ bool permanent(const Error& error) {
 
 }  // namespace
 
-Pipeline::Pipeline(VideoState& state)
+Pipeline::Pipeline(State& state)
     : state_(state),
       worker_(state.deps.ids.next()),
       started_(state.now()),

@@ -232,19 +232,19 @@ TEST_P(Jobs, NoViewThatWasTakenIsLostWhenAWriteFailsWhileTheBufferIsFull) {
   FailingDatabase db(*db_, [&] {
     for (int i = 0; i < 100'000; ++i) ++(buffer->add(VideoId(1'000'000 + i), "") ? taken : refused);
   });
-  VideoState state({.db = db,
-                    .clock = clock_,
-                    .ids = *ids_,
-                    .objects = *objects_,
-                    .events = *events_,
-                    .search = *search_,
-                    .services = services_,
-                    .revision = revision_,
-                    .metrics = metrics_,
-                    .supervisor = supervisor_,
-                    .files = *pool_,
-                    .executor = io_.get_executor()},
-                   {});
+  State state({.db = db,
+               .clock = clock_,
+               .ids = *ids_,
+               .objects = *objects_,
+               .events = *events_,
+               .search = *search_,
+               .services = services_,
+               .revision = revision_,
+               .metrics = metrics_,
+               .supervisor = supervisor_,
+               .files = *pool_,
+               .executor = io_.get_executor()},
+              {});
   ViewBuffer views(state);
   buffer = &views;
   for (int i = 1; i <= 10; ++i) taken += views.add(VideoId(i), fmt::format("u{}", i)) ? 1 : 0;

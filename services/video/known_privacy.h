@@ -15,7 +15,7 @@ namespace sv::video {
 // Thread-safe.
 class KnownPrivacy final : public PrivacyMemory {
  public:
-  explicit KnownPrivacy(VideoState& state) : state_(state) {}
+  explicit KnownPrivacy(State& state) : state_(state) {}
 
   void learn(UserId author, bool is_private) override;
   Task<std::unordered_map<UserId, bool>> recall(std::vector<UserId> authors) override;
@@ -25,7 +25,7 @@ class KnownPrivacy final : public PrivacyMemory {
  private:
   static constexpr std::size_t kLimit = 100'000;  // waiting; more is learnt when it is heard again
 
-  VideoState& state_;
+  State& state_;
   ObjectCache<UserId, bool> last_;
   std::mutex mutex_;
   std::map<UserId, bool> waiting_;

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "services/video/rules.h"
+#include "services/video/local_service.h"
 
 namespace sv::video {
 namespace {
@@ -69,21 +69,21 @@ std::string_view content_type(std::string_view file) {
   return "application/octet-stream";
 }
 
-Task<Result<bool>> VideoRules::open_to_all(const Ctx& ctx, const VideoRow& row) {
+Task<Result<bool>> LocalService::open_to_all(const Ctx& ctx, const VideoRow& row) {
   if (!row.listed) co_return false;
   SV_CO_TRY(const Person author, co_await people_.look_up_one(ctx, {}, row.author));
   co_return !author.is_private;
 }
 
-Task<Result<>> VideoRules::may_see_author(const Ctx& ctx, UserId viewer, const VideoRow& row,
-                                          Purpose purpose) {
+Task<Result<>> LocalService::may_see_author(const Ctx& ctx, UserId viewer, const VideoRow& row,
+                                            Purpose purpose) {
   SV_CO_TRY(const Person author, co_await people_.look_up_one(ctx, viewer, row.author, purpose));
   if (author.hidden()) co_return fail(Errc::not_found, "video_not_found");
   co_return Result<>{};
 }
 
-Task<Result<AuthorizeMediaResp>> VideoRules::authorize_media(const Ctx& ctx,
-                                                             const AuthorizeMediaReq& req) {
+Task<Result<AuthorizeMediaResp>> LocalService::authorize_media(const Ctx& ctx,
+                                                               const AuthorizeMediaReq& req) {
   auto path = parse_media_path(req.path);
   if (!path) co_return fail(Errc::not_found, "media_not_found");
   SV_CO_TRY(auto row, co_await state_.load_one(path->video));

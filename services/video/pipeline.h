@@ -24,7 +24,7 @@ namespace sv::video {
 //   bytes and rows of what was deleted;   playlist: a new master playlist of an older video.
 class Pipeline {
  public:
-  explicit Pipeline(VideoState& state);
+  explicit Pipeline(State& state);
 
   void start(TaskGroup& group);  // spawns the slots and the lease keeper
   void wake() { bell_.ring(); }  // a job was queued; thread-safe
@@ -91,7 +91,7 @@ class Pipeline {
   std::shared_ptr<Running> track(const Job& job);  // the entry of a running job
   void untrack(const Job& job);
 
-  VideoState& state_;
+  State& state_;
   const std::int64_t worker_;
   const std::int64_t started_;
   const asio::any_io_executor executor_;  // a strand, for the bell

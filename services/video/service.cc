@@ -1,7 +1,7 @@
 #include "services/video/service.h"
 
 #include "platform/core/log.h"
-#include "services/video/rules.h"
+#include "services/video/local_service.h"
 
 namespace sv::video {
 namespace {
@@ -26,7 +26,7 @@ Task<> run_last_writes(VideoService& service, Pipeline& pipeline) {
 
 }  // namespace
 
-VideoRules::VideoRules(VideoDeps deps, VideoOptions options)
+LocalService::LocalService(VideoDeps deps, VideoOptions options)
     : state_(std::move(deps), std::move(options)),
       views_(state_),
       salts_(state_),
@@ -53,7 +53,7 @@ VideoRules::VideoRules(VideoDeps deps, VideoOptions options)
       [this](const std::vector<Event>& events) { return inboxes_.push(events); });
 }
 
-void VideoRules::start() {
+void LocalService::start() {
   TaskGroup first("video.start");
   first.spawn(state_.deps.executor, [this] { return take_over(*this); });
   first.join();
@@ -68,7 +68,7 @@ void VideoRules::start() {
   });
 }
 
-void VideoRules::stop() {
+void LocalService::stop() {
   group_.stop();
   group_.join();
   TaskGroup last("video.stop");
@@ -76,12 +76,12 @@ void VideoRules::stop() {
   last.join();
 }
 
-Task<int> VideoRules::run_due_jobs() { co_return co_await pipeline_.run_due(); }
+Task<int> LocalService::run_due_jobs() { co_return co_await pipeline_.run_due(); }
 
-Task<Result<>> VideoRules::recover() { co_return co_await pipeline_.recover(); }
+Task<Result<>> LocalService::recover() { co_return co_await pipeline_.recover(); }
 
 std::unique_ptr<VideoService> make_video_service(VideoDeps deps, VideoOptions options) {
-  return std::make_unique<VideoRules>(std::move(deps), std::move(options));
+  return std::make_unique<LocalService>(std::move(deps), std::move(options));
 }
 
 }  // namespace sv::video

@@ -1,9 +1,9 @@
 #include <cstdlib>
 
+#include "services/video/local_service.h"
 #include "services/video/media_access.h"
 #include "services/video/progress.h"
 #include "services/video/rules.h"
-#include "services/video/validate.h"
 
 namespace sv::video {
 namespace {
@@ -42,7 +42,7 @@ Result<VideoPtr> video_now(sql::Tx& tx, VideoId id) {
 }  // namespace
 
 // A video never changes its owner, so this may be asked before the transaction.
-Task<Result<>> VideoRules::check_owner(const Ctx& ctx, UserId user, VideoId id) {
+Task<Result<>> LocalService::check_owner(const Ctx& ctx, UserId user, VideoId id) {
   SV_CO_TRY(const auto row, co_await state_.load_one(id));
   if (row && row->owned_by(user)) co_return Result<>{};
   if (!row || !row->visible_to(user)) co_return fail(Errc::not_found, "video_not_found");
@@ -50,7 +50,7 @@ Task<Result<>> VideoRules::check_owner(const Ctx& ctx, UserId user, VideoId id) 
   co_return fail(Errc::forbidden, "not_owner");
 }
 
-Task<Result<>> VideoRules::update_video_info(const Ctx& ctx, const UpdateVideoInfoReq& req) {
+Task<Result<>> LocalService::update_video_info(const Ctx& ctx, const UpdateVideoInfoReq& req) {
   std::optional<std::string> title;
   std::optional<std::vector<std::string>> tags;
   std::optional<Visibility> visibility;
@@ -82,7 +82,7 @@ Task<Result<>> VideoRules::update_video_info(const Ctx& ctx, const UpdateVideoIn
 }
 
 // A video a transaction, so that the writer is never held for long. Repeats find nothing left.
-Task<Result<>> VideoRules::purge_accounts(const std::vector<Event>& events) {
+Task<Result<>> LocalService::purge_accounts(const std::vector<Event>& events) {
   constexpr std::string_view kSome = R"(
       SELECT id
       FROM video_videos
@@ -117,14 +117,14 @@ Task<Result<>> VideoRules::purge_accounts(const std::vector<Event>& events) {
   co_return Result<>{};
 }
 
-Task<Result<>> VideoRules::delete_video(const Ctx& ctx, const DeleteVideoReq& req) {
+Task<Result<>> LocalService::delete_video(const Ctx& ctx, const DeleteVideoReq& req) {
   SV_CO_CHECK(co_await check_owner(ctx, req.user_id, req.video_id));
   co_return co_await state_.deps.db.write(
       ctx, [this, id = req.video_id](sql::Tx& tx) { return delete_tx(tx, id); });
 }
 
 // The bytes go with the jobs that this queues.
-Result<> VideoRules::delete_tx(sql::Tx& tx, VideoId id) {
+Result<> LocalService::delete_tx(sql::Tx& tx, VideoId id) {
   SV_TRY(const auto before, video_now(tx, id));
   VideoRow after = *before;
   after.status = Status::deleted;
@@ -145,8 +145,8 @@ Result<> VideoRules::delete_tx(sql::Tx& tx, VideoId id) {
   return state_.queue(tx, id.value, JobKind::purge, Lane::quick);
 }
 
-Task<Result<VideoStatusResp>> VideoRules::get_video_status(const Ctx& ctx,
-                                                           const VideoStatusReq& req) {
+Task<Result<VideoStatusResp>> LocalService::get_video_status(const Ctx& ctx,
+                                                             const VideoStatusReq& req) {
   SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
   if (!row || !row->owned_by(req.current_user_id))
     co_return fail(Errc::not_found, "video_not_found");
@@ -195,7 +195,7 @@ Task<Result<VideoStatusResp>> VideoRules::get_video_status(const Ctx& ctx,
   co_return out;
 }
 
-Task<Result<>> VideoRules::retry_video(const Ctx& ctx, const RetryVideoReq& req) {
+Task<Result<>> LocalService::retry_video(const Ctx& ctx, const RetryVideoReq& req) {
   SV_CO_CHECK(co_await check_owner(ctx, req.user_id, req.video_id));
   co_return co_await state_.deps.db.write(ctx, [this, id = req.video_id](sql::Tx& tx) -> Result<> {
     SV_TRY(auto row, video_now(tx, id));

@@ -1,8 +1,8 @@
 #include <algorithm>
 
 #include "platform/core/cursor.h"
+#include "services/video/local_service.h"
 #include "services/video/media_access.h"
-#include "services/video/rules.h"
 
 namespace sv::video {
 namespace {
@@ -27,12 +27,12 @@ constexpr std::string_view kMine = R"(
 
 }  // namespace
 
-Task<Result<std::vector<Entry>>> VideoRules::feed_entries(Entry after, std::size_t count) {
+Task<Result<std::vector<Entry>>> LocalService::feed_entries(Entry after, std::size_t count) {
   co_return co_await state_.entries_in({.name = "feed", .sql = kFeed, .kept = kHead}, after, count);
 }
 
 // Rows that lists may show, in order; null for the others.
-Task<Result<std::vector<VideoPtr>>> VideoRules::listed(std::vector<VideoId> ids) {
+Task<Result<std::vector<VideoPtr>>> LocalService::listed(std::vector<VideoId> ids) {
   SV_CO_TRY(auto rows, co_await state_.load(std::move(ids)));
   for (auto& row : rows)
     if (row && !row->listed) row.reset();
@@ -40,7 +40,7 @@ Task<Result<std::vector<VideoPtr>>> VideoRules::listed(std::vector<VideoId> ids)
 }
 
 // Pages are refilled: what the viewer may not see leaves no gap.
-Task<Result<FeedResp>> VideoRules::get_feed(const Ctx& ctx, const FeedReq& req) {
+Task<Result<FeedResp>> LocalService::get_feed(const Ctx& ctx, const FeedReq& req) {
   const auto size = page_size(req.page_size);
   SV_CO_TRY(auto cursor, decode_cursor("feed", req.cursor.value_or("")));
   if (req.latest_time < 0 || req.latest_time > kNewestFirst.key / 1000)
@@ -70,8 +70,8 @@ Task<Result<FeedResp>> VideoRules::get_feed(const Ctx& ctx, const FeedReq& req) 
   co_return out;
 }
 
-Task<Result<VideoDetailResp>> VideoRules::get_video_detail(const Ctx& ctx,
-                                                           const VideoDetailReq& req) {
+Task<Result<VideoDetailResp>> LocalService::get_video_detail(const Ctx& ctx,
+                                                             const VideoDetailReq& req) {
   SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
   if (!row || !row->visible_to(req.current_user_id))
     co_return fail(Errc::not_found, "video_not_found");
@@ -83,8 +83,8 @@ Task<Result<VideoDetailResp>> VideoRules::get_video_detail(const Ctx& ctx,
   co_return VideoDetailResp{.video = std::move(videos[0])};
 }
 
-Task<Result<BatchVideoInfoResp>> VideoRules::batch_get_video_info(const Ctx& ctx,
-                                                                  const BatchVideoInfoReq& req) {
+Task<Result<BatchVideoInfoResp>> LocalService::batch_get_video_info(const Ctx& ctx,
+                                                                    const BatchVideoInfoReq& req) {
   if (req.video_ids.size() > 200) co_return invalid("video_ids", "too_long");
   SV_CO_TRY(auto rows, co_await state_.load(req.video_ids));
   std::erase_if(rows,
@@ -98,8 +98,8 @@ Task<Result<BatchVideoInfoResp>> VideoRules::batch_get_video_info(const Ctx& ctx
 }
 
 // All by one author: either the viewer may see them or none.
-Task<Result<UserVideoListResp>> VideoRules::get_user_video_list(const Ctx& ctx,
-                                                                const UserVideoListReq& req) {
+Task<Result<UserVideoListResp>> LocalService::get_user_video_list(const Ctx& ctx,
+                                                                  const UserVideoListReq& req) {
   auto size = page_size(req.page_size);
   SV_CO_TRY(auto cursor, decode_cursor("user", req.cursor.value_or("")));
   SV_CO_TRY(const Person author,
@@ -123,7 +123,7 @@ Task<Result<UserVideoListResp>> VideoRules::get_user_video_list(const Ctx& ctx,
   co_return out;
 }
 
-Task<Result<ListMineResp>> VideoRules::list_mine(const Ctx& ctx, const ListMineReq& req) {
+Task<Result<ListMineResp>> LocalService::list_mine(const Ctx& ctx, const ListMineReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   auto size = page_size(req.page_size);
   SV_CO_TRY(auto cursor, decode_cursor("mine", req.cursor));
@@ -142,21 +142,21 @@ Task<Result<ListMineResp>> VideoRules::list_mine(const Ctx& ctx, const ListMineR
   co_return out;
 }
 
-Task<Result<GetUserVideoCountResp>> VideoRules::get_user_video_count(
+Task<Result<GetUserVideoCountResp>> LocalService::get_user_video_count(
     const Ctx&, const GetUserVideoCountReq& req) {
   if (!req.user_id) co_return GetUserVideoCountResp{};
   SV_CO_TRY(auto counts, co_await state_.counts_of({req.user_id}));
   co_return GetUserVideoCountResp{.count = counts[req.user_id].listed};
 }
 
-Task<Result<GetTotalVideoCountResp>> VideoRules::get_total_video_count(
+Task<Result<GetTotalVideoCountResp>> LocalService::get_total_video_count(
     const Ctx&, const GetTotalVideoCountReq&) {
   SV_CO_TRY(auto counts, co_await state_.counts_of({UserId{}}));
   co_return GetTotalVideoCountResp{.count = counts[UserId{}].listed};
 }
 
-Task<Result<UserVideoPartsResp>> VideoRules::get_user_video_parts(const Ctx&,
-                                                                  const UserVideoPartsReq& req) {
+Task<Result<UserVideoPartsResp>> LocalService::get_user_video_parts(const Ctx&,
+                                                                    const UserVideoPartsReq& req) {
   if (req.user_ids.size() > 200) co_return invalid("user_ids", "too_long");
   std::vector<UserId> ids = req.user_ids;
   std::ranges::sort(ids);
@@ -168,7 +168,8 @@ Task<Result<UserVideoPartsResp>> VideoRules::get_user_video_parts(const Ctx&,
   co_return out;
 }
 
-Task<Result<VideoBriefsResp>> VideoRules::get_video_briefs(const Ctx&, const VideoBriefsReq& req) {
+Task<Result<VideoBriefsResp>> LocalService::get_video_briefs(const Ctx&,
+                                                             const VideoBriefsReq& req) {
   if (req.video_ids.size() > 200) co_return invalid("video_ids", "too_long");
   SV_CO_TRY(auto rows, co_await state_.load(req.video_ids));
   VideoBriefsResp out;

@@ -2,7 +2,7 @@
 
 #include "platform/auth/flat_json.h"
 #include "platform/core/cursor.h"
-#include "services/video/rules.h"
+#include "services/video/local_service.h"
 
 // The hot list: what is seen, liked, commented and shared now weighs more than what was (views.h).
 namespace sv::video {
@@ -38,7 +38,7 @@ std::int64_t number(const auth::FlatObject& object, std::string_view name) {
 
 // Consumer of interaction.counted, which tells how many there are, not what was added: events may
 // come twice, late and in any order.
-Task<Result<>> VideoRules::hear_counts(const std::vector<Event>& events) {
+Task<Result<>> LocalService::hear_counts(const std::vector<Event>& events) {
   std::map<VideoId, Engagement> told;
   for (const Event& event : events) {
     const auto counts = auth::parse_flat_json(event.payload);
@@ -53,7 +53,7 @@ Task<Result<>> VideoRules::hear_counts(const std::vector<Event>& events) {
       Ctx{}, [this, told = std::move(told)](sql::Tx& tx) { return warm(tx, told); });
 }
 
-Result<> VideoRules::warm(sql::Tx& tx, const std::map<VideoId, Engagement>& told) {
+Result<> LocalService::warm(sql::Tx& tx, const std::map<VideoId, Engagement>& told) {
   std::vector<std::int64_t> ids;
   for (const auto& [id, engagement] : told) ids.push_back(id.value);
   SV_TRY(const sql::Rows rows, tx.query(kEngaged, {std::move(ids)}));
@@ -75,7 +75,7 @@ Result<> VideoRules::warm(sql::Tx& tx, const std::map<VideoId, Engagement>& told
   return {};
 }
 
-Task<Result<RankingPtr>> VideoRules::current_ranking() {
+Task<Result<RankingPtr>> LocalService::current_ranking() {
   const auto revision = state_.ranked.load();
   const auto now = state_.now();
   {
@@ -95,7 +95,7 @@ Task<Result<RankingPtr>> VideoRules::current_ranking() {
 
 // The first page takes the order of this moment and keeps it when there is a second one; later
 // pages stay in it, so nothing repeats.
-Task<Result<HotVideoResp>> VideoRules::get_hot_videos(const Ctx& ctx, const HotVideoReq& req) {
+Task<Result<HotVideoResp>> LocalService::get_hot_videos(const Ctx& ctx, const HotVideoReq& req) {
   const auto size = page_size(req.page_size);
   SV_CO_TRY(const auto cursor, decode_cursor("hot", req.cursor.value_or("")));
   RankingPtr ranking;

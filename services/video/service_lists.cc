@@ -3,7 +3,7 @@
 #include "platform/core/cursor.h"
 #include "platform/core/log.h"
 #include "platform/text/text.h"
-#include "services/video/rules.h"
+#include "services/video/local_service.h"
 
 namespace sv::video {
 namespace {
@@ -75,9 +75,9 @@ std::vector<TagCount> read_tags(const sql::Rows& rows) {
 }  // namespace
 
 template <class Next>
-Task<Result<std::string>> VideoRules::fill(const Ctx& ctx, UserId viewer, std::string_view route,
-                                           std::optional<Cursor> cursor, std::size_t size,
-                                           std::vector<Video>& out, Next next) {
+Task<Result<std::string>> LocalService::fill(const Ctx& ctx, UserId viewer, std::string_view route,
+                                             std::optional<Cursor> cursor, std::size_t size,
+                                             std::vector<Video>& out, Next next) {
   Entry after = cursor.value_or(kNewestFirst);
   for (int round = 0; round < kRefills; ++round) {
     SV_CO_TRY(std::vector<Entry> entries, co_await next(after, size - out.size() + 1));
@@ -93,9 +93,9 @@ Task<Result<std::string>> VideoRules::fill(const Ctx& ctx, UserId viewer, std::s
   co_return encode_cursor(route, after);
 }
 
-Task<Result<std::vector<Entry>>> VideoRules::followed_entries(UserId user,
-                                                              std::vector<std::int64_t> large,
-                                                              Entry after, std::size_t count) {
+Task<Result<std::vector<Entry>>> LocalService::followed_entries(UserId user,
+                                                                std::vector<std::int64_t> large,
+                                                                Entry after, std::size_t count) {
   SV_CO_TRY(
       std::vector<Entry> out,
       co_await state_.entries_in(
@@ -111,15 +111,15 @@ Task<Result<std::vector<Entry>>> VideoRules::followed_entries(UserId user,
   co_return out;
 }
 
-Task<Result<std::vector<Entry>>> VideoRules::author_entries(UserId author, Entry after,
-                                                            std::size_t count) {
+Task<Result<std::vector<Entry>>> LocalService::author_entries(UserId author, Entry after,
+                                                              std::size_t count) {
   co_return co_await state_.entries_in(
       {.name = fmt::format("author {}", author), .sql = kOneAuthor, .key = author.value}, after,
       count);
 }
 
-Task<Result<VideoPageResp>> VideoRules::get_following_feed(const Ctx& ctx,
-                                                           const FollowingFeedReq& req) {
+Task<Result<VideoPageResp>> LocalService::get_following_feed(const Ctx& ctx,
+                                                             const FollowingFeedReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   SV_CO_TRY(auto cursor, decode_cursor("followed", req.cursor));
   SV_CO_CHECK(co_await inboxes_.open(ctx, req.user_id));
@@ -133,7 +133,7 @@ Task<Result<VideoPageResp>> VideoRules::get_following_feed(const Ctx& ctx,
   co_return out;
 }
 
-Task<Result<VideoPageResp>> VideoRules::get_tag_videos(const Ctx& ctx, const TagVideoReq& req) {
+Task<Result<VideoPageResp>> LocalService::get_tag_videos(const Ctx& ctx, const TagVideoReq& req) {
   SV_CO_CHECK(check_text("tag", req.tag, 50));
   const std::string tag = fold_text(req.tag.starts_with('#') ? std::string_view(req.tag).substr(1)
                                                              : std::string_view(req.tag));
@@ -151,7 +151,7 @@ Task<Result<VideoPageResp>> VideoRules::get_tag_videos(const Ctx& ctx, const Tag
 
 // Those that share the most tags, then the newest of the same author: a bounded list, so a cursor
 // is a place in it.
-Task<Result<std::vector<VideoId>>> VideoRules::related_to(const VideoRow& row) {
+Task<Result<std::vector<VideoId>>> LocalService::related_to(const VideoRow& row) {
   constexpr std::size_t kRelated = 100, kNoLimit = std::numeric_limits<std::size_t>::max();
   const std::string name = fmt::format("related {}", row.id);
   const auto stamp = state_.lists.stamp();
@@ -177,8 +177,8 @@ Task<Result<std::vector<VideoId>>> VideoRules::related_to(const VideoRow& row) {
   co_return ids;
 }
 
-Task<Result<VideoPageResp>> VideoRules::get_related_videos(const Ctx& ctx,
-                                                           const RelatedVideoReq& req) {
+Task<Result<VideoPageResp>> LocalService::get_related_videos(const Ctx& ctx,
+                                                             const RelatedVideoReq& req) {
   SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
   if (!row || !row->visible_to(req.current_user_id))
     co_return fail(Errc::not_found, "video_not_found");
@@ -203,7 +203,7 @@ Task<Result<VideoPageResp>> VideoRules::get_related_videos(const Ctx& ctx,
   co_return out;
 }
 
-Task<Result<HotTagResp>> VideoRules::get_hot_tags(const Ctx&, const HotTagReq& req) {
+Task<Result<HotTagResp>> LocalService::get_hot_tags(const Ctx&, const HotTagReq& req) {
   SV_CO_TRY(const auto rows, co_await state_.deps.db.query(
                                  kHotTags, {static_cast<std::int64_t>(page_size(req.page_size))}));
   HotTagResp out;
@@ -211,7 +211,7 @@ Task<Result<HotTagResp>> VideoRules::get_hot_tags(const Ctx&, const HotTagReq& r
   co_return out;
 }
 
-Task<Result<SearchTagsResp>> VideoRules::search_tags(const Ctx&, const SearchTagsReq& req) {
+Task<Result<SearchTagsResp>> LocalService::search_tags(const Ctx&, const SearchTagsReq& req) {
   SV_CO_CHECK(check_text("keyword", req.keyword, 100));
   const std::string_view word = req.keyword.starts_with('#')
                                     ? std::string_view(req.keyword).substr(1)
@@ -228,7 +228,7 @@ Task<Result<SearchTagsResp>> VideoRules::search_tags(const Ctx&, const SearchTag
   co_return out;
 }
 
-Task<Result<>> VideoRules::not_interested(const Ctx& ctx, const NotInterestedReq& req) {
+Task<Result<>> LocalService::not_interested(const Ctx& ctx, const NotInterestedReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   if (!req.video_id && !req.author_id) co_return invalid("video_id", "required");
   SV_CO_CHECK(check_text("reason", req.reason, 200));
@@ -246,7 +246,7 @@ Task<Result<>> VideoRules::not_interested(const Ctx& ctx, const NotInterestedReq
       ctx, [this, req](sql::Tx& tx) { return add_unwanted(tx, req); });
 }
 
-Result<> VideoRules::add_unwanted(sql::Tx& tx, const NotInterestedReq& req) {
+Result<> LocalService::add_unwanted(sql::Tx& tx, const NotInterestedReq& req) {
   SV_CHECK(state_.gone.check(tx, req.user_id, req.author_id));
   const auto add = [&](Subject kind, std::int64_t subject) {
     return tx.execute(kAddUnwanted, {req.user_id, kind, subject, req.reason, state_.now()});
@@ -257,7 +257,7 @@ Result<> VideoRules::add_unwanted(sql::Tx& tx, const NotInterestedReq& req) {
   return {};
 }
 
-Task<std::shared_ptr<const VideoRules::Unwanted>> VideoRules::unwanted_by(UserId user) {
+Task<std::shared_ptr<const LocalService::Unwanted>> LocalService::unwanted_by(UserId user) {
   if (auto known = unwanted_.find(user)) co_return *known;
   const auto stamp = unwanted_.stamp();
   auto rows = co_await state_.deps.db.query(kUnwanted, {user, kUnwantedKept});

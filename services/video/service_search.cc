@@ -5,7 +5,7 @@
 
 #include "platform/core/cursor.h"
 #include "platform/core/log.h"
-#include "services/video/rules.h"
+#include "services/video/local_service.h"
 
 namespace sv::video {
 namespace {
@@ -20,7 +20,8 @@ constexpr std::string_view kListed =
 
 }  // namespace
 
-Task<Result<SearchVideoResp>> VideoRules::search_video(const Ctx& ctx, const SearchVideoReq& req) {
+Task<Result<SearchVideoResp>> LocalService::search_video(const Ctx& ctx,
+                                                         const SearchVideoReq& req) {
   if (req.keyword.empty()) co_return invalid("keyword", "required");
   if (req.keyword.size() > 400) co_return invalid("keyword", "too_long");
   const auto size = page_size(req.page_size);
@@ -45,8 +46,8 @@ Task<Result<SearchVideoResp>> VideoRules::search_video(const Ctx& ctx, const Sea
 }
 
 // The index follows within a second; what the viewer may see of it is decided here.
-Task<Result<std::vector<VideoPtr>>> VideoRules::found(const Ctx& ctx, UserId viewer,
-                                                      const std::vector<std::int64_t>& hits) {
+Task<Result<std::vector<VideoPtr>>> LocalService::found(const Ctx& ctx, UserId viewer,
+                                                        const std::vector<std::int64_t>& hits) {
   SV_CO_TRY(auto rows, co_await listed(std::vector<VideoId>(hits.begin(), hits.end())));
   std::erase(rows, nullptr);
   std::vector<UserId> authors;
@@ -60,7 +61,7 @@ Task<Result<std::vector<VideoPtr>>> VideoRules::found(const Ctx& ctx, UserId vie
 
 // Consumer of video.changed: brings the index to the state of the rows. Repeats and old events do
 // no harm.
-Task<Result<>> VideoRules::index_events(std::vector<Event> events) {
+Task<Result<>> LocalService::index_events(std::vector<Event> events) {
   std::map<std::int64_t, std::int64_t> revisions;
   for (const auto& event : events) {
     auto& revision = revisions[event.key_id()];
@@ -70,7 +71,7 @@ Task<Result<>> VideoRules::index_events(std::vector<Event> events) {
 }
 
 // Ids with the revision at which a row that is gone has left.
-Task<Result<>> VideoRules::index_rows(std::map<std::int64_t, std::int64_t> revisions) {
+Task<Result<>> LocalService::index_rows(std::map<std::int64_t, std::int64_t> revisions) {
   std::vector<VideoId> ids;
   for (const auto& [id, revision] : revisions) ids.emplace_back(id);
   SV_CO_TRY(auto rows, co_await state_.load_committed(ids));
@@ -96,7 +97,7 @@ Task<Result<>> VideoRules::index_rows(std::map<std::int64_t, std::int64_t> revis
 
 // An index that is new, or was lost, gets every listed video; what changes meanwhile comes as
 // events with higher revisions.
-Task<Result<>> VideoRules::fill_index() {
+Task<Result<>> LocalService::fill_index() {
   SV_CO_TRY(const bool filled, co_await state_.deps.search.filled());
   if (filled) co_return Result<>{};
   for (std::int64_t after = 0;;) {

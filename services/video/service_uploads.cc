@@ -6,9 +6,9 @@
 
 #include "platform/crypto/sha256.h"
 #include "platform/media/sniff.h"
+#include "services/video/local_service.h"
 #include "services/video/media_access.h"
 #include "services/video/rules.h"
-#include "services/video/validate.h"
 
 namespace sv::video {
 namespace {
@@ -68,7 +68,8 @@ std::int64_t upload_of_url(std::string_view url) {
 
 }  // namespace
 
-Task<Result<BeginUploadResp>> VideoRules::begin_upload(const Ctx& ctx, const BeginUploadReq& req) {
+Task<Result<BeginUploadResp>> LocalService::begin_upload(const Ctx& ctx,
+                                                         const BeginUploadReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   BeginUploadResp out;
   out.upload_id = state_.deps.ids.next();
@@ -82,7 +83,7 @@ Task<Result<BeginUploadResp>> VideoRules::begin_upload(const Ctx& ctx, const Beg
   co_return out;
 }
 
-Task<Result<>> VideoRules::discard(std::int64_t upload, UserId user) {
+Task<Result<>> LocalService::discard(std::int64_t upload, UserId user) {
   SV_CO_TRY(auto rows,
             co_await state_.deps.db.query(
                 kUnpublished, {upload, user, ObjectState::writing, ObjectState::staged}));
@@ -97,12 +98,12 @@ Task<Result<>> VideoRules::discard(std::int64_t upload, UserId user) {
   co_return Result<>{};
 }
 
-Task<Result<>> VideoRules::abort_upload(const Ctx&, const AbortUploadReq& req) {
+Task<Result<>> LocalService::abort_upload(const Ctx&, const AbortUploadReq& req) {
   co_return co_await discard(req.upload_id, req.user_id);
 }
 
 // The first bytes decide before any tool opens the file.
-Task<Result<>> VideoRules::check_head(std::string key, bool image) {
+Task<Result<>> LocalService::check_head(std::string key, bool image) {
   SV_CO_TRY(auto reader, co_await state_.deps.objects.open(std::move(key)));
   std::array<std::byte, 1024> head{};
   std::size_t have = 0;
@@ -118,8 +119,8 @@ Task<Result<>> VideoRules::check_head(std::string key, bool image) {
   co_return Result<>{};
 }
 
-Task<Result<FinishUploadResp>> VideoRules::finish_upload(const Ctx& ctx,
-                                                         const FinishUploadReq& req) {
+Task<Result<FinishUploadResp>> LocalService::finish_upload(const Ctx& ctx,
+                                                           const FinishUploadReq& req) {
   Upload upload{.id = req.upload_id,
                 .user = req.user_id,
                 .title = {},
@@ -143,7 +144,7 @@ Task<Result<FinishUploadResp>> VideoRules::finish_upload(const Ctx& ctx,
   co_return FinishUploadResp{.video = std::move(videos[0])};
 }
 
-Task<Result<VideoPtr>> VideoRules::publish(const Ctx& ctx, Upload upload) {
+Task<Result<VideoPtr>> LocalService::publish(const Ctx& ctx, Upload upload) {
   if (!upload.user) co_return fail(Errc::unauthenticated);
   SV_CO_TRY(auto before, co_await state_.load_one(VideoId(upload.id)));
   if (before && before->owned_by(upload.user)) co_return before;  // said twice
@@ -198,7 +199,7 @@ Task<Result<VideoPtr>> VideoRules::publish(const Ctx& ctx, Upload upload) {
   co_return row;
 }
 
-Result<VideoId> VideoRules::publish_tx(sql::Tx& tx, const Upload& upload) {
+Result<VideoId> LocalService::publish_tx(sql::Tx& tx, const Upload& upload) {
   auto now = state_.now();
   VideoRow row;
   row.id = VideoId(upload.id);
@@ -233,7 +234,8 @@ Result<VideoId> VideoRules::publish_tx(sql::Tx& tx, const Upload& upload) {
   return row.id;
 }
 
-Task<Result<UploadVideoResp>> VideoRules::upload_video(const Ctx& ctx, const UploadVideoReq& req) {
+Task<Result<UploadVideoResp>> LocalService::upload_video(const Ctx& ctx,
+                                                         const UploadVideoReq& req) {
   SV_CO_CHECK(clean_title(req.title));
   SV_CO_CHECK(check_description(req.description));
   SV_CO_TRY(auto begun, co_await begin_upload(ctx, BeginUploadReq{.user_id = req.user_id}));
@@ -260,8 +262,8 @@ Task<Result<UploadVideoResp>> VideoRules::upload_video(const Ctx& ctx, const Upl
   co_return out;
 }
 
-Task<Result<PublishVideoResp>> VideoRules::publish_video(const Ctx& ctx,
-                                                         const PublishVideoReq& req) {
+Task<Result<PublishVideoResp>> LocalService::publish_video(const Ctx& ctx,
+                                                           const PublishVideoReq& req) {
   Upload upload{.id = upload_of_url(req.video_url),
                 .user = req.user_id,
                 .title = {},

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "services/video/rules.h"
+#include "services/video/local_service.h"
 
 namespace sv::video {
 namespace {
@@ -48,7 +48,7 @@ std::int64_t add_heat(std::int64_t a, std::int64_t b) {
          std::llround(std::log2(1 + std::exp2(static_cast<double>(low - high) / kUnit)) * kUnit);
 }
 
-ViewBuffer::ViewBuffer(VideoState& state)
+ViewBuffer::ViewBuffer(State& state)
     : state_(state),
       refused_(state.deps.metrics.counter("shortvideo_views_refused_total",
                                           "Views that were refused because too many wait")) {}
@@ -149,7 +149,7 @@ Result<> ViewBuffer::write(sql::Tx& tx, const Batch& batch) {
 }
 
 // Everything that waits for the next write is tried, whatever fails before it.
-Task<Result<>> VideoRules::flush_views() {
+Task<Result<>> LocalService::flush_views() {
   auto views = co_await views_.flush();
   auto salts = co_await salts_.forget_past();
   auto privacy = co_await privacy_.flush();
@@ -158,12 +158,12 @@ Task<Result<>> VideoRules::flush_views() {
   co_return privacy;
 }
 
-Task<Result<ViewSaltResp>> VideoRules::get_view_salt(const Ctx& ctx, const ViewSaltReq&) {
+Task<Result<ViewSaltResp>> LocalService::get_view_salt(const Ctx& ctx, const ViewSaltReq&) {
   SV_CO_TRY(auto salt, co_await salts_.current(ctx));
   co_return ViewSaltResp{.salt = std::move(salt.text), .left_ms = salts_.left_ms()};
 }
 
-Task<Result<>> VideoRules::record_view(const Ctx& ctx, const RecordViewReq& req) {
+Task<Result<>> LocalService::record_view(const Ctx& ctx, const RecordViewReq& req) {
   SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
   if (!row || row->status != Status::ready || !row->visible_to(req.user_id))
     co_return fail(Errc::not_found, "video_not_found");
@@ -181,7 +181,8 @@ Task<Result<>> VideoRules::record_view(const Ctx& ctx, const RecordViewReq& req)
   co_return Result<>{};
 }
 
-Task<Result<VideoStatsResp>> VideoRules::get_video_stats(const Ctx& ctx, const VideoStatsReq& req) {
+Task<Result<VideoStatsResp>> LocalService::get_video_stats(const Ctx& ctx,
+                                                           const VideoStatsReq& req) {
   SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
   if (!row || !row->visible_to(ctx.caller)) co_return fail(Errc::not_found, "video_not_found");
   SV_CO_CHECK(co_await may_see_author(ctx, ctx.caller, *row));

@@ -27,8 +27,8 @@ constexpr std::string_view kUpdate = R"(
 constexpr std::string_view kCounts =
     "SELECT author_id, owned, listed FROM video_authors WHERE author_id = any($1)";  // primary key
 
-Task<Result<std::vector<Entry>>> read_list(sql::Database& db, const VideoState::List& list,
-                                           Entry after, std::size_t limit) {
+Task<Result<std::vector<Entry>>> read_list(sql::Database& db, const State::List& list, Entry after,
+                                           std::size_t limit) {
   sql::Params params = list.key ? sql::Params{after.key, after.id, limit, *list.key}
                                 : sql::Params{after.key, after.id, limit};
   SV_CO_TRY(const auto rows, co_await db.query(list.sql, std::move(params)));
@@ -43,7 +43,7 @@ void derive(VideoRow& row, std::int64_t now) {
 
 }  // namespace
 
-Result<> VideoState::create(sql::Tx& tx, VideoRow row) {
+Result<> State::create(sql::Tx& tx, VideoRow row) {
   derive(row, now());
   row.revision = 1;
   SV_CHECK(
@@ -55,7 +55,7 @@ Result<> VideoState::create(sql::Tx& tx, VideoRow row) {
   return announce(tx, row, {}, row.listed);
 }
 
-Result<> VideoState::save(sql::Tx& tx, const VideoRow& before, VideoRow after) {
+Result<> State::save(sql::Tx& tx, const VideoRow& before, VideoRow after) {
   derive(after, now());
   after.revision = before.revision + 1;
   SV_TRY(auto changed,
@@ -72,7 +72,7 @@ Result<> VideoState::save(sql::Tx& tx, const VideoRow& before, VideoRow after) {
   return announce(tx, after, status_name(before.status), before.listed || after.listed);
 }
 
-Result<> VideoState::retag(sql::Tx& tx, const VideoRow* before, const VideoRow* after) {
+Result<> State::retag(sql::Tx& tx, const VideoRow* before, const VideoRow* after) {
   std::map<std::string, std::string> old_tags, new_tags;  // key → as written
   if (before)
     for (const auto& tag : before->tags) old_tags.emplace(fold_text(tag), tag);
@@ -101,8 +101,7 @@ Result<> VideoState::retag(sql::Tx& tx, const VideoRow* before, const VideoRow* 
   return {};
 }
 
-Result<> VideoState::announce(sql::Tx& tx, const VideoRow& row, std::string_view was,
-                              bool listing) {
+Result<> State::announce(sql::Tx& tx, const VideoRow& row, std::string_view was, bool listing) {
   if (row.listed)  // a new video starts in the hot list as if it had just been seen once
     SV_CHECK(tx.execute(R"(
         INSERT INTO video_stats (video_id, raw, counted, hot)
@@ -129,13 +128,13 @@ Result<> VideoState::announce(sql::Tx& tx, const VideoRow& row, std::string_view
   return {};
 }
 
-Result<> VideoState::queue(sql::Tx& tx, std::int64_t subject, JobKind kind, Lane lane) {
+Result<> State::queue(sql::Tx& tx, std::int64_t subject, JobKind kind, Lane lane) {
   SV_CHECK(queue_job(tx, deps.ids.next(), subject, kind, lane, now()));
   tx.on_commit([this] { wake(); });
   return {};
 }
 
-Task<Result<std::vector<VideoPtr>>> VideoState::load(std::vector<VideoId> ids) {
+Task<Result<std::vector<VideoPtr>>> State::load(std::vector<VideoId> ids) {
   std::vector<VideoPtr> out(ids.size());
   std::vector<std::int64_t> missing;
   auto stamp = rows.stamp();
@@ -154,7 +153,7 @@ Task<Result<std::vector<VideoPtr>>> VideoState::load(std::vector<VideoId> ids) {
   co_return out;
 }
 
-Task<Result<std::vector<VideoPtr>>> VideoState::load_committed(std::vector<VideoId> ids) {
+Task<Result<std::vector<VideoPtr>>> State::load_committed(std::vector<VideoId> ids) {
   std::vector<std::int64_t> wanted;
   for (VideoId id : ids) wanted.push_back(id.value);
   std::vector<VideoPtr> out(ids.size());
@@ -167,7 +166,7 @@ Task<Result<std::vector<VideoPtr>>> VideoState::load_committed(std::vector<Video
   co_return out;
 }
 
-Task<Result<std::map<UserId, VideoState::AuthorCounts>>> VideoState::counts_of(
+Task<Result<std::map<UserId, State::AuthorCounts>>> State::counts_of(
     const std::vector<UserId>& ids) {
   std::map<UserId, AuthorCounts> out;
   std::vector<std::int64_t> missing;
@@ -185,7 +184,7 @@ Task<Result<std::map<UserId, VideoState::AuthorCounts>>> VideoState::counts_of(
   co_return out;
 }
 
-Task<Result<std::vector<Entry>>> VideoState::entries_in(List list, Entry after, std::size_t count) {
+Task<Result<std::vector<Entry>>> State::entries_in(List list, Entry after, std::size_t count) {
   auto known = lists.find(list.name);
   if (!known || known->listings != listings) {
     const auto stamp = lists.stamp();
@@ -198,7 +197,7 @@ Task<Result<std::vector<Entry>>> VideoState::entries_in(List list, Entry after, 
   co_return co_await read_list(deps.db, list, after, count);
 }
 
-Task<Result<VideoPtr>> VideoState::load_one(VideoId id) {
+Task<Result<VideoPtr>> State::load_one(VideoId id) {
   SV_CO_TRY(auto found, co_await load(std::vector{id}));
   co_return std::move(found[0]);
 }

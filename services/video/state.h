@@ -17,12 +17,12 @@
 namespace sv::video {
 
 // What the rules, the job slots and fsck share. Thread-safe.
-struct VideoState {
+struct State {
   struct AuthorCounts {
     std::int64_t owned = 0, listed = 0;
   };
 
-  VideoState(VideoDeps d, VideoOptions o) : deps(std::move(d)), options(std::move(o)) {}
+  State(VideoDeps d, VideoOptions o) : deps(std::move(d)), options(std::move(o)) {}
 
   std::int64_t now() const { return deps.clock.now_ms(); }
 

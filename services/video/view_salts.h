@@ -12,7 +12,7 @@ namespace sv::video {
 // tell who a guest was. Thread-safe.
 class ViewSalts {
  public:
-  explicit ViewSalts(VideoState& state) : state_(state) {}
+  explicit ViewSalts(State& state) : state_(state) {}
 
   struct Salt {
     std::int64_t day = -1;  // number of the window
@@ -26,7 +26,7 @@ class ViewSalts {
  private:
   std::int64_t today() const { return state_.now() / state_.options.view_window.count(); }
 
-  VideoState& state_;
+  State& state_;
   std::mutex mutex_;
   Salt known_;
   std::int64_t cleaned_ = -1;  // the day up to which nothing is left

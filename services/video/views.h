@@ -16,7 +16,7 @@ namespace sv::video {
 // what is more than the bound is refused and counted. Thread-safe; flush() by one caller at a time.
 class ViewBuffer {
  public:
-  explicit ViewBuffer(VideoState& state);
+  explicit ViewBuffer(State& state);
 
   // `viewer` empty: counted as a beacon only. False: the buffer is full (the writer is far behind).
   bool add(VideoId video, const std::string& viewer);
@@ -31,7 +31,7 @@ class ViewBuffer {
   Result<> write(sql::Tx& tx, const Batch& batch);
 
   static constexpr std::size_t kLimit = 100'000;
-  VideoState& state_;
+  State& state_;
   std::mutex mutex_;
   Batch waiting_;
   std::size_t written_now_ = 0;  // size of the batch that a flush is writing

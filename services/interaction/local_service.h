@@ -30,10 +30,10 @@ struct NewComment {
 };
 
 // The service itself; others see InteractionService (service.h). A topic is a file.
-class Interactions final : public InteractionService {
+class LocalService final : public InteractionService {
  public:
-  explicit Interactions(const InteractionDeps& deps);
-  ~Interactions() override { stop(); }
+  explicit LocalService(const InteractionDeps& deps);
+  ~LocalService() override { stop(); }
   void stop() override;
 
   // service_edges.cc

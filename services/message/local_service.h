@@ -56,9 +56,9 @@ struct NoticeTotals {
 };
 
 // The service itself; others see MessageApi (service.h).
-class Messages final : public MessageApi {
+class LocalService final : public MessageApi {
  public:
-  Messages(const MessageDeps& deps, const MessageOptions& options);
+  LocalService(const MessageDeps& deps, const MessageOptions& options);
 
   // service_chat.cc
   Task<Result<SendMessageResp>> send_message(const Ctx& ctx, const SendMessageReq& req) override;

@@ -10,9 +10,9 @@
 namespace sv::social {
 
 // The service itself; others see SocialApi (service.h).
-class Relations final : public SocialApi {
+class LocalService final : public SocialApi {
  public:
-  explicit Relations(const SocialDeps& deps);
+  explicit LocalService(const SocialDeps& deps);
 
   // service_actions.cc
   Task<Result<FollowActionResp>> follow_action(const Ctx& ctx, const FollowActionReq& req) override;

@@ -1,4 +1,4 @@
-#include "services/video/validate.h"
+#include "services/video/rules.h"
 
 #include <algorithm>
 

@@ -10,9 +10,9 @@
 namespace sv::user {
 
 // The service itself; others see UserApi (service.h).
-class Users final : public UserApi {
+class LocalService final : public UserApi {
  public:
-  Users(const UserDeps& deps, const UserOptions& options);
+  LocalService(const UserDeps& deps, const UserOptions& options);
 
   // service_accounts.cc
   Task<Result<LoginRegisterResp>> register_(const Ctx& ctx, const RegisterReq& req) override;
