@@ -136,7 +136,7 @@ def test_older_videos_get_them_without_being_encoded_again(make_server, clip, tm
     right = media.read_text()
     media.write_text(right.replace("#EXT-X-TARGETDURATION:2", "#EXT-X-TARGETDURATION:0"))
     master.write_bytes(old)
-    migration = (ROOT / "services/video/migrations/0021_playlists.sql").read_text()
+    migration = (ROOT / "services/video/migrations/0006_playlists.sql").read_text()
     with sqlite3.connect(database(server.data, "video")) as db:
         db.execute("UPDATE video_objects SET bytes = ? WHERE object_key LIKE '%/master.m3u8'", (len(old),))
         db.execute(migration[migration.index("INSERT INTO"):])
