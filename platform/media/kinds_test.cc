@@ -121,23 +121,25 @@ TEST_F(Kinds, AClipOfAFewPicturesHasATargetDuration) {
 
 TEST_F(Kinds, TheFilmIsTheStreamThatPlays) {
   auto film = clip("film.mp4", picture("160x90", "2") + x264());
-  for (std::string codec : {"mjpeg -pix_fmt yuvj420p", "png"}) {
-    auto still = clip("still.png", "-f lavfi -i color=red:s=320x200 -frames:v 1");
-    for (std::string name : {"a.mov", "a.mkv"}) {
-      for (std::string marked : {"", "-disposition:v:0 default -disposition:v:1 0 "}) {
-        SCOPED_TRACE(codec + name + marked);
-        auto source = clip(name, "-i " + still.string() + " -i " + film.string() +
-                                     " -map 0 -map 1 -c:v:1 copy " + marked + "-c:v:0 " + codec);
-        const auto info = probe(source);
-        EXPECT_EQ(info.width, 160);
-        EXPECT_EQ(info.video_codec, "h264");
-        ASSERT_OK(testing::run_task(tools_->poster(source, {}, dir_ / "p.jpg")));
-        EXPECT_EQ(lines(ask(dir_ / "p.jpg", "-show_entries stream=width -of csv=p=0")),
-                  (std::vector<std::string>{"160"}));
-        ASSERT_OK(testing::run_task(tools_->remux(source, info, dir_ / "out.mp4")));
-        EXPECT_EQ(times(dir_ / "out.mp4").size(), 50u);
-      }
-    }
+  auto still = clip("still.png", "-f lavfi -i color=red:s=320x200 -frames:v 1");
+  const std::string marked = "-disposition:v:0 default -disposition:v:1 0 ";
+  struct Case {
+    std::string name, codec, more;
+  };
+  for (const auto& c :
+       {Case{"a.mov", "mjpeg -pix_fmt yuvj420p", marked}, Case{"a.mov", "png", ""},
+        Case{"a.mkv", "mjpeg -pix_fmt yuvj420p", ""}, Case{"a.mkv", "png", marked}}) {
+    SCOPED_TRACE(c.name + " " + c.codec);
+    auto source = clip(c.name, "-i " + still.string() + " -i " + film.string() +
+                                   " -map 0 -map 1 -c:v:1 copy " + c.more + "-c:v:0 " + c.codec);
+    const auto info = probe(source);
+    EXPECT_EQ(info.width, 160);
+    EXPECT_EQ(info.video_codec, "h264");
+    ASSERT_OK(testing::run_task(tools_->poster(source, {}, dir_ / "p.jpg")));
+    EXPECT_EQ(lines(ask(dir_ / "p.jpg", "-show_entries stream=width -of csv=p=0")),
+              (std::vector<std::string>{"160"}));
+    ASSERT_OK(testing::run_task(tools_->remux(source, info, dir_ / "out.mp4")));
+    EXPECT_EQ(times(dir_ / "out.mp4").size(), 50u);
   }
   // Of two that play, the marked one.
   auto other = clip("other.mp4", picture("320x180", "2") + x264());
@@ -160,7 +162,8 @@ TEST_F(Kinds, OnlyPlainStereoIsCopied) {
     EXPECT_EQ(copied.error().code, Errc::unsupported_media);
     auto facts = read_mp4(slurp(rendition(source, 2).mp4));
     ASSERT_OK(facts);
-    EXPECT_EQ(facts->codecs(), "avc1.4d400b,mp4a.40.2");
+    EXPECT_TRUE(facts->codecs().starts_with("avc1.4d40")) << facts->codecs();
+    EXPECT_TRUE(facts->codecs().ends_with(",mp4a.40.2")) << facts->codecs();
     EXPECT_EQ(facts->audio_channels, 2);
   }
 }
