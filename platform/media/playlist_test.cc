@@ -28,6 +28,18 @@ TEST(Timing, PicturesThatComeInTimeAreNeitherRepeatedNorDropped) {
   }
 }
 
+TEST(Timing, ALateFirstPictureIsSeenFromTheBeginning) {
+  std::vector<std::int64_t> pictures;  // 29.97 a second, in milliseconds
+  for (int i = 0; i < 90; ++i) pictures.push_back(std::llround(i * 1001 / 30.0) * 1000 + 23'000);
+  const auto soon = plan_timing(pictures, 3'026'000, 3'026'000);
+  EXPECT_EQ(soon.begin, 23'000);
+  EXPECT_EQ(soon.clock, 30'000);
+  for (auto& at : pictures) at += 10'000;
+  const auto late = plan_timing(pictures, 3'036'000, 3'036'000);
+  EXPECT_EQ(late.begin, 0);
+  EXPECT_EQ(late.clock, 30'000);
+}
+
 TEST(Timing, MoreThanSixtyASecondAreHalved) {
   EXPECT_EQ(plan_timing(every(8333, 2'000'000), 2'000'000, 2'000'000).keep_every, 2);
   EXPECT_EQ(plan_timing(every(11'111, 2'000'000), 2'000'000, 2'000'000).keep_every, 2);

@@ -10,9 +10,9 @@ namespace sv::media {
 namespace {
 
 constexpr double kMaxRate = 60.5;
-constexpr std::int64_t kLate = 450'000;  // a key frame so much behind its mark is none
-constexpr std::int64_t kHeld = 50'000;   // shorter ends than this are nobody's business
-constexpr std::int64_t kUnheard = 20'000;
+constexpr std::int64_t kLate = 450'000;    // a key frame so much behind its mark is none
+constexpr std::int64_t kHeld = 50'000;     // shorter ends than this are nobody's business
+constexpr std::int64_t kUnheard = 25'000;  // AAC in Matroska begins 23 ms before the picture
 constexpr double kInexact = 600;
 constexpr double kFew = 10;
 constexpr std::size_t kMaxRanges = 500;
@@ -37,16 +37,16 @@ constexpr Clock kUsual[] = {{24, 1}, {25, 1},       {30, 1},       {50, 1},
                             {60, 1}, {24000, 1001}, {30000, 1001}, {60000, 1001}};
 
 // From picture to picture: the middle one, for those that lack a few, and the mean, for those that
-// tremble.
+// tremble. The first does not count, which may have been late.
 std::array<double, 2> usual_lengths(const std::vector<std::int64_t>& pictures) {
-  if (pictures.size() < 2) return {0, 0};
+  if (pictures.size() < 3) return {0, 0};
   std::vector<std::int64_t> lengths;
-  for (std::size_t i = 1; i < pictures.size(); ++i)
+  for (std::size_t i = 2; i < pictures.size(); ++i)
     lengths.push_back(pictures[i] - pictures[i - 1]);
   const auto middle = lengths.begin() + std::ssize(lengths) / 2;
   std::ranges::nth_element(lengths, middle);
-  return {static_cast<double>(*middle), static_cast<double>(pictures.back() - pictures.front()) /
-                                            static_cast<double>(lengths.size())};
+  return {static_cast<double>(*middle),
+          static_cast<double>(pictures.back() - pictures[1]) / static_cast<double>(lengths.size())};
 }
 
 // No two pictures at one tick, none further from its tick than `inexact`, and nine of ten as far
@@ -71,12 +71,16 @@ std::optional<Clock> usual_clock(const std::vector<std::int64_t>& pictures) {
   for (const auto& clock : kUsual)
     if (steady(pictures, clock, kInexact)) return clock;
   const auto lengths = usual_lengths(pictures);
+  std::optional<Clock> nearest;
+  double least = 0.03;
   for (const auto& clock : kUsual) {
-    const bool near = std::ranges::any_of(
-        lengths, [&](double length) { return std::abs(length / clock.tick() - 1) < 0.03; });
-    if (near && steady(pictures, clock, clock.tick() / 2)) return clock;
+    double off = least;
+    for (const double length : lengths) off = std::min(off, std::abs(length / clock.tick() - 1));
+    if (off >= least || !steady(pictures, clock, clock.tick() / 2)) continue;
+    least = off;
+    nearest = clock;
   }
-  return std::nullopt;
+  return nearest;
 }
 
 // Pictures that come in waves, many of them: the highest usual rate that invents none.

@@ -165,7 +165,7 @@ def test_sound_that_outlasts_the_picture_is_played_to_its_end(author, guest, cli
     video = author.get("/api/video/detail", id=made["id"])
     assert abs(video["durationMs"] - 6000) <= 100
     last = guest.raw("GET", video["vttUrl"]).text.split("\n\n")[-1]
-    assert re.search(r"--> 00:00:(5\.9|6\.0)", last), last
+    assert re.search(r"--> 00:00:0(5\.9|6\.0)", last), last
     variant = guest.raw("GET", video["hlsUrl"]).text.split("\n")[-2]
     playlist = guest.raw("GET", video["hlsUrl"].rsplit("/", 1)[0] + "/" + variant).text
     lengths = [float(s) for s in re.findall(r"#EXTINF:([\d.]+)", playlist)]
