@@ -384,6 +384,7 @@ struct VideoBrief {
 struct VideoBriefsReq {
   1: common.UserId currentUserId (json = "-")
   2: list<common.VideoId> videoIds (len = "..200")
+  3: optional bool withFailed  // the caller's own, too
 }
 
 struct VideoBriefsResp {

@@ -174,7 +174,9 @@ Task<Result<VideoBriefsResp>> LocalService::get_video_briefs(const Ctx&,
   SV_CO_TRY(auto rows, co_await state_.load(req.video_ids));
   VideoBriefsResp out;
   for (const auto& row : rows) {
-    if (!row || row->status != Status::ready || !row->visible_to(req.current_user_id)) continue;
+    if (!row || !row->visible_to(req.current_user_id)) continue;
+    const bool failed = row->status == Status::failed && req.with_failed.value_or(false);
+    if (row->status != Status::ready && !failed) continue;
     // Signed in any case: a part asks nobody whether the author's account is private.
     auto cover = row->cover || row->poster
                      ? links(*row, false).to(row->cover ? kCoverFile : kPosterFile)
