@@ -28,7 +28,8 @@ void LocalService::stop() {
 Task<Result<UserId>> LocalService::author_of_visible(const Ctx& ctx, UserId viewer, VideoId video,
                                                      Purpose purpose) {
   if (!video) co_return invalid("video_id", "required");
-  const video::VideoBriefsReq ask{.current_user_id = viewer, .video_ids = {video}, .with_failed = {}};
+  const video::VideoBriefsReq ask{
+      .current_user_id = viewer, .video_ids = {video}, .with_failed = {}};
   const auto found = co_await state_.deps.services.video->get_video_briefs(ctx, ask);
   if (!found) co_return videos_.unavailable(found.error().detail);
   const auto brief = found->briefs.find(video);

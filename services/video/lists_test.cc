@@ -4,8 +4,6 @@
 namespace sv::video {
 namespace {
 
-constexpr UserId kCy{1003};
-
 class Lists : public VideoWorld {
  protected:
   std::vector<std::string> titles(const std::vector<Video>& videos) {

@@ -4,7 +4,7 @@
 namespace sv::video {
 namespace {
 
-constexpr UserId kCy{1003}, kGuest{};
+constexpr UserId kGuest{};
 
 class Privacy : public VideoWorld {
  protected:

@@ -197,7 +197,7 @@ class FakeSocial final : public social::SocialAbsent {
   std::mutex mutex;  // the inbox consumer asks on another thread
 };
 
-inline constexpr UserId kAnn{1001}, kBob{1002};
+inline constexpr UserId kAnn{1001}, kBob{1002}, kCy{1003};
 
 struct UploadOptions {
   std::string visibility = "public";
