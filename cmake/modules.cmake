@@ -35,7 +35,7 @@ function(sv_test name)
   sv_target(${name})
   target_link_libraries(${name} PRIVATE ${A_DEPS} GTest::gtest GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+  set_tests_properties(${name} PROPERTIES TIMEOUT 600)
 endfunction()
 
 # What guides libFuzzer. Libraries under test take it too; unlike -fsanitize=fuzzer it agrees with the precompiled header.
