@@ -65,7 +65,7 @@ class FakeMedia final : public media::MediaTools {
                         std::filesystem::path sprite, std::filesystem::path vtt,
                         std::string url) override {
     SV_CO_CHECK(shows(enter("sprite", source)));
-    put(sprite, "sprite");
+    SV_CO_CHECK(put(sprite, "sprite"));
     co_return put(vtt, "WEBVTT " + url);
   }
   Task<Result<>> image(std::filesystem::path, int, std::filesystem::path out) override {
@@ -96,9 +96,9 @@ class FakeMedia final : public media::MediaTools {
           .mp4 = folder / (rung.name + ".mp4"),
           .playlist = folder / rung.name / "index.m3u8",
           .segments = {folder / rung.name / "init.mp4", folder / rung.name / "0.m4s"}};
-      put(f.mp4, "mp4 " + rung.name);
-      put(f.playlist, "#EXTM3U8");
-      for (const auto& s : f.segments) put(s, "segment");
+      SV_CO_CHECK(put(f.mp4, "mp4 " + rung.name));
+      SV_CO_CHECK(put(f.playlist, "#EXTM3U"));
+      for (const auto& s : f.segments) SV_CO_CHECK(put(s, "segment"));
       out.push_back(std::move(f));
     }
     progress(100);
