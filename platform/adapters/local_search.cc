@@ -1,10 +1,10 @@
 #include "platform/adapters/local_search.h"
 
-#include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
 #include <unicode/unistr.h>
 
 #include "platform/adapters/sqlite.h"
+#include "platform/text/text.h"
 
 namespace sv {
 namespace {
@@ -62,11 +62,7 @@ constexpr std::string_view kSetFilled =
     "INSERT INTO search_filled (id) VALUES (1) ON CONFLICT DO NOTHING";
 
 icu::UnicodeString folded(std::string_view text) {
-  UErrorCode status = U_ZERO_ERROR;
-  const icu::Normalizer2* fold = icu::Normalizer2::getNFKCCasefoldInstance(status);
-  if (U_FAILURE(status)) return {};
-  return fold->normalize(
-      icu::UnicodeString::fromUTF8({text.data(), static_cast<std::int32_t>(text.size())}), status);
+  return icu::UnicodeString::fromUTF8(fold_text(text));
 }
 
 std::string utf8(icu::UnicodeString text) {
