@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::string_view kLength = "#EXTINF:";
 constexpr std::string_view kTarget = "#EXT-X-TARGETDURATION:";
+constexpr std::string_view kMap = "#EXT-X-MAP:URI=\"";
 
 template <class F>
 void each_line(std::string_view text, F use) {
@@ -62,7 +63,6 @@ std::vector<Segment> segments_of(std::string_view playlist) {
 }
 
 std::string init_of(std::string_view playlist) {
-  constexpr std::string_view kMap = "#EXT-X-MAP:URI=\"";
   const auto at = playlist.find(kMap);
   if (at == playlist.npos) return {};
   const auto rest = playlist.substr(at + kMap.size());
@@ -84,6 +84,16 @@ std::string mend_media_playlist(std::string_view playlist,
     else if (line.starts_with(kLength) && i < segments.size())
       out += fmt::format("{}{:.6f},\n", kLength, segments[i++].seconds);
     else out += fmt::format("{}\n", line);
+  });
+  return out;
+}
+
+std::string prefix_uris(std::string_view playlist, std::string_view prefix) {
+  std::string out;
+  each_line(playlist, [&](std::string_view line) {
+    if (line.starts_with(kMap)) out.append(kMap).append(prefix).append(line.substr(kMap.size()));
+    else out.append(line.starts_with('#') ? "" : prefix).append(line);
+    out += '\n';
   });
   return out;
 }

@@ -24,6 +24,9 @@ std::string init_of(std::string_view media_playlist);  // EXT-X-MAP's URI
 std::string mend_media_playlist(std::string_view playlist,
                                 std::optional<std::chrono::milliseconds> whole);
 
+// The playlist for another place: every URI in it with `prefix` before it ("../../360/").
+std::string prefix_uris(std::string_view media_playlist, std::string_view prefix);
+
 struct Variant {
   std::string playlist;
   int width = 0, height = 0;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "platform/media/media_tools.h"
@@ -10,6 +11,8 @@ struct Step {
   int max_rate_kbit;
 };
 constexpr Step kSteps[] = {{360, 700}, {540, 1400}, {720, 2500}, {1080, 4500}};
+
+constexpr std::int64_t kMaxCopied = 25'000'000;
 
 int even_down(int n) { return std::max(2, n & ~1); }
 
@@ -34,11 +37,13 @@ bool MediaInfo::remuxable() const {
   if (!audio_codec.empty() && audio_codec != "aac") return false;
   if (shorter > 1080 || longer > 1920) return false;
   // AVI keeps no presentation times, so B-frames cannot be copied out of it.
-  if (format == "avi") return false;
-  for (const auto& step : kSteps) {
-    if (shorter <= step.side) return bit_rate > 0 && bit_rate <= step.max_rate_kbit * 1500LL;
-  }
-  return false;
+  return format != "avi" && bit_rate > 0 && bit_rate <= kMaxCopied;
+}
+
+bool MediaInfo::lean(std::int64_t copy_rate) const {
+  const int shorter = std::min(width, height);
+  const auto* step = std::ranges::find_if(kSteps, [&](const Step& s) { return shorter <= s.side; });
+  return step != std::end(kSteps) && copy_rate <= step->max_rate_kbit * 1500LL;
 }
 
 std::vector<Rung> ladder_for(const MediaInfo& info) {

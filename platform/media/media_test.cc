@@ -362,12 +362,24 @@ TEST(Remuxable, OnlyWhatEveryPlayerPlays) {
   };
   EXPECT_TRUE(with([](auto& i) { i.audio_codec = ""; }));
   EXPECT_TRUE(with([](auto& i) { std::swap(i.width, i.height); }));
-  EXPECT_FALSE(with([](auto& i) { i.bit_rate = 6'800'000; }));
-  EXPECT_FALSE(with([](auto& i) { i.height = 720, i.width = 1280; }));
+  EXPECT_TRUE(with([](auto& i) { i.bit_rate = 25'000'000; }));
+  EXPECT_FALSE(with([](auto& i) { i.bit_rate = 25'000'001; }));
   EXPECT_FALSE(with([](auto& i) { i.pixel_format = "yuv420p10le"; }));
   EXPECT_FALSE(with([](auto& i) { i.video_codec = "hevc"; }));
   EXPECT_FALSE(with([](auto& i) { i.audio_codec = "opus"; }));
   EXPECT_FALSE(with([](auto& i) { i.width = 2560, i.height = 1440; }));
+}
+
+TEST(Remuxable, ACopyIsLeanUpToOneAndAHalfTimesTheCapOfItsRung) {
+  MediaInfo info{.width = 1080, .height = 1920};
+  EXPECT_TRUE(info.lean(6'750'000));
+  EXPECT_FALSE(info.lean(6'750'001));
+  info.width = 720, info.height = 1280;
+  EXPECT_TRUE(info.lean(3'750'000));
+  EXPECT_FALSE(info.lean(3'750'001));
+  info.width = 100, info.height = 100;
+  EXPECT_TRUE(info.lean(1'050'000));
+  EXPECT_FALSE(info.lean(1'050'001));
 }
 
 TEST(Sprite, AGridHoldsAHundredTiles) {

@@ -28,9 +28,12 @@ struct MediaInfo {
   // high dynamic range; at most stereo AAC-LC.
   bool plain = true;
   bool operator==(const MediaInfo&) const = default;
-  // Plain 8-bit 4:2:0 H.264 + AAC (or silent), ≤ 1080p, bit rate ≤ 1.5 × its rung's cap: a remux is
+  // Plain 8-bit 4:2:0 H.264 + AAC (or silent), ≤ 1080p, ≤ 25 Mbit/s, as phones record: a remux is
   // enough to watch it.
   bool remuxable() const;
+  // Whether a copy at this rate (bit/s) costs a viewer little more than the rungs do: at most 1.5 ×
+  // the cap of its own.
+  bool lean(std::int64_t copy_rate) const;
 };
 
 struct Rung {

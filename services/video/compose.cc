@@ -46,13 +46,10 @@ Task<std::vector<Video>> LocalService::compose(const Ctx& ctx, UserId viewer,
     if (kind == Kind::feed && (author.muted || (unwanted && unwanted->has(*row)))) continue;
     Video& v = out.emplace_back();
     const Links to_files = links(*row, row->listed && !author.is_private);
-    const auto link = [&](bool there, std::string_view file) {
-      return there ? to_files.to(file) : std::string();
-    };
     v.id = row->id;
     v.author_id = row->author;
-    v.url = link(!row->play_file.empty(), row->play_file);
-    v.cover_url = link(row->cover || row->poster, row->cover ? kCoverFile : kPosterFile);
+    v.url = to_files.to(row->play_file);
+    v.cover_url = to_files.to(row->cover.empty() ? row->poster : row->cover);
     v.title = row->title;
     v.publish_time = row->publish_time / 1000;
     v.description = row->description;
@@ -69,9 +66,9 @@ Task<std::vector<Video>> LocalService::compose(const Ctx& ctx, UserId viewer,
     v.duration_ms = row->duration_ms;
     v.width = static_cast<std::int32_t>(row->width);
     v.height = static_cast<std::int32_t>(row->height);
-    v.hls_url = link(row->hls, kMasterFile);
-    v.sprite_url = link(row->sprite, kSpriteFile);
-    v.vtt_url = link(row->sprite, kVttFile);
+    v.hls_url = to_files.to(row->master);
+    v.sprite_url = to_files.to(row->sprite);
+    v.vtt_url = to_files.to(track_of(row->sprite));
     v.status = status_name(row->status);
     v.visibility = visibility_name(row->visibility);
     v.preload_bytes = preload_bytes(*row);

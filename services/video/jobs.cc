@@ -24,40 +24,62 @@ constexpr std::int64_t kLongestMs = 600'000;  // between two tries of a job
 constexpr std::string_view kDue = R"(
     SELECT id, subject, kind, attempts
     FROM video_jobs
-    WHERE lane = $1 AND state = 0 AND not_before <= $2
+    WHERE lane = $1 AND state = 0 /* queued */ AND not_before <= $2
     ORDER BY rank, id
     LIMIT 1)";
 // video_jobs_ready
 constexpr std::string_view kQueue = R"(
     SELECT kind, count(*), min(not_before)
     FROM video_jobs
-    WHERE state = 0 AND not_before <= $1
+    WHERE state = 0 /* queued */ AND not_before <= $1
     GROUP BY kind)";
 // video_jobs_leased
 constexpr std::string_view kExpired = R"(
     SELECT id
     FROM video_jobs
-    WHERE state = 1 AND lease_until < $1
+    WHERE state = 1 /* running */ AND lease_until < $1
     LIMIT 1)";
+constexpr std::string_view kExpire = R"(
+    UPDATE video_jobs
+    SET state = $2
+    WHERE state = 1 /* running */ AND lease_until < $1)";
+constexpr std::string_view kTake = R"(
+    UPDATE video_jobs
+    SET state = $3, attempts = $4, run = $5, lease_until = $6, worker = $7
+    WHERE id = $1 AND state = $2)";
+// The lease: (id, run) of a job that is running ($3).
+constexpr std::string_view kHeld =
+    "SELECT id FROM video_jobs WHERE id = $1 AND run = $2 AND state = $3";
 constexpr std::string_view kRenew = R"(
     UPDATE video_jobs
-    SET lease_until = $3, percent = CASE WHEN percent < $4 THEN $4 ELSE percent END
-    WHERE id = $1 AND attempts = $2 AND state = 1)";
-constexpr std::string_view kExpire =
-    "UPDATE video_jobs SET state = $2 WHERE state = 1 AND lease_until < $1";
+    SET lease_until = $4, percent = CASE WHEN percent < $5 THEN $5 ELSE percent END
+    WHERE id = $1 AND run = $2 AND state = $3)";
 constexpr std::string_view kEnd = R"(
     UPDATE video_jobs
-    SET state = $3, error = $4
-    WHERE id = $1 AND attempts = $2 AND state = 1)";
+    SET state = $4, error = $5
+    WHERE id = $1 AND run = $2 AND state = $3)";
 constexpr std::string_view kAgain = R"(
     UPDATE video_jobs
-    SET state = $3, attempts = $4, not_before = $5, error = $6
-    WHERE id = $1 AND attempts = $2 AND state = 1)";
+    SET state = $4, attempts = $5, not_before = $6, error = $7
+    WHERE id = $1 AND run = $2 AND state = $3)";
+constexpr std::string_view kOfOthers = R"(
+    UPDATE video_jobs
+    SET state = $2
+    WHERE state = $3 AND worker <> $1)";
+constexpr std::string_view kOfMine = R"(
+    UPDATE video_jobs
+    SET state = $2, attempts = attempts - 1
+    WHERE state = $3 AND worker = $1)";
+// video_objects_owner
+constexpr std::string_view kOwned = "SELECT object_key, state FROM video_objects WHERE owner = $1";
+constexpr std::string_view kForgetMany =
+    "DELETE FROM video_objects WHERE object_key = $1 AND state <> $2";
 // video_objects_unsettled
 constexpr std::string_view kUnfinished = R"(
     SELECT object_key
     FROM video_objects
-    WHERE changed < $1 AND (state = 0 OR (state = 3 AND changed < $2)))";
+    WHERE state <> 1 /* live */ AND changed < $1
+        AND (state = $3 OR (state = $4 AND changed < $2)))";
 
 // Nothing was tried, or nothing could have succeeded: costs the job no attempt.
 bool must_wait(const Error& error) {
@@ -135,8 +157,9 @@ Task<Result<>> Pipeline::keep_leases() {
   std::vector<sql::Params> leases;
   {
     std::lock_guard lock(mutex_);
-    for (const auto& [id, r] : running_)
-      leases.push_back(sql::Params{id, r->job.attempt, state_.now() + kLeaseMs, r->percent.load()});
+    for (const auto& [run, r] : running_)
+      leases.push_back(sql::Params{r->job.id, run, JobState::running, state_.now() + kLeaseMs,
+                                   r->percent.load()});
   }
   const auto now = state_.now();
   SV_CO_TRY(const auto expired, co_await state_.deps.db.query(kExpired, {now}));
@@ -177,12 +200,10 @@ Result<std::optional<Job>> Pipeline::claim_tx(sql::Tx& tx, Lane lane) {
   Job job{.id = rows.i64(0, 0),
           .subject = rows.i64(0, 1),
           .kind = static_cast<JobKind>(rows.i64(0, 2)),
-          .attempt = rows.i64(0, 3) + 1};
-  SV_TRY(auto taken, tx.execute(R"(
-      UPDATE video_jobs
-      SET state = 1, attempts = $2, lease_until = $3, worker = $4
-      WHERE id = $1 AND state = 0)",
-                                {job.id, job.attempt, now + kLeaseMs, worker_}));
+          .attempt = rows.i64(0, 3) + 1,
+          .run = state_.deps.ids.next()};
+  SV_TRY(auto taken, tx.execute(kTake, {job.id, JobState::queued, JobState::running, job.attempt,
+                                        job.run, now + kLeaseMs, worker_}));
   if (taken != 1) return std::nullopt;  // another process was faster
   if (job.kind == JobKind::probe) SV_CHECK(touch_videos(tx, job.subject, Status::probing));
   return job;
@@ -200,7 +221,10 @@ Task<Result<std::chrono::milliseconds>> Pipeline::run(Job job) {
   if (state.cancelled() != asio::cancellation_type::none)
     throw boost::system::system_error(asio::error::operation_aborted);
   const auto rest = report(job, outcome);
-  if (!outcome) SV_CO_CHECK(co_await settle(job, outcome.error()));
+  if (!outcome) {
+    SV_CO_CHECK(co_await settle(job, outcome.error()));
+    SV_CO_CHECK(co_await discard(job));
+  }
   co_return rest;
 }
 
@@ -209,7 +233,7 @@ Task<Result<>> Pipeline::attempt(Job job) {
   if (job.kind == JobKind::purge) co_return co_await purge(job);  // makes room: wants none
   SV_CO_TRY(auto folder,
             co_await ScratchFolder::make(state_.deps.files,
-                                         state_.options.scratch / fmt::format("{}", job.id)));
+                                         state_.options.scratch / fmt::format("{}", job.run)));
   auto outcome = co_await perform(job, folder.path());
   co_await folder.remove();
   co_return outcome;
@@ -236,29 +260,58 @@ Task<Result<>> Pipeline::perform(Job job, std::filesystem::path folder) {
   if (!asset || asset->state == AssetState::dead)
     co_return co_await state_.deps.db.write(Ctx{},
                                             [this, job](sql::Tx& tx) { return complete(tx, job); });
-  if (job.kind == JobKind::playlist) co_return co_await playlist(job, *asset, folder);
-  SV_CO_TRY(auto source,
+  Work work{.job = job, .asset = *asset, .source = {}, .folder = folder};
+  if (job.kind == JobKind::playlist) co_return co_await playlist(std::move(work));
+  SV_CO_TRY(work.source,
             co_await state_.deps.objects.local_copy(asset->source_key, folder / "source"));
   switch (job.kind) {
     case JobKind::probe:
-      co_return co_await probe(job, *asset, source);
+      co_return co_await probe(std::move(work));
     case JobKind::cover:
-      co_return co_await cover(job, *asset, source, folder);
+      co_return co_await cover(std::move(work));
     case JobKind::first:
-      co_return co_await first(job, *asset, source, folder);
+      co_return co_await first(std::move(work));
     case JobKind::sprite:
-      co_return co_await sprite(job, *asset, source, folder);
+      co_return co_await sprite(std::move(work));
     case JobKind::ladder:
-      co_return co_await ladder(job, *asset, source, folder);
+      co_return co_await ladder(std::move(work));
     default:
       co_return fail(Errc::internal, {}, "unknown job kind");
   }
 }
 
 Result<> Pipeline::complete(sql::Tx& tx, const Job& job) {
-  SV_TRY(const auto done, tx.execute(kEnd, {job.id, job.attempt, num(JobState::done), ""}));
+  SV_TRY(const auto done,
+         tx.execute(kEnd, {job.id, job.run, JobState::running, JobState::done, ""}));
   if (done != 1) return fail(Errc::conflict, "lease_lost");
   return {};
+}
+
+Result<> Pipeline::check_lease(sql::Tx& tx, const Job& job) {
+  SV_TRY(const auto held, tx.query(kHeld, {job.id, job.run, JobState::running}));
+  if (held.empty()) return fail(Errc::conflict, "lease_lost");
+  return {};
+}
+
+// What a failed attempt wrote. Nobody else writes below its prefix; where the answer to its last
+// transaction was lost, that may have made the objects the asset's all the same.
+Task<Result<>> Pipeline::discard(Job job) {
+  const std::string prefix = attempt_prefix(job);
+  SV_CO_TRY(const auto rows, co_await state_.deps.db.query(kOwned, {job.subject}));
+  std::vector<sql::Params> gone;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (!rows.text(i, 0).starts_with(prefix)) continue;
+    if (rows.i64(i, 1) == num(ObjectState::live)) co_return Result<>{};
+    gone.push_back(sql::Params{rows.text(i, 0), ObjectState::live});
+  }
+  // Listed, not read from the ledger: of a deleted asset's a purge may have taken the rows.
+  SV_CO_TRY(const auto written, co_await state_.deps.objects.list(prefix));
+  for (const auto& object : written) SV_CO_CHECK(co_await state_.deps.objects.remove(object.key));
+  if (gone.empty()) co_return Result<>{};
+  co_return co_await state_.deps.db.write(Ctx{}, [gone](sql::Tx& tx) -> Result<> {
+    SV_CHECK(tx.execute_many(kForgetMany, gone));
+    return {};
+  });
 }
 
 Task<Result<>> Pipeline::settle(Job job, Error error) {
@@ -283,9 +336,9 @@ Result<> Pipeline::settle_tx(sql::Tx& tx, const Job& job, const Error& error) {
       waits ? kWaitMs
             : std::min(kLongestMs, state_.options.retry_base.count()
                                        << std::min<std::int64_t>(job.attempt - 1, 10));
-  SV_CHECK(tx.execute(
-      kAgain, {job.id, job.attempt, num(JobState::queued), waits ? job.attempt - 1 : job.attempt,
-               state_.now() + pause, error.token}));
+  SV_CHECK(tx.execute(kAgain,
+                      {job.id, job.run, JobState::running, JobState::queued,
+                       waits ? job.attempt - 1 : job.attempt, state_.now() + pause, error.token}));
   return {};
 }
 
@@ -299,8 +352,8 @@ Result<> Pipeline::bury(sql::Tx& tx, const Job& job, const Error& error) {
                                 ? "processing_failed"
                                 : error.token;
   SV_TRY(const auto ended,
-         tx.execute(kEnd, {job.id, job.attempt,
-                           num(lost && extra ? JobState::done : JobState::dead), token}));
+         tx.execute(kEnd, {job.id, job.run, JobState::running,
+                           lost && extra ? JobState::done : JobState::dead, token}));
   if (ended != 1) return {};  // someone else runs it now
   switch (job.kind) {
     case JobKind::probe:
@@ -372,14 +425,14 @@ Task<Result<>> Pipeline::recover() {
   bool embedded = state_.options.embedded;
   if (embedded) {
     SV_CO_CHECK(co_await state_.deps.db.write(Ctx{}, [worker = worker_](sql::Tx& tx) -> Result<> {
-      SV_CHECK(
-          tx.execute("UPDATE video_jobs SET state = 0 WHERE state = 1 AND worker <> $1", {worker}));
+      SV_CHECK(tx.execute(kOfOthers, {worker, JobState::queued, JobState::running}));
       return {};
     }));
   }
   auto old = started_ - kStaleMs;
-  SV_CO_TRY(auto rows,
-            co_await state_.deps.db.query(kUnfinished, {embedded ? started_ : old, old}));
+  SV_CO_TRY(auto rows, co_await state_.deps.db.query(
+                           kUnfinished, {embedded ? started_ : old, old, ObjectState::writing,
+                                         ObjectState::staged}));
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::string key = rows.text(i, 0);
     SV_CO_CHECK(co_await state_.deps.objects.discard_append(key));
@@ -392,18 +445,14 @@ Task<Result<>> Pipeline::recover() {
 
 Task<Result<>> Pipeline::release() {
   co_return co_await state_.deps.db.write(Ctx{}, [worker = worker_](sql::Tx& tx) -> Result<> {
-    SV_CHECK(tx.execute(R"(
-        UPDATE video_jobs
-        SET state = 0, attempts = attempts - 1
-        WHERE state = 1 AND worker = $1)",
-                        {worker}));
+    SV_CHECK(tx.execute(kOfMine, {worker, JobState::queued, JobState::running}));
     return {};
   });
 }
 
 std::shared_ptr<Pipeline::Running> Pipeline::track(const Job& job) {
   std::lock_guard lock(mutex_);
-  auto& entry = running_[job.id];
+  auto& entry = running_[job.run];
   if (!entry) {
     entry = std::make_shared<Running>();
     entry->job = job;
@@ -413,7 +462,7 @@ std::shared_ptr<Pipeline::Running> Pipeline::track(const Job& job) {
 
 void Pipeline::untrack(const Job& job) {
   std::lock_guard lock(mutex_);
-  running_.erase(job.id);
+  running_.erase(job.run);
 }
 
 }  // namespace sv::video

@@ -137,7 +137,11 @@ TEST_P(Jobs, APurgeIsTriedUntilItIsDone) {
   ASSERT_TRUE(
       testing::succeeded(run(api().delete_video(ctx_, {.video_id = v.id, .user_id = kAnn}))));
   // A folder in the place of a file cannot be unlinked.
-  const auto stuck = folder_ / fmt::format("objects/media/{}/poster.jpg", v.id);
+  const auto keys = stored();
+  const auto poster = std::ranges::find_if(
+      keys, [](const std::string& key) { return key.ends_with("/poster.jpg"); });
+  ASSERT_NE(poster, keys.end());
+  const auto stuck = folder_ / "objects" / *poster;
   ASSERT_TRUE(std::filesystem::remove(stuck));
   std::filesystem::create_directories(stuck / "in the way");
   for (int i = 0; i < 3; ++i) settle();
@@ -146,6 +150,75 @@ TEST_P(Jobs, APurgeIsTriedUntilItIsDone) {
   settle();
   EXPECT_TRUE(stored().empty());
   EXPECT_TRUE(run(db_->query("SELECT id FROM video_jobs"))->empty());
+}
+
+// A worker that stood still for minutes goes on where it was, while another has done its job.
+TEST_P(Jobs, AnAttemptThatLostItsLeaseDamagesNothing) {
+  for (const std::string call : {"poster", "remux", "sprite", "transcode"}) {
+    SCOPED_TRACE(call);
+    std::set<std::string> there;
+    media_.during = {call, [&] {
+                       run(db_->run_write([](sql::Tx& tx) -> Result<> {
+                         SV_CHECK(tx.execute("UPDATE video_jobs SET state = $1 WHERE state = $2",
+                                             {JobState::queued, JobState::running}));
+                         return {};
+                       }));
+                       run(service_->run_due_jobs());
+                       there = stored();
+                     }};
+    const Video v = published(kAnn, "by " + call);
+    EXPECT_FALSE(there.empty());
+    EXPECT_EQ(stored(), there);
+    EXPECT_EQ(status(v).stage, "done");
+    EXPECT_EQ(status(v).progress, 100);
+    for (const auto& url : {v.url, v.cover_url, *v.hls_url, *v.sprite_url}) {
+      const auto grant = run(api().authorize_media(ctx_, {.path = path_of(url)}));
+      ASSERT_TRUE(testing::succeeded(grant));
+      EXPECT_TRUE(there.contains(grant->object_key)) << url;
+    }
+    EXPECT_TRUE(findings().empty());
+  }
+}
+
+TEST_P(Jobs, AnAttemptThatFailsBetweenItsFilesLeavesNone) {
+  std::string prefix;
+  media_.during = {"transcode", [&] {
+                     const auto job =
+                         run(db_->query("SELECT subject, run FROM video_jobs WHERE state = $1",
+                                        {JobState::running}));
+                     prefix = fmt::format("media/{}/{}/", job->i64(0, 0), job->i64(0, 1));
+                     put(prefix + "720", "a file where a folder should be");
+                   }};
+  const Video v = queued("v");
+  run(service_->run_due_jobs());
+  EXPECT_EQ(status(v).stage, "ladder");
+  ASSERT_FALSE(prefix.empty());
+  for (const auto& key : stored()) EXPECT_FALSE(key.starts_with(prefix)) << key;
+  EXPECT_TRUE(findings().empty());
+  settle();
+  EXPECT_EQ(status(v).stage, "done");
+  EXPECT_TRUE(findings().empty());
+}
+
+TEST_P(Jobs, ACopyOfMoreThanTheRungsNeedGoesOnceTheyAreThereButNotUnderItsViewers) {
+  media_.odd = "transcode";
+  const Video v = queued("dense");
+  run(service_->run_due_jobs());
+  const auto copy = feed().videos.at(0).url;
+  EXPECT_TRUE(copy.contains("/original.mp4"));
+  media_.odd.clear();
+  clock_.advance(std::chrono::minutes(10));
+  run(service_->run_due_jobs());
+  EXPECT_TRUE(feed().videos.at(0).url.contains("/720.mp4"));
+  for (const auto& r : status(v).renditions) EXPECT_NE(r.name, "original");
+  const auto key = run(api().authorize_media(ctx_, {.path = path_of(copy)})).value().object_key;
+  EXPECT_TRUE(stored().contains(key)) << "who plays it now plays it to its end";
+  EXPECT_TRUE(findings().empty());
+  clock_.advance(std::chrono::hours(2));
+  run(service_->run_due_jobs());
+  EXPECT_FALSE(stored().contains(key));
+  EXPECT_TRUE(findings().empty());
+  EXPECT_EQ(status(v).stage, "done");
 }
 
 TEST_P(Jobs, TheOldestUploadIsWatchableFirstHoweverManyFollow) {
@@ -232,19 +305,7 @@ TEST_P(Jobs, NoViewThatWasTakenIsLostWhenAWriteFailsWhileTheBufferIsFull) {
   FailingDatabase db(*db_, [&] {
     for (int i = 0; i < 100'000; ++i) ++(buffer->add(VideoId(1'000'000 + i), "") ? taken : refused);
   });
-  State state({.db = db,
-               .clock = clock_,
-               .ids = *ids_,
-               .objects = *objects_,
-               .events = *events_,
-               .search = *search_,
-               .services = services_,
-               .revision = revision_,
-               .metrics = metrics_,
-               .supervisor = supervisor_,
-               .files = *pool_,
-               .executor = io_.get_executor()},
-              {});
+  State state(deps(db, nullptr), {});
   ViewBuffer views(state);
   buffer = &views;
   for (int i = 1; i <= 10; ++i) taken += views.add(VideoId(i), fmt::format("u{}", i)) ? 1 : 0;

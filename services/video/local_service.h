@@ -108,8 +108,9 @@ class LocalService final : public VideoService {
   // Addresses of a video's files: one signature for all of them, none when anyone may fetch them.
   struct Links {
     std::string prefix, query;
-    std::string to(std::string_view file) const {
+    std::string to(std::string_view file) const {  // empty when there is no file
       std::string url;
+      if (file.empty()) return url;
       url.reserve(prefix.size() + file.size() + query.size());
       return url.append(prefix).append(file).append(query);
     }

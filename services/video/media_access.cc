@@ -35,9 +35,22 @@ std::string source_key(std::int64_t upload) { return fmt::format("sources/{}", u
 std::string cover_source_key(std::int64_t upload) {
   return fmt::format("sources/{}.cover", upload);
 }
-std::string cover_key(VideoId video) { return fmt::format("covers/{}.jpg", video); }
+std::string cover_key(VideoId video, std::string_view file) {
+  if (file == kCoverFile) return fmt::format("covers/{}.jpg", video);  // of an older build
+  return fmt::format("covers/{}/{}", video, file);
+}
 std::string media_key(std::int64_t asset, std::string_view file) {
   return fmt::format("media/{}/{}", asset, file);
+}
+std::string attempt_prefix(const Job& job) {
+  const auto folder = fmt::format("{}/", job.run);
+  return job.kind == JobKind::image ? cover_key(VideoId(job.subject), folder)
+                                    : media_key(job.subject, folder);
+}
+std::string track_of(std::string_view sprite) {
+  if (sprite.empty()) return {};
+  sprite.remove_suffix(kSpriteFile.size());
+  return std::string(sprite).append(kTrackFile);
 }
 std::string media_prefix(const VideoRow& row) {
   return fmt::format("/media/{}/{}/", row.id, row.media_rev);
@@ -55,7 +68,7 @@ std::optional<MediaPath> parse_media_path(std::string_view path) {
 }
 
 std::string object_key(const VideoRow& row, std::string_view file) {
-  return file == kCoverFile ? cover_key(row.id) : media_key(row.asset, file);
+  return file == row.cover ? cover_key(row.id, file) : media_key(row.asset, file);
 }
 
 std::string_view content_type(std::string_view file) {

@@ -9,19 +9,25 @@
 
 // Where media lie. A URL belongs to a video: /media/<video>/<rev>/<file>; an object belongs to an
 // asset (media/<asset>/<file>), so that duplicates share bytes while each has paths of its own that
-// can be withdrawn.
+// can be withdrawn. A file is <run>/<name>, by the attempt that made it: attempts never meet. What
+// older builds made has no <run>.
 namespace sv::video {
 
 constexpr std::string_view kPosterFile = "poster.jpg";  // from a frame, of the asset
 constexpr std::string_view kCoverFile = "cover.jpg";    // from the author, of the video
 constexpr std::string_view kSpriteFile = "sprite.jpg";
-constexpr std::string_view kVttFile = "sprite.vtt";
+constexpr std::string_view kTrackFile = "sprite.vtt";
 constexpr std::string_view kMasterFile = "master.m3u8";
 
 std::string source_key(std::int64_t upload);
 std::string cover_source_key(std::int64_t upload);
-std::string cover_key(VideoId video);
+std::string cover_key(VideoId video, std::string_view file);
 std::string media_key(std::int64_t asset, std::string_view file);
+// Below which an attempt of a job writes, and nothing else does: "media/<asset>/<run>/".
+std::string attempt_prefix(const Job& job);
+
+// The WebVTT track that says which part of a sprite is which time; empty when there is none.
+std::string track_of(std::string_view sprite);
 
 std::string media_prefix(const VideoRow& row);  // "/media/<video>/<rev>/"
 

@@ -13,13 +13,15 @@
 
 #include "platform/core/bell.h"
 #include "platform/core/task_group.h"
+#include "services/video/playlists.h"
 #include "services/video/state.h"
 
 namespace sv::video {
 
 // Turns uploads into watchable media: takes jobs from video_jobs under a lease and runs them. A job
-// may run again after a crash: its outputs overwrite those of the earlier run, and only the run
-// that still holds the lease commits.
+// may run again after a crash, and beside an attempt that lost its lease and does not know it: each
+// writes below a prefix of its own, and only the transaction of the one that still holds the lease
+// makes its objects live and the asset's.
 //   probe → cover → first → (ready) → sprite, ladder;   image: the author's own cover;   purge:
 //   bytes and rows of what was deleted;   playlist: a new master playlist of an older video.
 class Pipeline {
@@ -37,9 +39,16 @@ class Pipeline {
     Job job;
     std::atomic<int> percent{0};  // of this job
   };
+  // One attempt of a job of an asset.
+  struct Work {
+    Job job;
+    AssetRow asset;
+    std::filesystem::path source;
+    std::filesystem::path folder;  // what it makes lies here as it will below its prefix
+  };
   struct StoredFile {
     std::string key;
-    std::string file;  // below media/<asset>/
+    std::string file;  // below media/<asset>/, or covers/<video>/
     std::int64_t bytes = 0;
   };
 
@@ -60,6 +69,8 @@ class Pipeline {
   Result<> bury(sql::Tx& tx, const Job& job, const Error& error);
   Result<> fail_asset(sql::Tx& tx, const Job& job, const std::string& token, bool retryable);
   Result<> complete(sql::Tx& tx, const Job& job);
+  Result<> check_lease(sql::Tx& tx, const Job& job);
+  Task<Result<>> discard(Job job);
   // The job that makes an asset watchable, unless it is.
   Result<> queue_first(sql::Tx& tx, std::int64_t asset);
 
@@ -68,24 +79,24 @@ class Pipeline {
   Result<> purge_rows(sql::Tx& tx, const Job& job);
 
   // pipeline.cc
-  Task<Result<>> probe(Job job, AssetRow asset, std::filesystem::path source);
-  Task<Result<>> cover(Job job, AssetRow asset, std::filesystem::path source,
-                       std::filesystem::path folder);
+  Task<Result<>> probe(Work work);
+  Task<Result<>> cover(Work work);
   Task<Result<>> image(Job job, std::filesystem::path folder);
-  Task<Result<>> first(Job job, AssetRow asset, std::filesystem::path source,
-                       std::filesystem::path folder);
-  Task<Result<>> sprite(Job job, AssetRow asset, std::filesystem::path source,
-                        std::filesystem::path folder);
-  Task<Result<>> ladder(Job job, AssetRow asset, std::filesystem::path source,
-                        std::filesystem::path folder);
-  Task<Result<>> playlist(Job job, AssetRow asset, std::filesystem::path folder);
-  // Ledger rows first, then the bytes. `files` lie in `root` and keep their place in it.
-  Task<Result<std::vector<StoredFile>>> store(AssetRow asset, std::filesystem::path root,
+  Task<Result<>> first(Work work);
+  Task<Result<>> sprite(Work work);
+  Task<Result<>> ladder(Work work);
+  Task<Result<>> playlist(Work work);
+  Task<Result<StoredFile>> make_master(const Work& work, std::vector<HlsRung> rungs,
+                                       std::map<std::string, std::int64_t> bytes);
+  // Ledger rows first, then the bytes.
+  Task<Result<std::vector<StoredFile>>> store(Job job, UserId user, std::filesystem::path folder,
                                               std::vector<std::filesystem::path> files);
   // Inside the transaction that ends a job of an asset: the lease, the ledger, then `then`. When
   // the asset was deleted meanwhile its new objects die with it.
   Task<Result<>> commit(Job job, std::vector<StoredFile> files,
                         std::function<Result<>(sql::Tx&)> then);
+  // The objects that nothing names any more, for those who play them now a while longer.
+  Result<> retire(sql::Tx& tx, std::int64_t asset, std::vector<std::string> files);
   Result<> touch_videos(sql::Tx& tx, std::int64_t asset, std::optional<Status> status);
 
   std::shared_ptr<Running> track(const Job& job);  // the entry of a running job

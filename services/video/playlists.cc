@@ -1,7 +1,5 @@
 #include "services/video/playlists.h"
 
-#include <filesystem>
-
 #include "platform/core/log.h"
 #include "platform/media/hls.h"
 #include "platform/media/mp4.h"
@@ -39,6 +37,7 @@ Task<Result<std::string>> read_object(ObjectStore& objects, std::string key, std
 }
 
 Task<Result<std::string>> make_master_playlist(ObjectStore& objects, std::int64_t asset,
+                                               std::filesystem::path place,
                                                std::vector<HlsRung> rungs,
                                                std::map<std::string, std::int64_t> bytes) {
   std::vector<media::Variant> variants;
@@ -46,14 +45,16 @@ Task<Result<std::string>> make_master_playlist(ObjectStore& objects, std::int64_
     const auto folder = std::filesystem::path(rung.playlist).parent_path();
     SV_CO_TRY(const auto text,
               co_await read_object(objects, media_key(asset, rung.playlist), kMaxPlaylist));
-    media::Variant v{.playlist = rung.playlist,
-                     .width = rung.width,
-                     .height = rung.height,
-                     .frame_rate = 0,
-                     .codecs = {},
-                     .segments = media::segments_of(text)};
-    for (auto& s : v.segments) s.bytes = bytes[(folder / s.uri).generic_string()];
-    if (auto facts = co_await look_into(objects, asset, rung, folder / media::init_of(text)))
+    media::Variant v{
+        .playlist = std::filesystem::path(rung.playlist).lexically_relative(place).string(),
+        .width = rung.width,
+        .height = rung.height,
+        .frame_rate = 0,
+        .codecs = {},
+        .segments = media::segments_of(text)};
+    for (auto& s : v.segments) s.bytes = bytes[(folder / s.uri).lexically_normal().string()];
+    const auto init = (folder / media::init_of(text)).lexically_normal();
+    if (auto facts = co_await look_into(objects, asset, rung, init))
       v.codecs = facts->codecs(), v.frame_rate = facts->frame_rate;
     else
       log::warn("video", "a rendition that cannot be read",

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
@@ -19,10 +20,11 @@ struct HlsRung {
   int width = 0, height = 0;
 };
 
-// The master playlist of stored renditions, in their order: codecs from their initialisation
-// segments, frame rates from their MP4s (what cannot be read there is left out and logged),
-// bandwidths from their segments, whose sizes `bytes` tells by file.
+// The master playlist of stored renditions, in their order, for a place below media/<asset>/:
+// codecs from their initialisation segments, frame rates from their MP4s (what cannot be read there
+// is left out and logged), bandwidths from their segments, whose sizes `bytes` tells by file.
 Task<Result<std::string>> make_master_playlist(ObjectStore& objects, std::int64_t asset,
+                                               std::filesystem::path place,
                                                std::vector<HlsRung> rungs,
                                                std::map<std::string, std::int64_t> bytes);
 

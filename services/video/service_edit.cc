@@ -10,7 +10,7 @@ namespace {
 
 // One statement, so that what it tells fits together. Primary keys, and the unique key of jobs.
 constexpr std::string_view kProcessing = R"(
-    SELECT v.status, a.error, a.retryable, a.hls, a.sprite, j.kind, j.state, j.percent, j.error
+    SELECT v.status, a.error, a.retryable, a.master_file, a.sprite_file, j.kind, j.state, j.percent, j.error
     FROM video_videos v
     JOIN video_assets a ON a.id = v.asset_id
     LEFT JOIN video_jobs j ON (j.subject = a.id OR j.subject = v.id)
@@ -130,7 +130,7 @@ Result<> LocalService::delete_tx(sql::Tx& tx, VideoId id) {
   after.status = Status::deleted;
   SV_CHECK(state_.save(tx, *before, std::move(after)));
   const auto now = state_.now();
-  SV_CHECK(kill_object(tx, cover_key(id), now));
+  if (!before->cover.empty()) SV_CHECK(kill_object(tx, cover_key(id, before->cover), now));
   SV_CHECK(kill_object(tx, cover_source_key(id.value), now));
   SV_CHECK(tx.execute(kEndImage, {id, JobState::done, JobKind::image, JobState::queued}));
   SV_TRY(const auto others, videos_of_asset(tx, before->asset));
@@ -185,13 +185,11 @@ Task<Result<VideoStatusResp>> LocalService::get_video_status(const Ctx& ctx,
                               .bitrate = renditions.i64(i, 3),
                               .bytes = renditions.i64(i, 4),
                               .state = std::string(kStates[renditions.i64(i, 5)]),
-                              .url = file.empty() ? "" : to_files.to(file)});
+                              .url = to_files.to(file)});
   }
-  if (found.boolean(0, 3)) out.hls_url = to_files.to(kMasterFile);
-  if (found.boolean(0, 4)) {
-    out.sprite_url = to_files.to(kSpriteFile);
-    out.vtt_url = to_files.to(kVttFile);
-  }
+  out.hls_url = to_files.to(found.text(0, 3));
+  out.sprite_url = to_files.to(found.text(0, 4));
+  out.vtt_url = to_files.to(track_of(found.text(0, 4)));
   co_return out;
 }
 

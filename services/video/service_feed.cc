@@ -178,13 +178,11 @@ Task<Result<VideoBriefsResp>> LocalService::get_video_briefs(const Ctx&,
     const bool failed = row->status == Status::failed && req.with_failed.value_or(false);
     if (row->status != Status::ready && !failed) continue;
     // Signed in any case: a part asks nobody whether the author's account is private.
-    auto cover = row->cover || row->poster
-                     ? links(*row, false).to(row->cover ? kCoverFile : kPosterFile)
-                     : std::string();
+    const std::string& cover = row->cover.empty() ? row->poster : row->cover;
     out.briefs[row->id] = {.id = row->id,
                            .author_id = row->author,
                            .title = row->title,
-                           .cover_url = std::move(cover),
+                           .cover_url = links(*row, false).to(cover),
                            .duration_ms = row->duration_ms};
   }
   co_return out;

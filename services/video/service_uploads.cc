@@ -222,8 +222,8 @@ Result<VideoId> LocalService::publish_tx(sql::Tx& tx, const Upload& upload) {
         R"(
             INSERT INTO video_assets (id, state, sha256, source_key, bytes, progress, error,
                 retryable, duration_ms, width, height, milli_fps, bit_rate, format, video_codec,
-                pixel_format, audio_codec, poster, sprite, hls, play_file, play_bytes)
-            VALUES ($1, $5, $2, $3, $4, 0, '', 0, 0, 0, 0, 0, 0, '', '', '', '', 0, 0, 0, '', 0))",
+                pixel_format, audio_codec, play_file, play_bytes)
+            VALUES ($1, $5, $2, $3, $4, 0, '', 0, 0, 0, 0, 0, 0, '', '', '', '', '', 0))",
         {upload.id, upload.sha256, source_key(upload.id), upload.size, AssetState::processing}));
     SV_CHECK(set_object_live(tx, source_key(upload.id), upload.size, now));
     SV_CHECK(state_.queue(tx, upload.id, JobKind::probe, Lane::quick));

@@ -13,15 +13,15 @@ namespace sv::video {
 namespace {
 
 constexpr std::string_view kVideosByIds =
-    SV_VIDEO_SELECT "WHERE v.id = any($1) AND v.status <> 9";  // primary keys
+    SV_VIDEO_SELECT "WHERE v.id = any($1) AND v.status <> $2";  // primary keys
 constexpr std::string_view kInsert = R"(
     INSERT INTO video_videos (id, author_id, title, description, tags, visibility, status,
-        listed, publish_time, create_time, revision, media_rev, asset_id, cover)
+        listed, publish_time, create_time, revision, media_rev, asset_id, cover_file)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14))";
 constexpr std::string_view kUpdate = R"(
     UPDATE video_videos
     SET title = $2, description = $3, tags = $4, visibility = $5, status = $6, listed = $7,
-        publish_time = $8, revision = $9, media_rev = $10, asset_id = $11, cover = $12
+        publish_time = $8, revision = $9, media_rev = $10, asset_id = $11, cover_file = $12
     WHERE id = $1 AND revision = $9 - 1)";
 
 constexpr std::string_view kCounts =
@@ -143,7 +143,8 @@ Task<Result<std::vector<VideoPtr>>> State::load(std::vector<VideoId> ids) {
     if (!out[i]) missing.push_back(ids[i].value);
   }
   if (missing.empty()) co_return out;
-  SV_CO_TRY(auto found, co_await deps.db.query(kVideosByIds, {std::move(missing)}));
+  SV_CO_TRY(auto found,
+            co_await deps.db.query(kVideosByIds, {std::move(missing), Status::deleted}));
   for (std::size_t r = 0; r < found.size(); ++r) {
     auto row = read_video(found, r);
     rows.put(stamp, row->id, row);
@@ -157,7 +158,7 @@ Task<Result<std::vector<VideoPtr>>> State::load_committed(std::vector<VideoId> i
   std::vector<std::int64_t> wanted;
   for (VideoId id : ids) wanted.push_back(id.value);
   std::vector<VideoPtr> out(ids.size());
-  SV_CO_TRY(auto found, co_await deps.db.query(kVideosByIds, {std::move(wanted)}));
+  SV_CO_TRY(auto found, co_await deps.db.query(kVideosByIds, {std::move(wanted), Status::deleted}));
   for (std::size_t r = 0; r < found.size(); ++r) {
     auto row = read_video(found, r);
     for (std::size_t i = 0; i < ids.size(); ++i)

@@ -134,15 +134,15 @@ VideoPtr read_video(const sql::Rows& rows, std::size_t r) {
   v->revision = rows.i64(r, 10);
   v->media_rev = rows.i64(r, 11);
   v->asset = rows.i64(r, 12);
-  v->cover = rows.boolean(r, 13);
+  v->cover = rows.text(r, 13);
   if (!rows.is_null(r, 14)) {
     v->duration_ms = rows.i64(r, 14);
     v->width = rows.i64(r, 15);
     v->height = rows.i64(r, 16);
     v->bit_rate = rows.i64(r, 17);
-    v->poster = rows.boolean(r, 18);
-    v->sprite = rows.boolean(r, 19);
-    v->hls = rows.boolean(r, 20);
+    v->poster = rows.text(r, 18);
+    v->sprite = rows.text(r, 19);
+    v->master = rows.text(r, 20);
     v->play_file = rows.text(r, 21);
     v->play_bytes = rows.i64(r, 22);
     v->error = rows.text(r, 23);
@@ -201,9 +201,9 @@ Result<> kill_objects(sql::Tx& tx, std::int64_t owner, std::int64_t now) {  // v
   return {};
 }
 
-Result<> kill_object(sql::Tx& tx, std::string_view key, std::int64_t now) {
+Result<> kill_object(sql::Tx& tx, std::string_view key, std::int64_t when) {
   SV_CHECK(tx.execute("UPDATE video_objects SET state = $3, changed = $2 WHERE object_key = $1",
-                      {key, now, ObjectState::dead}));
+                      {key, when, ObjectState::dead}));
   return {};
 }
 

@@ -84,12 +84,12 @@ struct VideoRow {
   std::int64_t revision = 0;
   std::int64_t media_rev = 0;
   std::int64_t asset = 0;
-  bool cover = false;
+  std::string cover;  // file; empty: its author gave none
   // of the asset
   std::int64_t duration_ms = 0;
   std::int64_t width = 0, height = 0;
   std::int64_t bit_rate = 0;
-  bool poster = false, sprite = false, hls = false;
+  std::string poster, sprite, master;  // files; empty: none (yet)
   std::string play_file;
   std::int64_t play_bytes = 0;
   std::string error;
@@ -119,21 +119,22 @@ struct Job {
   std::int64_t id = 0;
   std::int64_t subject = 0;
   JobKind kind = JobKind::probe;
-  std::int64_t attempt = 0;  // 1 on the first run: the lease is (id, attempt)
+  std::int64_t attempt = 0;  // 1 on the first try
+  std::int64_t run = 0;      // of this try alone: the lease is (id, run)
 };
 
 std::string join_tags(const std::vector<std::string>& tags);
 std::vector<std::string> split_tags(std::string_view joined);
 
 // The columns that read_video expects, from video_videos v, video_assets a and video_stats s.
-#define SV_VIDEO_SELECT                                                                           \
-  "SELECT v.id, v.author_id, v.title, v.description, v.tags, v.visibility, v.status, v.listed, "  \
-  "v.publish_time, "                                                                              \
-  "v.create_time, v.revision, v.media_rev, v.asset_id, v.cover, a.duration_ms, a.width, "         \
-  "a.height, a.bit_rate, "                                                                        \
-  "a.poster, a.sprite, a.hls, a.play_file, a.play_bytes, a.error, a.retryable, "                  \
-  "s.raw, s.counted "                                                                             \
-  "FROM video_videos v LEFT JOIN video_assets a ON a.id = v.asset_id LEFT JOIN video_stats s ON " \
+#define SV_VIDEO_SELECT                                                                            \
+  "SELECT v.id, v.author_id, v.title, v.description, v.tags, v.visibility, v.status, v.listed, "   \
+  "v.publish_time, "                                                                               \
+  "v.create_time, v.revision, v.media_rev, v.asset_id, v.cover_file, a.duration_ms, a.width, "     \
+  "a.height, a.bit_rate, "                                                                         \
+  "a.poster_file, a.sprite_file, a.master_file, a.play_file, a.play_bytes, a.error, a.retryable, " \
+  "s.raw, s.counted "                                                                              \
+  "FROM video_videos v LEFT JOIN video_assets a ON a.id = v.asset_id LEFT JOIN video_stats s ON "  \
   "s.video_id = v.id "
 VideoPtr read_video(const sql::Rows& rows, std::size_t row);
 
@@ -143,12 +144,13 @@ Result<std::vector<VideoPtr>> videos_of_asset(sql::Tx& tx, std::int64_t asset);
 Result<std::optional<AssetRow>> find_asset(sql::Tx& tx, std::int64_t id);
 Task<Result<std::optional<AssetRow>>> find_asset(sql::Database& db, std::int64_t id);
 
-// The ledger. begin_object also takes over the row that an interrupted attempt left.
+// The ledger. begin_object also takes over the row that an interrupted upload left. kill_object's
+// `when`: not purged before.
 Result<> begin_object(sql::Tx& tx, std::string_view key, std::int64_t owner, UserId user,
                       std::int64_t now);
 Result<> set_object_live(sql::Tx& tx, std::string_view key, std::int64_t bytes, std::int64_t now);
 Result<> kill_objects(sql::Tx& tx, std::int64_t owner, std::int64_t now);
-Result<> kill_object(sql::Tx& tx, std::string_view key, std::int64_t now);
+Result<> kill_object(sql::Tx& tx, std::string_view key, std::int64_t when);
 Result<> forget_object(sql::Tx& tx, std::string_view key);
 
 // Adds the job, or queues it again from its first attempt. `id` is used when it is new. A lane

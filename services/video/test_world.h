@@ -26,13 +26,15 @@ namespace sv::video {
 using testing::Way;
 
 // Reads its instructions from the content: "broken" cannot be probed, "noise" has no picture that
-// decodes, "blank" has none that a poster or sprite could show, "hevc" needs an encode. `trouble`
-// fails the next probes as ours, `odd` names a call that throws.
+// decodes, "blank" has none that a poster or sprite could show, "hevc" needs an encode, "dense" has
+// a high bit rate. `trouble` fails the next probes as ours, `odd` names a call that throws,
+// `during` runs once, within the call that it names.
 class FakeMedia final : public media::MediaTools {
  public:
   int trouble = 0;
   int encodes = 0;
   std::string odd;
+  std::pair<std::string, std::function<void()>> during;
   std::vector<std::string> calls;  // "probe one", … : what was done to which content, in order
 
   Task<Result<>> check() override { co_return Result<>{}; }
@@ -54,6 +56,7 @@ class FakeMedia final : public media::MediaTools {
                           .audio_codec = "aac",
                           .bit_rate = 2'000'000};
     if (text.find("hevc") != std::string::npos) info.video_codec = "hevc";
+    if (text.find("dense") != std::string::npos) info.duration_ms = 1;
     co_return info;
   }
   Task<Result<>> poster(std::filesystem::path source, std::chrono::milliseconds,
@@ -113,6 +116,7 @@ class FakeMedia final : public media::MediaTools {
   // Contents begin with "ftyp…isom" and end with dots, see VideoWorld::mp4.
   std::string enter(std::string call, const std::filesystem::path& source) {
     if (call == odd) throw std::runtime_error("told to throw");
+    if (call == during.first) std::exchange(during, {}).second();
     const std::string text = slurp(source);
     const auto name = text.substr(24, text.find_first_of('.', 24) - 24);
     calls.push_back(std::move(call) + " " + name);
@@ -225,28 +229,32 @@ class VideoWorld : public ::testing::TestWithParam<Way> {
     events_ = make_local_events({db_.get()}, clock_, io_.get_executor(), supervisor_, {});
     services_.user = &users_;
     services_.social = &social_;
-    service_ = make_video_service(
-        {.db = *db_,
-         .clock = clock_,
-         .ids = *ids_,
-         .objects = *objects_,
-         .events = *events_,
-         .search = *search_,
-         .services = services_,
-         .revision = revision_,
-         .metrics = metrics_,
-         .supervisor = supervisor_,
-         .files = *pool_,
-         .executor = io_.get_executor(),
-         .media = tools ? tools : &media_,
-         .sign = [](std::string_view prefix) { return fmt::format("sig={}", prefix.size()); }},
-        {.public_url = "https://v.example", .scratch = folder_ / "scratch"});
+    service_ =
+        make_video_service(deps(*db_, tools ? tools : &media_),
+                           {.public_url = "https://v.example", .scratch = folder_ / "scratch"});
     codec_.emplace(*service_);
     thread_ = std::thread([this] {
       auto guard = asio::make_work_guard(io_);
       io_.run();
     });
     events_->start();
+  }
+
+  VideoDeps deps(sql::Database& db, media::MediaTools* tools) {
+    return {.db = db,
+            .clock = clock_,
+            .ids = *ids_,
+            .objects = *objects_,
+            .events = *events_,
+            .search = *search_,
+            .services = services_,
+            .revision = revision_,
+            .metrics = metrics_,
+            .supervisor = supervisor_,
+            .files = *pool_,
+            .executor = io_.get_executor(),
+            .media = tools,
+            .sign = [](std::string_view prefix) { return fmt::format("sig={}", prefix.size()); }};
   }
 
   void close() {

@@ -65,14 +65,19 @@ TEST_P(VideoWorld, APlaylistJobMakesTheMasterAgainAndEncodesNothing) {
             lease_until, worker, error)
         SELECT id, id, $1, 1, 0, 0, 0, 0, 0, 0, ''
         FROM video_assets
-        WHERE hls = 1)",
+        WHERE master_file <> '')",
                         {num(JobKind::playlist)}));
     return {};
   }))));
   const auto encodes = media_.encodes;
-  EXPECT_EQ(run(service_->run_due_jobs()), 1);
+  EXPECT_EQ(run(service_->run_due_jobs()), 2) << "and a purge, for what is retired";
   EXPECT_EQ(media_.encodes, encodes);
-  auto reader = run(objects_->open(key)).value();
+  const auto now = run(api().get_video_detail(ctx_, {.video_id = v.id})).value().video;
+  const auto fresh =
+      run(api().authorize_media(ctx_, {.path = path_of(*now.hls_url)})).value().object_key;
+  EXPECT_NE(fresh, key);
+  EXPECT_TRUE(stored().contains(key)) << "who plays by it now plays on";
+  auto reader = run(objects_->open(fresh)).value();
   std::string text(reader->size(), ' ');
   ASSERT_EQ(run(reader->read(0, std::as_writable_bytes(std::span(text)))).value_or(0), text.size());
   EXPECT_TRUE(text.starts_with("#EXTM3U\n")) << text;
@@ -80,6 +85,9 @@ TEST_P(VideoWorld, APlaylistJobMakesTheMasterAgainAndEncodesNothing) {
   EXPECT_TRUE(findings().empty());
   auto status = run(api().get_video_status(ctx_, {.video_id = v.id, .current_user_id = kAnn}));
   EXPECT_EQ(status.value().stage, "done");
+  clock_.advance(std::chrono::hours(2));
+  run(service_->run_due_jobs());
+  EXPECT_FALSE(stored().contains(key));
 }
 
 TEST_P(VideoWorld, WhatIsNoVideoIsRefusedAndLeavesNothing) {
@@ -158,8 +166,11 @@ TEST_P(VideoWorld, DuplicatesShareBytesAndEachPlaysUntilItIsDeleted) {
   auto two = published(kBob, "two", {.cover = kJpeg, .sha256 = "same"});
   EXPECT_EQ(two.status, "ready");
   EXPECT_NE(one.url, two.url);
-  keys.insert(fmt::format("covers/{}.jpg", two.id));
+  keys.insert(
+      run(api().authorize_media(ctx_, {.path = path_of(two.cover_url)})).value().object_key);
   EXPECT_EQ(stored(), keys);
+  EXPECT_TRUE(std::ranges::any_of(
+      keys, [&](const auto& key) { return key.starts_with(fmt::format("covers/{}/", two.id)); }));
   EXPECT_TRUE(two.cover_url.ends_with("/cover.jpg"));
 
   ASSERT_TRUE(
