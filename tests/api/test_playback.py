@@ -263,3 +263,20 @@ def test_the_same_upload_at_once_is_one_video(author, tiny):
     assert {a.status_code for a in answers} == {200}, [a.text for a in answers]
     assert len({a.json()["data"]["id"] for a in answers}) == 1
     assert sum(v["title"] == "at once" for v in author.get("/api/auth/video/mine", page_size=100)["videos"]) == 1
+
+
+def test_what_a_phone_records_plays_at_once_and_its_copy_goes_when_the_rungs_are_there(server, clips):
+    clip = make_clip(clips / "phone.mp4", seconds=3, size="1280x720",
+                     video=("-vf", "noise=alls=60:allf=t", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-b:v", "16M", "-maxrate", "18M",
+                            "-bufsize", "4M"))
+    assert 8e6 < int(probe(clip)["format"]["bit_rate"]) < 25e6
+    author = register(server)
+    video = author.upload(clip, title="phone")
+    first = author.wait(video["id"])
+    assert [r["name"] for r in first["renditions"] if r["state"] == "ready"] == ["original"], "no encode came before it could be watched"
+    copy = author.get("/api/video/detail", id=video["id"])["url"]
+    done = author.wait(video["id"], complete)
+    assert sorted(r["name"] for r in done["renditions"]) == ["360", "540", "720"]
+    now = author.get("/api/video/detail", id=video["id"])["url"]
+    assert now != copy and now.endswith("/720.mp4")
+    assert author.raw("GET", copy).content[4:8] == b"ftyp", "who plays it plays on"
