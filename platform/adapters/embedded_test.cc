@@ -170,12 +170,13 @@ TEST(IdSourceTest, WhileTheDiskTakesNothingIdsGoOutWithoutAWaitAndThenEnd) {
 class BusyAtFirst final : public sql::Database {
  public:
   BusyAtFirst(sql::Database& db, int failures) : db_(db), failures_(failures) {}
-  Task<Result<sql::Rows>> query(std::string_view sql, sql::Params params) override {
-    return db_.query(sql, std::move(params));
+  Task<Result<sql::Rows>> query(const Ctx& ctx, std::string_view sql, sql::Params params) override {
+    return db_.query(ctx, sql, std::move(params));
   }
-  Task<Result<>> run_write(std::function<Result<>(sql::Tx&)> work) override {
+  Task<Result<>> run_write(const Ctx& ctx, std::function<Result<>(sql::Tx&)> work,
+                           sql::Isolation isolation) override {
     if (failures_-- > 0) return answer(fail(Errc::unavailable));
-    return db_.run_write(std::move(work));
+    return db_.run_write(ctx, std::move(work), isolation);
   }
   std::uint64_t statements() const override { return db_.statements(); }
 

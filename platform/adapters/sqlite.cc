@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "platform/adapters/sqlite_connection.h"
+#include "platform/adapters/system_clock.h"
 #include "platform/core/log.h"
 #include "platform/core/offload.h"
 
@@ -38,13 +39,20 @@ struct Outcome {
 };
 
 struct Pending {
+  Deadline deadline;
   std::function<Result<>(sql::Tx&)> work;
   std::function<void(std::shared_ptr<Outcome>)> answer;
 };
 
+bool passed(Deadline deadline) { return std::chrono::steady_clock::now() >= deadline; }
+
+std::unexpected<Error> too_late() {
+  return fail(Errc::deadline_exceeded, {}, "the deadline passed before the database's turn");
+}
+
 class WriterTx final : public sql::Tx {
  public:
-  explicit WriterTx(Connection& connection) : connection_(connection) {}
+  WriterTx(Connection& connection, const Clock& clock) : connection_(connection), clock_(clock) {}
 
   Result<sql::Rows> query(std::string_view sql, const sql::Params& params) override {
     return noted(connection_.query(sql, params));
@@ -66,6 +74,25 @@ class WriterTx final : public sql::Tx {
     return total;
   }
 
+  // A statement that fails leaves nothing of itself, so a row needs no savepoint.
+  Result<std::vector<Result<std::int64_t>>> execute_each(
+      std::string_view sql, const std::vector<sql::Params>& rows) override {
+    std::vector<Result<std::int64_t>> each;
+    each.reserve(rows.size());
+    for (const auto& row : rows) {
+      std::int64_t changed = 0;
+      auto done = connection_.query(sql, row, &changed);
+      if (done) each.emplace_back(changed);
+      else if (connection_.failed_for_its_values() && connection_.in_transaction())
+        each.emplace_back(std::unexpected(std::move(done.error())));
+      else return std::unexpected(noted(std::move(done)).error());
+    }
+    return each;
+  }
+
+  Result<> lock(std::string_view, std::int64_t, sql::LockMode) override { return {}; }
+  Result<std::int64_t> now_ms() override { return clock_.now_ms(); }
+
   void on_commit(std::function<void()> then) override { then_.push_back(std::move(then)); }
 
   const std::optional<Error>& failure() const { return failure_; }
@@ -80,6 +107,7 @@ class WriterTx final : public sql::Tx {
   }
 
   Connection& connection_;
+  const Clock& clock_;
   std::optional<Error> failure_;
   std::vector<std::function<void()>> then_;
 };
@@ -90,6 +118,7 @@ class SqliteDatabase final : public sql::Database {
                  std::unique_ptr<Connection> writer, std::unique_ptr<Connection> checkpointer)
       : options_(std::move(options)),
         counters_(options_.counters ? *options_.counters : own_counters_),
+        clock_(options_.clock ? *options_.clock : system_clock_),
         writer_(std::move(writer)),
         checkpointer_(std::move(checkpointer)),
         idle_readers_(std::move(readers)),
@@ -112,20 +141,27 @@ class SqliteDatabase final : public sql::Database {
     pool_.reset();
   }
 
-  Task<Result<sql::Rows>> query(std::string_view sql, sql::Params params) override {
+  Task<Result<sql::Rows>> query(const Ctx& ctx, std::string_view sql, sql::Params params) override {
     statements_.fetch_add(1, std::memory_order_relaxed);
     auto rows = co_await offload(
-        *pool_, [this, sql, params = std::move(params)] { return read(sql, params); });
-    if (!rows) co_return fail(Errc::unavailable, {}, "too many reads wait for the database");
+        *pool_,
+        [this, deadline = ctx.deadline, sql, params = std::move(params)] -> Result<sql::Rows> {
+          if (passed(deadline)) return too_late();
+          return read(sql, params);
+        });
+    if (!rows)
+      co_return fail(Errc::unavailable, "storage_busy", "too many reads wait for the database");
     co_return std::move(*rows);
   }
 
-  Task<Result<>> run_write(std::function<Result<>(sql::Tx&)> work) override {
+  Task<Result<>> run_write(const Ctx& ctx, std::function<Result<>(sql::Tx&)> work,
+                           sql::Isolation) override {
     if (!writer_) co_return fail(Errc::internal, {}, "the database was opened read-only");
     auto executor = co_await asio::this_coro::executor;
     auto outcome = co_await asio::async_initiate<const asio::use_awaitable_t<>&,
                                                  void(std::shared_ptr<Outcome>)>(
-        [this, &executor](auto handler, std::function<Result<>(sql::Tx&)> w) {
+        [this, &executor, deadline = ctx.deadline](auto handler,
+                                                   std::function<Result<>(sql::Tx&)> w) {
           auto shared = std::make_shared<decltype(handler)>(std::move(handler));
           auto guard = asio::make_work_guard(executor);
           auto answer = [shared, guard](std::shared_ptr<Outcome> result) {
@@ -133,9 +169,10 @@ class SqliteDatabase final : public sql::Database {
               (*shared)(std::move(result));
             });
           };
-          if (!enqueue(Pending{std::move(w), answer})) {
+          if (!enqueue(Pending{deadline, std::move(w), answer})) {
             auto refused = std::make_shared<Outcome>();
-            refused->result = fail(Errc::unavailable, {}, "too many writes wait for the database");
+            refused->result =
+                fail(Errc::unavailable, "storage_busy", "too many writes wait for the database");
             answer(std::move(refused));
           }
         },
@@ -239,8 +276,12 @@ class SqliteDatabase final : public sql::Database {
   // An error is returned when the whole transaction is lost, not when this work fails.
   Result<> run_one(Pending& pending, Outcome& outcome, std::vector<std::function<void()>>& then,
                    bool alone) {
+    if (passed(pending.deadline)) {
+      outcome.result = too_late();
+      return {};
+    }
     if (!alone) SV_CHECK(writer_->exec("SAVEPOINT work"));
-    WriterTx tx(*writer_);
+    WriterTx tx(*writer_, clock_);
     try {
       outcome.result = pending.work(tx);
       if (outcome.result && tx.failure()) outcome.result = std::unexpected(*tx.failure());
@@ -312,6 +353,8 @@ class SqliteDatabase final : public sql::Database {
   const SqliteOptions options_;
   SqliteCounters own_counters_;
   SqliteCounters& counters_;
+  const SystemClock system_clock_;
+  const Clock& clock_;
   std::atomic<std::uint64_t> statements_{0};
 
   std::unique_ptr<Connection> writer_;        // of the writer thread; null when read-only

@@ -10,6 +10,7 @@
 
 #include "platform/core/error.h"
 #include "platform/core/supervisor.h"
+#include "platform/ports/clock.h"
 #include "platform/ports/sql.h"
 
 namespace sv {
@@ -28,13 +29,16 @@ struct SqliteOptions {
   std::chrono::milliseconds busy_timeout{10'000};  // for a lock that another process holds
   bool read_only =
       false;  // look at a file that another process serves: it must exist, write() fails
+  const Clock* clock = nullptr;  // of Tx::now_ms; null: the system's; must outlive the database
   SqliteCounters* counters = nullptr;     // must outlive the database
   SupervisedLoop* checkpoints = nullptr;  // told how each ended; must outlive the database
 };
 
 // A file in WAL mode with synchronous=FULL. Reads run on the reader threads; writes are queued to
 // one writer thread, which runs each in a savepoint and many in one COMMIT. A read that begins
-// after a write was answered sees it. The destructor finishes what was queued.
+// after a write was answered sees it. A read or write whose deadline has passed when its turn comes
+// is not run; one that runs is waited for (at most busy_timeout for another process). The
+// destructor finishes what was queued.
 Result<std::unique_ptr<sql::Database>> open_sqlite(const SqliteOptions& options);
 
 // Brings the tables of `owner` ("user") up to date and blocks until they are. Each migration is one

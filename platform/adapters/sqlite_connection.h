@@ -28,6 +28,12 @@ class Connection {
   Result<> exec(std::string_view sql);
   // A COMMIT or a full disk may have ended the transaction by itself.
   bool in_transaction() const { return sqlite3_get_autocommit(db_.get()) == 0; }
+  // The last failure was of what the statement was given: a broken constraint, a value of a wrong
+  // kind or size.
+  bool failed_for_its_values() const {
+    const int rc = sqlite3_errcode(db_.get()) & 0xff;
+    return rc == SQLITE_CONSTRAINT || rc == SQLITE_MISMATCH || rc == SQLITE_TOOBIG;
+  }
   sqlite3* handle() const { return db_.get(); }
 
  private:

@@ -100,57 +100,105 @@ class Rows {
   std::vector<Value> cells_;
 };
 
+// How a work is kept apart from those that run at the same time.
+// serializable: as if it ran alone; on PostgreSQL it is run again when it was not.
+// read_committed: each statement sees what was committed when it began. For hot works, which add in
+// SQL, claim rows by INSERT … ON CONFLICT DO NOTHING, and lock() what they rely on.
+// SQLite has one writer: every work is serializable.
+enum class Isolation : unsigned char { serializable, read_committed };
+
+enum class LockMode : unsigned char { shared, exclusive };
+
 // An open write transaction. Used only inside the function handed to Database::write, on the thread
-// that runs it.
-// A failed statement makes the whole work fail: return its error.
+// that runs it. A failed statement makes the whole work fail: return its error. Only a row that
+// execute_each tells about is no failure.
 class Tx {
  public:
   virtual ~Tx() = default;
   virtual Result<Rows> query(std::string_view sql, const Params& params = {}) = 0;
   virtual Result<std::int64_t> execute(std::string_view sql,
                                        const Params& params = {}) = 0;  // rows changed
+  // One round trip for all rows; the first that fails fails the work.
   virtual Result<std::int64_t> execute_many(std::string_view sql,
                                             const std::vector<Params>& rows) = 0;
+  // What each row did: rows changed, or why not. A row that breaks a constraint or has a value that
+  // its column cannot hold fails alone and leaves nothing; any other error fails the work. One
+  // round trip when no row fails, else one or two a row.
+  virtual Result<std::vector<Result<std::int64_t>>> execute_each(
+      std::string_view sql, const std::vector<Params>& rows) = 0;
+  // Held until the work ends. `shared` waits for `exclusive` ones of the same thing and these wait
+  // for all. Works that take several take them in one order. Two things may share a lock by chance
+  // (keys are hashes): that costs time, never safety. A serializable work sees what was committed
+  // when its first statement *or lock* began, so a lock is not a way to see the newest state there.
+  // PostgreSQL: a transaction-level advisory lock, sent with the next statement. SQLite: nothing.
+  virtual Result<> lock(std::string_view kind, std::int64_t id, LockMode mode) = 0;
+  // The database's clock at this call, in ms since 1970: what instances on several machines agree
+  // on. Not the transaction's start, which may lie before a lock that the work has waited for.
+  virtual Result<std::int64_t> now_ms() = 0;
   // Runs after the COMMIT that makes this work durable and before its caller is answered; not at
-  // all when it rolls back.
+  // all when it rolls back, and once when the work ran several times.
   // For dropping cache entries: a read that follows the answer must see the write. Must not block
   // or throw.
   virtual void on_commit(std::function<void()> then) = 0;
 };
 
 // One service's own tables. Thread-safe. SQL is portable between SQLite and PostgreSQL: `$n`, ON
-// CONFLICT, RETURNING;
-// a list is one parameter written `= any($1)`. Unique violations are Errc::conflict with the token
-// "unique_violation";
-// a full disk is Errc::storage_full; a lost server is Errc::unavailable; anything else is
-// Errc::internal.
+// CONFLICT, RETURNING; a list is one parameter written `= any($1)`. Errors:
+// - Errc::conflict "unique_violation";
+// - Errc::storage_full: a full disk;
+// - Errc::deadline_exceeded: ctx.deadline passed and nothing was written;
+// - Errc::unavailable: "database_unreachable" (nothing was written), "storage_busy" (too many wait,
+//   or conflicts did not end), "outcome_unknown" (the COMMIT was sent and its answer never came:
+//   the write may be there or not; never retried here);
+// - Errc::internal: anything else.
 class Database {
  public:
   virtual ~Database() = default;
 
   // One read statement on the latest committed state. `sql` must outlive the await (named constants
   // do).
-  virtual Task<Result<Rows>> query(std::string_view sql, Params params = {}) = 0;
+  virtual Task<Result<Rows>> query(const Ctx& ctx, std::string_view sql, Params params = {}) = 0;
+  // Transitional: without a deadline.
+  Task<Result<Rows>> query(std::string_view sql, Params params = {}) {
+    return query(no_deadline(), sql, std::move(params));
+  }
 
-  // Runs `work` (Result<T>(Tx&), a plain function, maybe run again) in one transaction and answers
-  // after the COMMIT.
-  // Work of many callers shares one COMMIT; one that returns an error is rolled back alone.
+  // Runs `work` (Result<T>(Tx&), a plain function, maybe run again: what it tells its caller it
+  // returns, or sets anew each time) in one transaction and answers after the COMMIT. On SQLite
+  // works of many callers share one COMMIT; one that returns an error is rolled back alone.
+  // A work whose deadline has passed before its turn is not run. One that runs is waited for, for
+  // it may use what its caller owns: SQLite then answers with what it did, PostgreSQL ends its
+  // statements at the deadline.
   template <class F, class R = std::invoke_result_t<F, Tx&>>
-  Task<R> write(const Ctx&, F work) {
+  Task<R> write(const Ctx& ctx, F work, Isolation isolation = Isolation::serializable) {
     auto out = std::make_shared<std::optional<R>>();
-    auto done = co_await run_write([out, work = std::move(work)](Tx& tx) mutable -> Result<> {
-      out->emplace(work(tx));
-      if (!**out) return std::unexpected((*out)->error());
-      return {};
-    });
+    auto done = co_await run_write(
+        ctx,
+        [out, work = std::move(work)](Tx& tx) mutable -> Result<> {
+          out->emplace(work(tx));
+          if (!**out) return std::unexpected((*out)->error());
+          return {};
+        },
+        isolation);
     if (!done) co_return std::unexpected(std::move(done.error()));
     co_return std::move(**out);
   }
 
-  virtual Task<Result<>> run_write(std::function<Result<>(Tx&)> work) = 0;
+  virtual Task<Result<>> run_write(const Ctx& ctx, std::function<Result<>(Tx&)> work,
+                                   Isolation isolation = Isolation::serializable) = 0;
+  // Transitional: without a deadline.
+  Task<Result<>> run_write(std::function<Result<>(Tx&)> work) {
+    return run_write(no_deadline(), std::move(work));
+  }
 
   // Statements run by query() since the start, for tests that count round trips.
   virtual std::uint64_t statements() const = 0;
+
+ private:
+  static const Ctx& no_deadline() {
+    static const Ctx ctx;
+    return ctx;
+  }
 };
 
 // A numbered migration, text embedded in the binary: {"user/0001_accounts.sql", "CREATE TABLE …"}.

@@ -283,11 +283,12 @@ class FailingDatabase final : public sql::Database {
       : db_(db), meanwhile_(std::move(meanwhile)) {}
   bool failing = true;
 
-  Task<Result<sql::Rows>> query(std::string_view sql, sql::Params params) override {
-    return db_.query(sql, std::move(params));
+  Task<Result<sql::Rows>> query(const Ctx& ctx, std::string_view sql, sql::Params params) override {
+    return db_.query(ctx, sql, std::move(params));
   }
-  Task<Result<>> run_write(std::function<Result<>(sql::Tx&)> work) override {
-    if (!failing) co_return co_await db_.run_write(std::move(work));
+  Task<Result<>> run_write(const Ctx& ctx, std::function<Result<>(sql::Tx&)> work,
+                           sql::Isolation isolation) override {
+    if (!failing) co_return co_await db_.run_write(ctx, std::move(work), isolation);
     meanwhile_();
     co_return fail(Errc::storage_full);
   }
