@@ -22,11 +22,16 @@ struct DatabaseUnderTest {
   std::function<Result<std::unique_ptr<sql::Database>>(const std::filesystem::path& folder,
                                                        std::span<const sql::Migration> migrations)>
       open;
+  // Why it cannot be tested here; empty: it can.
+  std::function<std::string()> missing = [] { return std::string(); };
+  // Takes away what open() made outside of the folder.
+  std::function<void(const std::filesystem::path& folder)> remove = [](const auto&) {};
 };
 
 class DatabaseContract : public ::testing::TestWithParam<DatabaseUnderTest> {
  protected:
   void SetUp() override;
+  void TearDown() override;
   void reopen();
 
   TempDir folder_;

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "platform/core/error.h"
+#include "platform/ports/sql.h"
+
+// What migrate_sqlite and migrate_postgres share.
+namespace sv::migrations {
+
+using Type = std::pair<std::string_view, std::string_view>;    // {"{id}", "bigint PRIMARY KEY"}
+using Ordered = std::map<std::string_view, std::string_view>;  // text by name
+
+Ordered in_order(std::span<const sql::Migration> all);
+std::string expand_types(std::string_view sql, std::span<const Type> types);
+// Into statements. Knows quotes, comments and triggers.
+std::vector<std::string> split(const std::string& sql);
+// `applied`: name and checksum. Refuses, with a sentence, one that is unknown or was changed.
+Result<> check_applied(const sql::Rows& applied, const Ordered& known);
+
+}  // namespace sv::migrations
