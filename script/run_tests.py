@@ -5,6 +5,7 @@ Counts: a GoogleTest case, a pytest case, and every lint, build or fuzz step are
 The whole run has a budget (CONTRIBUTING.md): the table of step times at the end shows where it goes.
 """
 
+import atexit
 import concurrent.futures
 import hashlib
 import json
@@ -14,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import xml.etree.ElementTree as xml
 
@@ -41,6 +43,34 @@ class Count:
         self.skipped += other.skipped
         self.names += other.names
         return self
+
+
+class Engines:
+    """The servers that suites need, started when the first suite asks and stopped at the end. Their cases are skipped without one."""
+
+    def __init__(self):
+        self.env, self.state = None, None
+
+    def settings(self):
+        if self.env is None:
+            self.env = {}
+            self.state = tempfile.mkdtemp(prefix="shortvideo-engines-")
+            os.chmod(self.state, 0o755)  # a server may run as a user of its own
+            atexit.register(self.stop)
+            if run("engines", ["script/engines", "start", self.state, "postgres"], timeout=120):
+                lines = pathlib.Path(self.state, "env").read_text().splitlines()
+                started = dict(line.split("=", 1) for line in lines)
+                self.env = {"SV_TEST_POSTGRES": started["DATABASE_URL"]}
+            else:
+                tail("engines")
+        return self.env
+
+    def stop(self):
+        subprocess.run(["script/engines", "stop", self.state], cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
+        shutil.rmtree(self.state, ignore_errors=True)
+
+
+ENGINES = Engines()
 
 
 def run(log, command, timeout=1800, env=None):
@@ -111,11 +141,13 @@ def unit_step(preset, only=None):
         shutil.rmtree(results, ignore_errors=True)
         results.mkdir(parents=True)
         env = {"GTEST_OUTPUT": f"xml:{results}/", "ASAN_OPTIONS": "detect_stack_use_after_return=1", "UBSAN_OPTIONS": "print_stacktrace=1",
-               "TSAN_OPTIONS": TSAN_OPTIONS}
+               "TSAN_OPTIONS": TSAN_OPTIONS, **ENGINES.settings()}
         log = f"unit-{preset}"
         run(log, ["ctest", "--test-dir", f"build/{preset}", "-j", str(CORES), "--output-on-failure", "--timeout", "600",
                   "--output-junit", str(results / "ctest.xml"), "-R", "^(" + "|".join(t["name"] for t in tests) + ")$"], env=env)
         count = Count()
+        if IN_CI and not ENGINES.settings():
+            count += Count(failed=1, names=["engines: PostgreSQL did not start"])
         if not tests or not (results / "ctest.xml").exists():
             tail(log)
             return Count(failed=1, names=[log])
