@@ -147,15 +147,18 @@ class PostgresDatabase final : public sql::Database {
   }
 
   bool enqueue(const std::shared_ptr<Write>& write) {
+    watch_.add(write);  // before a writer may take it away
     {
       std::lock_guard lock(mutex_);
-      if (stopping_ || queue_.size() >= options_.queue) return false;
-      queue_.push_back(write);
-      ++counters_.waiting;
+      if (!stopping_ && queue_.size() < options_.queue) {
+        queue_.push_back(write);
+        ++counters_.waiting;
+        work_ready_.notify_one();
+        return true;
+      }
     }
-    watch_.add(write);
-    work_ready_.notify_one();
-    return true;
+    watch_.remove(*write);
+    return false;
   }
 
   void write_loop(std::unique_ptr<Connection> first) {

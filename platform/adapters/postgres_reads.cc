@@ -141,13 +141,18 @@ bool Reader::head_is_late() const {
   return !in_flight_.empty() && std::chrono::steady_clock::now() >= in_flight_.front()->deadline();
 }
 
-// Without its connection a read that is in flight is tried again; `all`: nothing is.
+// Without its connection a read that is in flight is tried again; `all`: nothing is. One whose
+// neighbour was too slow has not used up a try.
 void Reader::drop(const Failure& why, bool all) {
   if (connection_) --counters_.open;
   connection_.reset();
+  const bool neighbour = why.error.code == Errc::deadline_exceeded;
+  const auto now = std::chrono::steady_clock::now();
   std::deque<std::shared_ptr<Read>> again;
   for (auto& read : std::exchange(in_flight_, {})) {
-    if (!all && !read->answered() && read->may_try_again()) again.push_back(std::move(read));
+    if (read->answered() || now >= read->deadline())
+      finish(read, std::unexpected(too_late().error));
+    else if (!all && (neighbour || read->may_try_again())) again.push_back(std::move(read));
     else finish(read, std::unexpected(why.error));
   }
   if (all)
