@@ -93,6 +93,8 @@ Reply<std::unique_ptr<Connection>> Connection::open(const Settings& settings, Li
   PGconn* pg = c->pg_.get();
   if (!pg) return std::unexpected(unreachable("out of memory"));
   PQsetErrorVerbosity(pg, PQERRORS_VERBOSE);  // shows the SQLSTATE
+  // libpq would write them to stderr, into the log.
+  PQsetNoticeProcessor(pg, [](void*, const char*) {}, nullptr);
   auto state = PQstatus(pg) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
   while (state != PGRES_POLLING_OK) {
     if (state == PGRES_POLLING_FAILED)
