@@ -473,43 +473,38 @@ TEST_P(DatabaseContract, AWorkThatRunsAgainIsToldOfAndCountedOnce) {
   EXPECT_EQ(commits, 2);
 }
 
-// A like beside the end of what it likes: who ends it waits for likes that have begun, and later
-// ones see that it is gone.
+// A like beside the end of what it likes: who ends it waits for the like that has begun, and a
+// later one sees that it is gone.
 TEST_P(DatabaseContract, ALockKeepsReadCommittedWorksFromWhatEndsUnderThem) {
-  std::vector<std::thread> threads;
-  std::atomic<int> after_end{0}, failed{0};
+  std::promise<void> begun;
   std::atomic<bool> ended{false};
-  for (int t = 0; t < 3; ++t)
-    threads.emplace_back([&, t] {
-      for (int i = 0; i < 30; ++i) {
-        auto liked = run_task(db_->run_write(
-            Ctx{},
-            [&](sql::Tx& tx) -> Result<> {
-              SV_CHECK(tx.lock("item", 1000, sql::LockMode::shared));
-              SV_TRY(auto gone, tx.query("SELECT hidden FROM contract_items WHERE id = 1000"));
-              if (!gone.is_null(0, 0)) return fail(Errc::rejected, "gone");
-              if (ended) ++after_end;
-              return insert(tx, t * 100 + i, fmt::format("like {} {}", t, i));
-            },
-            sql::Isolation::read_committed));
-        if (!liked && liked.error().token != "gone") ++failed;
-      }
-    });
+  std::atomic<int> runs{0};
+  auto like = [&](sql::Tx& tx, std::int64_t id) -> Result<> {
+    SV_CHECK(tx.lock("item", 1000, sql::LockMode::shared));
+    SV_TRY(auto gone, tx.query("SELECT hidden FROM contract_items WHERE id = 1000"));
+    if (!gone.is_null(0, 0)) return fail(Errc::rejected, "gone");
+    if (++runs == 1) begun.set_value();
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(300);
+    while (!ended && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    return insert(tx, id, fmt::format("like {}", id));
+  };
+  auto run = [&](std::function<Result<>(sql::Tx&)> work) {
+    return run_task(db_->run_write(Ctx{}, std::move(work), sql::Isolation::read_committed));
+  };
+  std::thread early([&] { EXPECT_OK(run([&](sql::Tx& tx) { return like(tx, 1); })); });
+  begun.get_future().wait();
   std::int64_t seen = -1;
-  EXPECT_OK(run_task(db_->run_write(
-      Ctx{},
-      [&](sql::Tx& tx) -> Result<> {
-        SV_CHECK(tx.lock("item", 1000, sql::LockMode::exclusive));
-        SV_CHECK(tx.execute("UPDATE contract_items SET hidden = 1 WHERE id = 1000"));
-        SV_TRY(auto rows, tx.query(kCount));
-        seen = rows.i64(0, 0);
-        tx.on_commit([&] { ended = true; });
-        return {};
-      },
-      sql::Isolation::read_committed)));
-  for (auto& t : threads) t.join();
-  EXPECT_EQ(failed, 0);
-  EXPECT_EQ(after_end, 0);
+  EXPECT_OK(run([&](sql::Tx& tx) -> Result<> {
+    SV_CHECK(tx.lock("item", 1000, sql::LockMode::exclusive));
+    SV_CHECK(tx.execute("UPDATE contract_items SET hidden = 1 WHERE id = 1000"));
+    SV_TRY(auto rows, tx.query(kCount));
+    seen = rows.i64(0, 0);
+    tx.on_commit([&] { ended = true; });
+    return {};
+  }));
+  early.join();
+  EXPECT_EQ(seen, 2);
+  EXPECT_EQ(token_of(run([&](sql::Tx& tx) { return like(tx, 2); })), "gone");
   EXPECT_EQ(count(*db_), seen);
 }
 
