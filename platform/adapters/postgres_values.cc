@@ -153,8 +153,7 @@ std::vector<std::string_view> passwords_of(std::string_view url) {
       auto begin = at + key.size();
       while (begin < url.size() && url[begin] == ' ') ++begin;
       auto end = url.find_first_of("& ", begin);
-      if (begin < url.size() && url[begin] == '\'')
-        end = std::min(url.find('\'', begin + 1), url.size() - 1) + 1;
+      if (begin < url.size() && url[begin] == '\'') end = url.find('\'', ++begin);
       out.push_back(url.substr(begin, end == url.npos ? end : end - begin));
     }
   }
