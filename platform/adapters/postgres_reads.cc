@@ -130,9 +130,9 @@ Reply<> Reader::exchange() {
 
 void Reader::finish(const std::shared_ptr<Read>& read, Result<sql::Rows> rows) {
   watch_.remove(*read);
-  read->answer(std::move(rows));
   --load_;
   --counters_.waiting;
+  read->answer(std::move(rows));
 }
 
 // What has waited longest was given up by its caller: the server hangs, or is busy with it, and all

@@ -133,6 +133,7 @@ TEST_F(PostgresTest, WorksThatWaitBehindOnesThatHangEndAtTheirDeadlinesUnrun) {
   std::vector<std::thread> hanging;
   for (std::int64_t i = 0; i < 2; ++i)  // as many as there are connections
     hanging.emplace_back([&, i] { EXPECT_FALSE(put(ends_in(1500ms), i)); });
+  while (counters.in_use < 2) std::this_thread::yield();
   const auto begin = Steady::now();
   bool ran = false;
   auto behind = write(ends_in(300ms), [&](sql::Tx&) -> Result<> {
@@ -141,6 +142,7 @@ TEST_F(PostgresTest, WorksThatWaitBehindOnesThatHangEndAtTheirDeadlinesUnrun) {
   });
   EXPECT_EQ(token_of(behind), "deadline_exceeded");
   EXPECT_LT(Steady::now() - begin, 800ms);
+  EXPECT_FALSE(ran);
   for (auto& t : hanging) t.join();
 }
 
