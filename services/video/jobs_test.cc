@@ -158,11 +158,12 @@ TEST_P(Jobs, AnAttemptThatLostItsLeaseDamagesNothing) {
     SCOPED_TRACE(call);
     std::set<std::string> there;
     media_.during = {call, [&] {
-                       run(db_->run_write([](sql::Tx& tx) -> Result<> {
+                       const auto expired = run(db_->run_write([](sql::Tx& tx) -> Result<> {
                          SV_CHECK(tx.execute("UPDATE video_jobs SET state = $1 WHERE state = $2",
                                              {JobState::queued, JobState::running}));
                          return {};
                        }));
+                       EXPECT_TRUE(testing::succeeded(expired));
                        run(service_->run_due_jobs());
                        there = stored();
                      }};
