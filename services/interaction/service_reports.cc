@@ -82,11 +82,11 @@ Task<Result<ReportListResp>> LocalService::get_reports(const Ctx& ctx, const Rep
   const std::size_t size = page_size(req.page_size);
   sql::Rows rows;
   if (queue) {
-    SV_CO_TRY(rows, co_await state_.deps.db.query(store::kOpenReports,
+    SV_CO_TRY(rows, co_await state_.deps.db.query(ctx, store::kOpenReports,
                                                   {cursor ? cursor->id : 0, size + 1}));
   } else {
     SV_CO_TRY(rows, co_await state_.deps.db.query(
-                        store::kMyReports,
+                        ctx, store::kMyReports,
                         {req.user_id, cursor ? cursor->id : kNewestFirst.id, size + 1}));
   }
   ReportListResp out;

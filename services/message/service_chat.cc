@@ -128,7 +128,7 @@ void LocalService::conversation_changed(sql::Tx& tx, Pair pair) {
 }
 
 // At most two statements: where `before` is, and the page.
-Task<Result<GetChatHistoryResp>> LocalService::get_chat_history(const Ctx&,
+Task<Result<GetChatHistoryResp>> LocalService::get_chat_history(const Ctx& ctx,
                                                                 const GetChatHistoryReq& req) {
   if (!req.user_id1) co_return fail(Errc::unauthenticated);
   if (!req.user_id2) co_return invalid("other_user_id", "required");
@@ -148,14 +148,14 @@ Task<Result<GetChatHistoryResp>> LocalService::get_chat_history(const Ctx&,
     std::int64_t from = kFarSeq;
     if (req.last_message_id) {
       SV_CO_TRY(const sql::Rows rows,
-                co_await deps_.db.query(store::kMessage, {req.last_message_id, req.user_id1}));
+                co_await deps_.db.query(ctx, store::kMessage, {req.last_message_id, req.user_id1}));
       const auto place = read_place(rows);
       if (!place || place->other(req.user_id1) != req.user_id2)
         co_return fail(Errc::not_found, "message_not_found");
       from = place->seq;
     }
     SV_CO_TRY(const sql::Rows rows,
-              co_await deps_.db.query(store::kHistory,
+              co_await deps_.db.query(ctx, store::kHistory,
                                       {pair.low, pair.high, from, req.user_id1, size + 1}));
     page = std::make_shared<const HistoryPage>(read_history(rows, pair, size));
     std::size_t bytes = 0;
@@ -202,11 +202,11 @@ Task<Result<>> LocalService::mark_message_read(const Ctx& ctx, const MarkMessage
   });
 }
 
-Task<Result<MessageSenderResp>> LocalService::get_message_sender(const Ctx&,
+Task<Result<MessageSenderResp>> LocalService::get_message_sender(const Ctx& ctx,
                                                                  const MessageSenderReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   SV_CO_TRY(const sql::Rows rows,
-            co_await deps_.db.query(store::kMessage, {req.message_id, req.user_id}));
+            co_await deps_.db.query(ctx, store::kMessage, {req.message_id, req.user_id}));
   const auto place = read_place(rows);
   if (!place || place->hidden) co_return fail(Errc::not_found, "message_not_found");
   co_return MessageSenderResp{.sender_id = place->sender};

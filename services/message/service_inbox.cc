@@ -130,7 +130,7 @@ Task<Result<GetUnreadCountResp>> LocalService::get_unread_count(const Ctx& ctx,
                     static_cast<std::int64_t>(List::unread), req.user_id.value};
   auto page = unread_.find(key);
   if (!page) {
-    SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kUnread, {req.user_id}));
+    SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(ctx, store::kUnread, {req.user_id}));
     UnreadPage read;
     for (std::size_t i = 0; i < rows.size(); ++i)
       read.by_user.push_back({.user_id = UserId(rows.i64(i, 0)), .count = rows.i64(i, 1)});

@@ -205,9 +205,9 @@ Task<Result<>> LocalService::mark_notification_read(const Ctx& ctx,
 }
 
 Task<Result<NotificationSettingsResp>> LocalService::get_notification_settings(
-    const Ctx&, const NotificationSettingsReq& req) {
+    const Ctx& ctx, const NotificationSettingsReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
-  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kSettings, {req.user_id}));
+  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(ctx, store::kSettings, {req.user_id}));
   const std::int64_t off = rows.empty() ? 0 : rows.i64(0, 0);
   NotificationSettingsResp out;
   for (const Setting& setting : settings()) out.settings.*setting.shown = (off & setting.bit) == 0;

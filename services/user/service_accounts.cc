@@ -58,7 +58,7 @@ Task<Result<LoginRegisterResp>> LocalService::register_(const Ctx& ctx, const Re
   SV_CO_CHECK(check_profile(req.avatar, req.about));
   // Before the costly hash; who comes first among those who pass here is decided by the unique
   // index.
-  SV_CO_TRY(const sql::Rows taken, co_await deps_.db.query(store::kAccountByKey, {key}));
+  SV_CO_TRY(const sql::Rows taken, co_await deps_.db.query(ctx, store::kAccountByKey, {key}));
   if (!taken.empty()) co_return co_await register_again(ctx, req);
   SV_CO_TRY(std::string hash, co_await hash_password(ctx, req.password));
 
@@ -95,7 +95,7 @@ Task<Result<LoginRegisterResp>> LocalService::register_again(const Ctx& ctx,
               return request_keys_.find(tx, ctx, UserId{}, kRegister, body);
             }));
   if (!made) co_return fail(Errc::rejected, "username_taken");
-  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kPasswordById, {*made}));
+  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(ctx, store::kPasswordById, {*made}));
   if (rows.empty())
     co_return fail(Errc::rejected, "username_taken");  // it was, when this request looked
   co_return co_await sign_in(ctx, UserId(*made), rows.text(0, 0), req.password,
@@ -127,7 +127,7 @@ Task<Result<LoginRegisterResp>> LocalService::login(const Ctx& ctx, const LoginR
   std::string hash = auth::dummy_hash(options_.bcrypt_cost);
   // An impossible name is looked up like any other: "" is no one's key.
   const std::string key = username_key(req.username).value_or("");
-  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kLoginByKey, {key}));
+  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(ctx, store::kLoginByKey, {key}));
   if (!rows.empty()) {
     user = UserId(rows.i64(0, 0));
     hash = rows.text(0, 1);
@@ -143,7 +143,8 @@ Task<Result<>> LocalService::update_user(const Ctx& ctx, const UpdateUserReq& re
   if (req.new_password) {
     if (req.old_password.value_or("").empty()) co_return invalid("old_password", "required");
     SV_CO_CHECK(auth::check_new_password("new_password", *req.new_password));
-    SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kPasswordById, {req.user_id}));
+    SV_CO_TRY(const sql::Rows rows,
+              co_await deps_.db.query(ctx, store::kPasswordById, {req.user_id}));
     if (rows.empty()) co_return fail(Errc::not_found, "user_not_found");
     old_hash = rows.text(0, 0);
     SV_CO_TRY(const bool right, co_await verify_password(ctx, *req.old_password, old_hash));
@@ -173,21 +174,21 @@ Result<> LocalService::update_tx(sql::Tx& tx, const UpdateUserReq& req, const st
   return {};
 }
 
-Task<Result<CheckUsernameResp>> LocalService::check_username(const Ctx&,
+Task<Result<CheckUsernameResp>> LocalService::check_username(const Ctx& ctx,
                                                              const CheckUsernameReq& req) {
   SV_CO_TRY(const std::string key, username_key(req.username));
   SV_CO_TRY(const sql::Rows rows,
-            co_await deps_.db.query(store::kTakenKeys, {std::vector<std::string>{key}}));
+            co_await deps_.db.query(ctx, store::kTakenKeys, {std::vector<std::string>{key}}));
   co_return CheckUsernameResp{.available = rows.empty()};
 }
 
 Task<Result<BatchCheckUsernamesResp>> LocalService::batch_check_usernames(
-    const Ctx&, const BatchCheckUsernamesReq& req) {
+    const Ctx& ctx, const BatchCheckUsernamesReq& req) {
   if (req.usernames.size() > kMaxBatch) co_return invalid("usernames", "too_long");
   std::vector<std::string> keys;
   for (const std::string& name : req.usernames)
     if (auto key = username_key(name)) keys.push_back(std::move(*key));
-  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kTakenKeys, {keys}));
+  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(ctx, store::kTakenKeys, {keys}));
   std::vector<std::string_view> taken;
   for (std::size_t i = 0; i < rows.size(); ++i) taken.push_back(rows.text(i, 0));
   BatchCheckUsernamesResp out;
@@ -208,7 +209,8 @@ Task<Result<>> LocalService::update_privacy(const Ctx& ctx, const UpdatePrivacyR
 }
 
 Task<Result<>> LocalService::delete_account(const Ctx& ctx, const DeleteAccountReq& req) {
-  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kPasswordById, {req.user_id}));
+  SV_CO_TRY(const sql::Rows rows,
+            co_await deps_.db.query(ctx, store::kPasswordById, {req.user_id}));
   if (rows.empty()) co_return fail(Errc::not_found, "user_not_found");
   const std::string hash = rows.text(0, 0);
   SV_CO_TRY(const bool right, co_await verify_password(ctx, req.password, hash));

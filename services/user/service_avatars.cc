@@ -83,8 +83,8 @@ Task<Result<>> LocalService::update_avatar(const Ctx& ctx, const UpdateAvatarReq
       });
 }
 
-Task<Result<AvatarResp>> LocalService::get_avatar(const Ctx&, const AvatarReq& req) {
-  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(kGet, {req.user_id, req.rev}));
+Task<Result<AvatarResp>> LocalService::get_avatar(const Ctx& ctx, const AvatarReq& req) {
+  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(ctx, kGet, {req.user_id, req.rev}));
   if (rows.empty()) co_return fail(Errc::not_found, "media_not_found");
   co_return AvatarResp{.picture = rows.blob(0, 0)};
 }

@@ -105,7 +105,7 @@ Task<Result<UserInfoResp>> LocalService::get_user_info_by_username(
     const Ctx& ctx, const UserInfoByUsernameReq& req) {
   const auto key = username_key(req.username);
   if (!key) co_return fail(Errc::not_found, "user_not_found");
-  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kAccountByKey, {*key}));
+  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(ctx, store::kAccountByKey, {*key}));
   if (rows.empty()) co_return fail(Errc::not_found, "user_not_found");
   std::vector<AccountPtr> found{std::make_shared<const Account>(read_account(rows, 0))};
   std::vector<User> users = co_await compose(ctx, ctx.caller, std::move(found));
@@ -131,7 +131,7 @@ Task<Result<UserStatsResp>> LocalService::get_user_stats(const Ctx& ctx, const U
   const auto received = co_await deps_.services.interaction->get_user_interaction_parts(
       ctx, {.user_ids = {req.user_id}});
   if (!received) likes_.silent(ctx, received.error());
-  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kCount));
+  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(ctx, store::kCount));
   UserStatsResp out;
   out.stats = {.user_id = u.id,
                .video_count = u.video_count.value_or(0),
@@ -149,10 +149,10 @@ Task<Result<SearchUsersResp>> LocalService::search_users(const Ctx& ctx,
   const std::size_t size = page_size(req.page_size);
   const std::string pattern = "%" + word + "%";
   SearchUsersResp out;
-  SV_CO_TRY(const sql::Rows count, co_await deps_.db.query(store::kSearchCount, {pattern}));
+  SV_CO_TRY(const sql::Rows count, co_await deps_.db.query(ctx, store::kSearchCount, {pattern}));
   out.total = count.i64(0, 0);
   SV_CO_TRY(const sql::Rows rows,
-            co_await deps_.db.query(store::kSearch,
+            co_await deps_.db.query(ctx, store::kSearch,
                                     {pattern, word + "%", size, page_offset(req.page, size)}));
   std::vector<AccountPtr> found;
   for (std::size_t i = 0; i < rows.size(); ++i)

@@ -103,7 +103,7 @@ Task<Result<>> LocalService::logout(const Ctx& ctx, const LogoutReq& req) {
 Task<Result<ListSessionsResp>> LocalService::list_sessions(const Ctx& ctx,
                                                            const ListSessionsReq& req) {
   SV_CO_TRY(const sql::Rows rows,
-            co_await deps_.db.query(store::kSessions, {req.user_id, deps_.clock.now_ms()}));
+            co_await deps_.db.query(ctx, store::kSessions, {req.user_id, deps_.clock.now_ms()}));
   const std::int64_t current = session_id(ctx.session);
   ListSessionsResp out;
   for (std::size_t i = 0; i < rows.size(); ++i) {

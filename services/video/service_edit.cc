@@ -150,9 +150,10 @@ Task<Result<VideoStatusResp>> LocalService::get_video_status(const Ctx& ctx,
   SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
   if (!row || !row->owned_by(req.current_user_id))
     co_return fail(Errc::not_found, "video_not_found");
-  SV_CO_TRY(const auto found, co_await state_.deps.db.query(
-                                  kProcessing, {row->id, num(JobKind::image), num(JobKind::purge),
-                                                num(Status::deleted), num(JobKind::playlist)}));
+  SV_CO_TRY(const auto found,
+            co_await state_.deps.db.query(ctx, kProcessing,
+                                          {row->id, num(JobKind::image), num(JobKind::purge),
+                                           num(Status::deleted), num(JobKind::playlist)}));
   if (found.empty()) co_return fail(Errc::not_found, "video_not_found");
   std::vector<JobFacts> jobs;
   for (std::size_t i = 0; i < found.size(); ++i)
@@ -174,7 +175,8 @@ Task<Result<VideoStatusResp>> LocalService::get_video_status(const Ctx& ctx,
     out.message = reason_text(error, ctx.lang);
     out.retryable = failed ? found.boolean(0, 2) : progress.retryable;
   }
-  SV_CO_TRY(const auto renditions, co_await state_.deps.db.query(kRenditionStates, {row->asset}));
+  SV_CO_TRY(const auto renditions,
+            co_await state_.deps.db.query(ctx, kRenditionStates, {row->asset}));
   const Links to_files = links(*row, (co_await open_to_all(ctx, *row)).value_or(false));
   for (std::size_t i = 0; i < renditions.size(); ++i) {
     constexpr std::string_view kStates[] = {"queued", "ready", "failed"};

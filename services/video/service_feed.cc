@@ -127,9 +127,10 @@ Task<Result<ListMineResp>> LocalService::list_mine(const Ctx& ctx, const ListMin
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   auto size = page_size(req.page_size);
   SV_CO_TRY(auto cursor, decode_cursor("mine", req.cursor));
-  SV_CO_TRY(auto found,
-            co_await state_.deps.db.query(
-                kMine, {req.user_id, cursor.value_or(kNewestFirst).id, size + 1, Status::deleted}));
+  SV_CO_TRY(
+      auto found,
+      co_await state_.deps.db.query(
+          ctx, kMine, {req.user_id, cursor.value_or(kNewestFirst).id, size + 1, Status::deleted}));
   auto entries = read_entries(found);
   bool more = entries.size() > size;
   if (more) entries.resize(size);

@@ -203,15 +203,16 @@ Task<Result<VideoPageResp>> LocalService::get_related_videos(const Ctx& ctx,
   co_return out;
 }
 
-Task<Result<HotTagResp>> LocalService::get_hot_tags(const Ctx&, const HotTagReq& req) {
-  SV_CO_TRY(const auto rows, co_await state_.deps.db.query(
-                                 kHotTags, {static_cast<std::int64_t>(page_size(req.page_size))}));
+Task<Result<HotTagResp>> LocalService::get_hot_tags(const Ctx& ctx, const HotTagReq& req) {
+  SV_CO_TRY(const auto rows,
+            co_await state_.deps.db.query(ctx, kHotTags,
+                                          {static_cast<std::int64_t>(page_size(req.page_size))}));
   HotTagResp out;
   out.tags = read_tags(rows);
   co_return out;
 }
 
-Task<Result<SearchTagsResp>> LocalService::search_tags(const Ctx&, const SearchTagsReq& req) {
+Task<Result<SearchTagsResp>> LocalService::search_tags(const Ctx& ctx, const SearchTagsReq& req) {
   SV_CO_CHECK(check_text("keyword", req.keyword, 100));
   const std::string_view word = req.keyword.starts_with('#')
                                     ? std::string_view(req.keyword).substr(1)
@@ -219,9 +220,9 @@ Task<Result<SearchTagsResp>> LocalService::search_tags(const Ctx&, const SearchT
   const std::string pattern = "%" + like_literal(fold_text(word)) + "%";
   if (pattern == "%%") co_return invalid("keyword", "required");
   const auto size = page_size(req.page_size);
-  SV_CO_TRY(const auto count, co_await state_.deps.db.query(kCountTags, {pattern}));
-  SV_CO_TRY(const auto rows,
-            co_await state_.deps.db.query(kFindTags, {pattern, size, page_offset(req.page, size)}));
+  SV_CO_TRY(const auto count, co_await state_.deps.db.query(ctx, kCountTags, {pattern}));
+  SV_CO_TRY(const auto rows, co_await state_.deps.db.query(
+                                 ctx, kFindTags, {pattern, size, page_offset(req.page, size)}));
   SearchTagsResp out;
   out.total = count.i64(0, 0);
   out.tags = read_tags(rows);

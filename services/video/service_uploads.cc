@@ -150,7 +150,7 @@ Task<Result<VideoPtr>> LocalService::publish(const Ctx& ctx, Upload upload) {
   if (before && before->owned_by(upload.user)) co_return before;  // said twice
   SV_CO_TRY(auto ledger,
             co_await state_.deps.db.query(
-                kUpload, {source_key(upload.id), ObjectState::writing, ObjectState::staged}));
+                ctx, kUpload, {source_key(upload.id), ObjectState::writing, ObjectState::staged}));
   if (ledger.empty() || ledger.i64(0, 0) != upload.user.value)
     co_return fail(Errc::not_found, "upload_not_found");
 
@@ -279,7 +279,7 @@ Task<Result<PublishVideoResp>> LocalService::publish_video(const Ctx& ctx,
   SV_CO_TRY(auto known, co_await state_.load_one(VideoId(upload.id)));
   SV_CO_TRY(auto ledger,
             co_await state_.deps.db.query(
-                kUpload, {source_key(upload.id), ObjectState::writing, ObjectState::staged}));
+                ctx, kUpload, {source_key(upload.id), ObjectState::writing, ObjectState::staged}));
   bool mine = (known && known->owned_by(req.user_id)) ||
               (!ledger.empty() && ledger.i64(0, 0) == req.user_id.value);
   if (!head || !mine) co_return invalid("video_url", "invalid");
