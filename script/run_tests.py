@@ -25,6 +25,8 @@ CORES = os.cpu_count() or 2
 FUZZ_SECONDS, FUZZ_BUDGET = 60, 300
 # Suites whose code runs on several threads; what else does is met by the API scenarios that the thread sanitizer's binary serves.
 THREADED = "core_test batch_writer_test supervisor_test adapters_test net_test interaction_test video_test".split()
+# Suites whose statements run on either engine.
+ON_POSTGRES = "interaction_test message_test social_test user_test video_test".split()
 # What the API scenarios need, what compares with libthrift, and what else would be compiled by nothing.
 DEV_TARGETS = "shortvideo idl_libthrift_test media_ladder epoll_loop paced durable_writes postgres_writes".split()
 TSAN_OPTIONS = f"halt_on_error=1 second_deadlock_stack=1 suppressions={ROOT}/script/tsan.supp"
@@ -57,7 +59,7 @@ class Engines:
             self.state = tempfile.mkdtemp(prefix="shortvideo-engines-")
             os.chmod(self.state, 0o755)  # a server may run as a user of its own
             atexit.register(self.stop)
-            if run("engines", ["script/engines", "start", self.state, "postgres"], timeout=120):
+            if run("engines", ["script/engines", "start", self.state, "postgres"], timeout=120, env={"ENGINES_FAST": "1"}):
                 lines = pathlib.Path(self.state, "env").read_text().splitlines()
                 started = dict(line.split("=", 1) for line in lines)
                 self.env = {"SV_TEST_POSTGRES": started["DATABASE_URL"]}
@@ -133,7 +135,7 @@ def targets_named(preset, suffix):
     return sorted(set(re.findall(rf"^((?!cmake_)\w+_{suffix}): phony", names, re.M)))
 
 
-def unit_step(preset, only=None):
+def unit_step(preset, only=None, env_of_step=None):
     """Test binaries of a preset through ctest; the cases are counted from the files that GoogleTest writes."""
     def step():
         tests = [t for t in ctest_list(preset) if not only or t["name"] in only]
@@ -141,7 +143,7 @@ def unit_step(preset, only=None):
         shutil.rmtree(results, ignore_errors=True)
         results.mkdir(parents=True)
         env = {"GTEST_OUTPUT": f"xml:{results}/", "ASAN_OPTIONS": "detect_stack_use_after_return=1", "UBSAN_OPTIONS": "print_stacktrace=1",
-               "TSAN_OPTIONS": TSAN_OPTIONS, **ENGINES.settings()}
+               "TSAN_OPTIONS": TSAN_OPTIONS, **ENGINES.settings(), **(env_of_step or {})}
         log = f"unit-{preset}"
         run(log, ["ctest", "--test-dir", f"build/{preset}", "-j", str(CORES), "--output-on-failure", "--timeout", "600",
                   "--output-junit", str(results / "ctest.xml"), "-R", "^(" + "|".join(t["name"] for t in tests) + ")$"], env=env)
@@ -312,12 +314,13 @@ STEPS = [
     ("build-asan", "build (address and undefined-behaviour sanitizers)",
      build_step("asan", lambda: (*targets_named("asan", "test"), *targets_named("asan", "fuzz")))),
     ("unit", "unit and contract tests under asan and ubsan", unit_step("asan")),
+    ("unit-postgres", "the services' suites on PostgreSQL", unit_step("asan", ON_POSTGRES, {"SV_TEST_DATABASE": "postgres"})),
     ("fuzz", "fuzzers", fuzz_step),
     ("build-tsan", "build (thread sanitizer)", build_step("tsan", ["shortvideo", *THREADED])),
     ("tsan", "threaded suites under tsan", unit_step("tsan", THREADED)),
     ("api-tsan", "API scenarios that are concurrent, under tsan", api_tsan_step),
 ]
-NEEDS = {"thrift": "build", "api": "build", "api-apart": "build", "tidy": "build", "unit": "build-asan", "fuzz": "build-asan", "tsan": "build-tsan",
+NEEDS = {"thrift": "build", "api": "build", "api-apart": "build", "tidy": "build", "unit": "build-asan", "unit-postgres": "build-asan", "fuzz": "build-asan", "tsan": "build-tsan",
          "api-tsan": "build-tsan"}
 
 

@@ -40,8 +40,9 @@ void DeadlineWatch::run() {
       continue;
     }
     const auto first = calls_.begin();
-    if (std::chrono::steady_clock::now() < first->first) {
-      earlier_.wait_until(lock, first->first);
+    const Deadline next = first->first;  // a copy: the entry may go while the lock is free
+    if (std::chrono::steady_clock::now() < next) {
+      earlier_.wait_until(lock, next);
       continue;
     }
     const std::shared_ptr<Call> call = first->second;

@@ -21,7 +21,7 @@ postgres_start() {
   if old=$(head -n 1 "$dir/data/postmaster.pid" 2> /dev/null) && is_zombie "$old"; then rm -f "$dir/data/postmaster.pid"; fi
   # Suites run side by side, each case with a database of its own.
   spawn postgres "$POSTGRES_BIN/postgres" -D "$dir/data" -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
-    -c max_connections=300 -c deadlock_timeout=200ms
+    -c max_connections=300 -c deadlock_timeout=200ms ${ENGINES_FAST:+-c fsync=off}
 }
 
 postgres_healthy() { "$POSTGRES_BIN/pg_isready" -q -h 127.0.0.1 -p "$port"; }

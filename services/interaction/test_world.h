@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-#include "platform/adapters/sqlite.h"
+#include "platform/adapters/test_database.h"
 #include "platform/testing/both_ways.h"
 #include "platform/testing/fakes.h"
 #include "platform/testing/manual_clock.h"
@@ -121,8 +121,10 @@ class InteractionTest : public ::testing::TestWithParam<Way> {
   void open() {
     service_.reset();
     db_.reset();
-    db_ = std::move(open_sqlite({.path = folder_ / "interaction.db"}).value());
-    ASSERT_TRUE(succeeded(migrate_sqlite(*db_, migrations(), "interaction")));
+    auto opened =
+        testing::open_test_database(folder_ / "interaction.db", {{"interaction", migrations()}});
+    ASSERT_TRUE(succeeded(opened));
+    db_ = std::move(*opened);
     service_ =
         make_interaction_service({*db_, clock_, ids_, events_, revision_, services_, metrics_});
     codec_.emplace(*service_);

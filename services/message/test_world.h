@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "platform/adapters/sqlite.h"
+#include "platform/adapters/test_database.h"
 #include "platform/testing/both_ways.h"
 #include "platform/testing/fakes.h"
 #include "platform/testing/manual_clock.h"
@@ -123,10 +123,9 @@ struct MessageTest : ::testing::TestWithParam<Way> {
   void start() {
     service.reset();
     db.reset();
-    auto opened = open_sqlite({.path = folder / "message.db"});
+    auto opened = testing::open_test_database(folder / "message.db", {{"message", migrations()}});
     ASSERT_TRUE(succeeded(opened));
     db = std::move(*opened);
-    ASSERT_TRUE(succeeded(migrate_sqlite(*db, migrations(), "message")));
     service = make_message_service({*db, clock, ids, events, services, metrics}, options);
     codec.emplace(*service);
   }

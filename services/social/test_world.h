@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "platform/adapters/sqlite.h"
+#include "platform/adapters/test_database.h"
 #include "platform/testing/both_ways.h"
 #include "platform/testing/fakes.h"
 #include "platform/testing/manual_clock.h"
@@ -80,8 +80,9 @@ class SocialTest : public ::testing::TestWithParam<Way> {
   void start() {
     service_.reset();
     db_.reset();
-    db_ = std::move(open_sqlite({.path = folder_ / "social.db"}).value());
-    ASSERT_TRUE(succeeded(migrate_sqlite(*db_, migrations(), "social")));
+    auto opened = testing::open_test_database(folder_ / "social.db", {{"social", migrations()}});
+    ASSERT_TRUE(succeeded(opened));
+    db_ = std::move(*opened);
     service_ = make_social_service({.db = *db_,
                                     .clock = clock_,
                                     .events = events_,

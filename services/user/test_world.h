@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "platform/adapters/sqlite.h"
+#include "platform/adapters/test_database.h"
 #include "platform/auth/token.h"
 #include "platform/testing/both_ways.h"
 #include "platform/testing/fakes.h"
@@ -110,10 +110,9 @@ struct UserTest : ::testing::TestWithParam<Way> {
     direct.reset();
     revoked = std::make_unique<auth::RevokedSessions>(clock);
     db.reset();
-    auto opened = open_sqlite({.path = folder / "user.db"});
+    auto opened = testing::open_test_database(folder / "user.db", {{"user", migrations()}});
     ASSERT_TRUE(succeeded(opened));
     db = std::move(*opened);
-    ASSERT_TRUE(succeeded(migrate_sqlite(*db, migrations(), "user")));
     ASSERT_TRUE(succeeded(run_task(load_revoked_sessions(*db, *revoked))));
     serve(pool);
   }

@@ -12,7 +12,7 @@
 #include "platform/adapters/id_source.h"
 #include "platform/adapters/local_events.h"
 #include "platform/adapters/local_search.h"
-#include "platform/adapters/sqlite.h"
+#include "platform/adapters/test_database.h"
 #include "platform/core/offload.h"
 #include "platform/testing/both_ways.h"
 #include "platform/testing/manual_clock.h"
@@ -220,9 +220,10 @@ class VideoWorld : public ::testing::TestWithParam<Way> {
 
   void open(media::MediaTools* tools = nullptr) {
     pool_ = std::make_unique<ThreadPool>("files", 2, 1024);
-    db_ = std::move(open_sqlite({.path = folder_ / "video.db"}).value());
-    ASSERT_TRUE(testing::succeeded(migrate_sqlite(*db_, migrations(), "video")));
-    ASSERT_TRUE(testing::succeeded(migrate_sqlite(*db_, local_events_migrations(), "event")));
+    auto opened = testing::open_test_database(
+        folder_ / "video.db", {{"video", migrations()}, {"event", local_events_migrations()}});
+    ASSERT_TRUE(testing::succeeded(opened));
+    db_ = std::move(*opened);
     ids_ = std::move(make_id_source(folder_ / "ids", 1, id_clock_, supervisor_).value());
     objects_ = std::move(make_file_objects({.root = folder_ / "objects"}, *pool_).value());
     search_ = std::move(make_local_search(folder_ / "search.db").value());
