@@ -11,11 +11,11 @@
 
 #include "platform/adapters/file_objects.h"
 #include "platform/adapters/id_source.h"
-#include "platform/adapters/local_events.h"
 #include "platform/adapters/local_search.h"
 #include "platform/adapters/memory_cache.h"
 #include "platform/adapters/sqlite.h"
 #include "platform/adapters/system_clock.h"
+#include "platform/adapters/test_local_events.h"
 #include "platform/testing/port_contracts.h"
 #include "platform/testing/run.h"
 
@@ -43,38 +43,16 @@ Supervisor& supervisor() {
   return one;
 }
 
-struct LocalEventsSetup final : EventBusSetup {
-  LocalEventsSetup(const std::filesystem::path& folder, const Clock& clock,
-                   std::chrono::milliseconds retention)
-      : db(must(open_sqlite({.path = folder / "events.db", .readers = 1}))) {
-    if (auto done = migrate_sqlite(*db, local_events_migrations(), "event"); !done)
-      throw std::runtime_error(describe(done.error()));
-    // A poll so rare that a missed wake-up shows.
-    local = make_local_events({db.get()}, clock, io.get_executor(), supervisor,
-                              {.retention = retention, .poll = 1h});
-    loop = std::thread([this] { io.run(); });
-  }
-  ~LocalEventsSetup() override {
-    local->stop();
-    db.reset();
-    guard.reset();
-    loop.join();
-  }
-  EventBus& bus() override { return *local; }
-  sql::Database& database() override { return *db; }
-
-  metrics::Registry metrics;
-  Supervisor supervisor{metrics};
-  std::unique_ptr<sql::Database> db;
-  asio::io_context io;
-  asio::executor_work_guard<asio::io_context::executor_type> guard = asio::make_work_guard(io);
-  std::unique_ptr<EventBus> local;
-  std::thread loop;
-};
+std::unique_ptr<sql::Database> sqlite_events(const std::filesystem::path& folder) {
+  auto db = must(open_sqlite({.path = folder / "events.db", .readers = 1}));
+  if (auto done = migrate_sqlite(*db, local_events_migrations(), "event"); !done)
+    throw std::runtime_error(describe(done.error()));
+  return db;
+}
 
 std::unique_ptr<EventBusSetup> local_events(const std::filesystem::path& folder) {
   static const SystemClock clock;
-  return std::make_unique<LocalEventsSetup>(folder, clock, std::chrono::days(7));
+  return std::make_unique<LocalEventsSetup>(sqlite_events(folder), clock, std::chrono::days(7));
 }
 
 }  // namespace
@@ -190,14 +168,14 @@ TEST(LocalEventsTest, AConsumerWhosePositionCannotBeMadeAtFirstStillGetsEveryEve
   ManualClock clock;
   std::atomic<int> seen{0};
   {
-    LocalEventsSetup setup(folder.path(), clock, 1min);
+    LocalEventsSetup setup(sqlite_events(folder.path()), clock, 1min);
     for (int i = 0; i < 10; ++i)
       ASSERT_OK(run_task(setup.database().run_write([&](sql::Tx& tx) {
         return setup.bus().publish(tx, Event{.topic = "t", .key = "k", .payload = {}});
       })));
   }
   clock.advance(1h);  // all but the newest could be trimmed, if nobody wanted them
-  LocalEventsSetup setup(folder.path(), clock, 1min);
+  LocalEventsSetup setup(sqlite_events(folder.path()), clock, 1min);
   ASSERT_OK(run_task(setup.database().run_write([](sql::Tx& tx) -> Result<> {
     SV_CHECK(tx.execute("INSERT INTO event_positions VALUES ('earlier', 10)"));
     return {};
@@ -236,7 +214,7 @@ TEST(LocalEventsTest, TrimmingStopsBeforeTheSlowestConsumer) {
     return condition();
   };
   {
-    LocalEventsSetup setup(folder.path(), clock, 1min);
+    LocalEventsSetup setup(sqlite_events(folder.path()), clock, 1min);
     setup.bus().subscribe("fast", {"t"}, fast);
     setup.bus().subscribe("stuck", {"t"}, stuck);
     setup.bus().start();
@@ -252,7 +230,7 @@ TEST(LocalEventsTest, TrimmingStopsBeforeTheSlowestConsumer) {
   }
   clock.advance(1h);
   {
-    LocalEventsSetup setup(folder.path(), clock, 1min);
+    LocalEventsSetup setup(sqlite_events(folder.path()), clock, 1min);
     setup.bus().subscribe("fast", {"t"}, fast);
     setup.bus().subscribe("stuck", {"t"}, fast);
     setup.bus().start();  // trims first: "stuck" has read nothing
@@ -263,7 +241,7 @@ TEST(LocalEventsTest, TrimmingStopsBeforeTheSlowestConsumer) {
     EXPECT_EQ(rows(setup.database()), 10);
   }
   {
-    LocalEventsSetup setup(folder.path(), clock, 1min);
+    LocalEventsSetup setup(sqlite_events(folder.path()), clock, 1min);
     setup.bus().start();
     EXPECT_TRUE(until([&] { return rows(setup.database()) == 1; }));  // the newest row stays
   }

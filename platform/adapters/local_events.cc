@@ -12,10 +12,28 @@ constexpr std::string_view kOutbox = R"sql(
 CREATE TABLE event_outbox (id {id}, topic {text} NOT NULL, key {text} NOT NULL, revision {int} NOT NULL, payload {text} NOT NULL, time_ms {int} NOT NULL);
 CREATE TABLE event_positions (consumer {text} PRIMARY KEY, position {int} NOT NULL);
 )sql";
-constexpr std::array kOutboxMigrations{sql::Migration{"event/0001_outbox.sql", kOutbox}};
+// Where a database does not number in the order of commits, what is published waits here.
+constexpr std::string_view kWaiting = R"sql(
+CREATE TABLE event_waiting (id {id}, topic {text} NOT NULL, key {text} NOT NULL, revision {int} NOT NULL, payload {text} NOT NULL, time_ms {int} NOT NULL);
+)sql";
+constexpr std::array kOutboxMigrations{sql::Migration{"event/0001_outbox.sql", kOutbox},
+                                       sql::Migration{"event/0002_waiting.sql", kWaiting}};
 
 constexpr std::string_view kPublish =
     "INSERT INTO event_outbox (topic, key, revision, payload, time_ms) VALUES ($1, $2, $3, $4, $5)";
+constexpr std::string_view kPublishWaiting =
+    "INSERT INTO event_waiting (topic, key, revision, payload, time_ms) VALUES ($1, $2, $3, $4, "
+    "$5)";
+constexpr std::string_view kAnyWaiting = "SELECT id FROM event_waiting LIMIT 1";
+constexpr std::string_view kWaitingBatch = R"(
+    SELECT id, topic, key, revision, payload, time_ms
+    FROM event_waiting
+    ORDER BY id
+    LIMIT 500)";
+constexpr std::string_view kNumber = R"(
+    INSERT INTO event_outbox (id, topic, key, revision, payload, time_ms)
+    VALUES ($1, $2, $3, $4, $5, $6))";
+constexpr std::string_view kNumbered = "DELETE FROM event_waiting WHERE id = any($1)";
 constexpr std::string_view kPosition = "SELECT position FROM event_positions WHERE consumer = $1";
 constexpr std::string_view kEnd = "SELECT coalesce(max(id), 0) FROM event_outbox";
 // primary key range
@@ -28,10 +46,9 @@ constexpr std::string_view kBatch = R"(
 constexpr std::int64_t kBatchSize = 200;
 constexpr std::string_view kJoin =
     "INSERT INTO event_positions (consumer, position) VALUES ($1, 0) ON CONFLICT DO NOTHING";
-constexpr std::string_view kAdvance = R"(
-    INSERT INTO event_positions (consumer, position)
-    VALUES ($1, $2)
-    ON CONFLICT (consumer) DO UPDATE SET position = excluded.position)";
+// Compare and set: who was overtaken moves nothing back.
+constexpr std::string_view kAdvance =
+    "UPDATE event_positions SET position = $3 WHERE consumer = $1 AND position = $2";
 // The newest row stays, so that numbers are never given twice.
 constexpr std::string_view kTrim = R"(
     DELETE FROM event_outbox
@@ -52,8 +69,9 @@ class LocalEvents final : public EventBus {
   ~LocalEvents() override { stop(); }
 
   Result<> publish(sql::Tx& tx, Event event) override {
-    auto added = tx.execute(
-        kPublish, {event.topic, event.key, event.revision, event.payload, clock_.now_ms()});
+    auto added =
+        tx.execute(tx.numbers_in_order() ? kPublish : kPublishWaiting,
+                   {event.topic, event.key, event.revision, event.payload, clock_.now_ms()});
     if (!added) return std::unexpected(std::move(added.error()));
     tx.on_commit([this] { bell_.ring(); });
     return {};
@@ -73,6 +91,7 @@ class LocalEvents final : public EventBus {
         run("events." + subscriber->name + file,
             [this, db, s = subscriber.get()] { return relay(*db, *s); });
       run("events.trim" + file, [this, db] { return trim(*db); });
+      run("events.number" + file, [this, db] { return number(*db); });
     }
   }
 
@@ -120,10 +139,42 @@ class LocalEvents final : public EventBus {
     if (!events.empty()) SV_CO_CHECK(co_await subscriber.consumer(events));
     Ctx ctx;
     SV_CO_TRY([[maybe_unused]] std::int64_t changed,
-              co_await db.write(ctx, [&subscriber, reached](sql::Tx& tx) {
-                return tx.execute(kAdvance, {subscriber.name, reached});
+              co_await db.write(ctx, [&subscriber, position, reached](sql::Tx& tx) {
+                return tx.execute(kAdvance, {subscriber.name, position, reached});
               }));
     co_return full;
+  }
+
+  // Gives what waits its place in the log, one process at a time. What two works published for one
+  // key waits in their order: a work publishes after it wrote the row that orders the key, so the
+  // second was numbered, and could commit, only after the first had.
+  Task<Result<>> number(sql::Database& db) {
+    const std::uint64_t seen = bell_.rings();
+    SV_CO_TRY(const sql::Rows any, co_await db.query(kAnyWaiting));
+    if (any.empty()) {
+      co_await bell_.wait(options_.poll, seen);
+      co_return Result<>{};
+    }
+    SV_CO_CHECK(co_await db.write(Ctx{}, number_tx, sql::Isolation::read_committed));
+    bell_.ring();
+    co_return Result<>{};
+  }
+
+  static Result<> number_tx(sql::Tx& tx) {
+    SV_CHECK(tx.lock("event.number", 0, sql::LockMode::exclusive));
+    SV_TRY(const sql::Rows end, tx.query(kEnd));
+    SV_TRY(const sql::Rows rows, tx.query(kWaitingBatch));
+    std::vector<sql::Params> numbered;
+    std::vector<std::int64_t> ids;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      ids.push_back(rows.i64(i, 0));
+      numbered.emplace_back(end.i64(0, 0) + std::ssize(ids), rows.text(i, 1), rows.text(i, 2),
+                            rows.i64(i, 3), rows.text(i, 4), rows.i64(i, 5));
+    }
+    if (ids.empty()) return {};  // another process was faster
+    SV_CHECK(tx.execute_many(kNumber, numbered));
+    SV_CHECK(tx.execute(kNumbered, {std::move(ids)}));
+    return {};
   }
 
   // Every consumer has a position: a first one that has read nothing yet too.

@@ -20,11 +20,12 @@ struct LocalEventsOptions {
   std::chrono::milliseconds poll = std::chrono::seconds(1);  // should a wake-up be missed
 };
 
-// The event log of the embedded shape: publish() adds a row to the outbox table of the
-// transaction's own database, relays tail it. SQLite has one writer, which gives numbers in the
-// order of commits: `id > position` misses nothing (a database with several writers must not tail
-// so). Each of `sources` has been migrated with local_events_migrations(), owner "event". Consumers
-// run on `executor`, each in a loop of its own that `supervisor` knows as "events.<consumer>".
+// The event log of installations without a broker: publish() adds a row in the transaction's own
+// database, relays tail the outbox table. SQLite has one writer, which gives numbers in the order
+// of commits: `id > position` misses nothing. Elsewhere a row waits in a table of its own until a
+// loop gives it its number, after its commit. Each of `sources` has been migrated with
+// local_events_migrations(), owner "event". Consumers run on `executor`, each in a loop of its own
+// that `supervisor` knows as "events.<consumer>".
 std::unique_ptr<EventBus> make_local_events(std::vector<sql::Database*> sources, const Clock& clock,
                                             asio::any_io_executor executor, Supervisor& supervisor,
                                             LocalEventsOptions options);

@@ -51,8 +51,8 @@ struct PostgresOptions {
 Result<std::unique_ptr<sql::Database>> open_postgres(const PostgresOptions& options);
 
 // As migrate_sqlite, over a connection of its own, while an advisory lock keeps other processes
-// out. {id} is a bigint primary key, numbered where a row names none, {int} and {bool} bigint (a flag is read as 0 or 1), {text} text
-// COLLATE "C" (order by bytes, as SQLite's), {bytes} bytea.
+// out. {id} is a bigint primary key, numbered where a row names none, {int} and {bool} bigint (a
+// flag is read as 0 or 1), {text} text COLLATE "C" (order by bytes, as SQLite's), {bytes} bytea.
 Result<> migrate_postgres(const PostgresOptions& options,
                           std::span<const sql::Migration> migrations, std::string_view owner);
 

@@ -1,10 +1,13 @@
 #include "platform/adapters/postgres.h"
 
+#include <latch>
 #include <thread>
 
 #include "platform/adapters/postgres_proxy.h"
 #include "platform/adapters/postgres_testing.h"
 #include "platform/adapters/postgres_values.h"
+#include "platform/adapters/system_clock.h"
+#include "platform/adapters/test_local_events.h"
 #include "platform/testing/database_contract.h"
 #include "platform/testing/run.h"
 
@@ -19,14 +22,29 @@ Result<std::unique_ptr<sql::Database>> open_schema(const std::filesystem::path& 
   return db;
 }
 
+std::unique_ptr<testing::EventBusSetup> events(const std::filesystem::path& folder) {
+  static const SystemClock clock;
+  const PostgresOptions options{.url = testing::schema_url(folder), .writers = 4, .readers = 1};
+  auto db = open_postgres(options).value();
+  migrate_postgres(options, local_events_migrations(), "event").value();
+  return std::make_unique<testing::LocalEventsSetup>(std::move(db), clock, std::chrono::days(7));
+}
+
+// None without a server.
+std::vector<testing::EventBusContract::ParamType> buses() {
+  if (testing::postgres_url().empty()) return {};
+  return {events};
+}
+
 }  // namespace
 
 namespace testing {
+INSTANTIATE_TEST_SUITE_P(Postgres, EventBusContract, ::testing::ValuesIn(buses()));
 INSTANTIATE_TEST_SUITE_P(
     Postgres, DatabaseContract,
     ::testing::Values(DatabaseUnderTest{
         .name = "postgres", .open = open_schema, .missing = no_postgres, .remove = drop_schema}));
-}
+}  // namespace testing
 
 namespace {
 
@@ -359,6 +377,49 @@ TEST_F(PostgresTest, ConnectionsAreCounted) {
   EXPECT_EQ(counters.works.load(), 1u);
   db.reset();
   EXPECT_EQ(counters.open.load(), 0);
+}
+
+// Its number is lower than that of one which was committed, and read, before it.
+TEST_F(PostgresTest, AnEventThatCommitsLateIsDeliveredAllTheSame) {
+  testing::TempDir folder;
+  const auto setup = events(folder.path());
+  std::mutex mutex;
+  std::vector<std::string> seen;
+  std::latch first(1), both(2);
+  setup->bus().subscribe("one", {"t"}, [&](const std::vector<Event>& batch) -> Task<Result<>> {
+    std::lock_guard lock(mutex);
+    for (const Event& e : batch) {
+      seen.push_back(e.payload);
+      if (seen.size() == 1) first.count_down();
+      both.count_down();
+    }
+    co_return Result<>{};
+  });
+  setup->bus().start();
+  const auto publish = [&](std::string payload, std::function<void()> then) {
+    return run_task(setup->database().run_write(
+        Ctx{},
+        [&](sql::Tx& tx) -> Result<> {
+          SV_CHECK(setup->bus().publish(
+              tx, {.topic = "t", .key = payload, .revision = 1, .payload = payload}));
+          then();
+          return {};
+        },
+        sql::Isolation::read_committed));
+  };
+  std::latch published(1);
+  std::thread late([&] {
+    EXPECT_TRUE(publish("late", [&] {
+      published.count_down();
+      first.wait();
+    }));
+  });
+  published.wait();
+  EXPECT_TRUE(publish("early", [] {}));
+  late.join();
+  both.wait();
+  setup->bus().stop();
+  EXPECT_EQ(seen, (std::vector<std::string>{"early", "late"}));
 }
 
 }  // namespace

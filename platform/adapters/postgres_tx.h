@@ -23,6 +23,7 @@ class WorkTx final : public sql::Tx {
       std::string_view sql, const std::vector<sql::Params>& rows) override;
   Result<> lock(std::string_view kind, std::int64_t id, sql::LockMode mode) override;
   Result<std::int64_t> now_ms() override;
+  bool numbers_in_order() const override { return false; }
   void on_commit(std::function<void()> then) override { then_.push_back(std::move(then)); }
 
   // `unknown`: the COMMIT was sent and its answer did not come.

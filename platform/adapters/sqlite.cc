@@ -93,6 +93,7 @@ class WriterTx final : public sql::Tx {
   Result<> lock(std::string_view, std::int64_t, sql::LockMode) override { return {}; }
   Result<std::int64_t> now_ms() override { return clock_.now_ms(); }
 
+  bool numbers_in_order() const override { return true; }
   void on_commit(std::function<void()> then) override { then_.push_back(std::move(then)); }
 
   const std::optional<Error>& failure() const { return failure_; }

@@ -14,10 +14,8 @@ bool test_database_is_postgres() {
 Result<std::unique_ptr<sql::Database>> open_test_database(const std::filesystem::path& path,
                                                           std::vector<Owner> owners) {
   if (test_database_is_postgres()) {
-    // One writer: the local bus reads the outbox in the order of its numbers, which several would
-    // not commit in.
     const PostgresOptions options{
-        .url = schema_url(path.parent_path()), .writers = 1, .readers = 1};
+        .url = schema_url(path.parent_path()), .writers = 3, .readers = 1};
     SV_TRY(auto db, open_postgres(options));
     for (const auto& [name, migrations] : owners)
       SV_CHECK(migrate_postgres(options, migrations, name));

@@ -135,6 +135,9 @@ class Tx {
   // The database's clock at this call, in ms since 1970: what instances on several machines agree
   // on. Not the transaction's start, which may lie before a lock that the work has waited for.
   virtual Result<std::int64_t> now_ms() = 0;
+  // Whether the numbers that tables give to rows ({id}) rise in the order in which works commit, so
+  // that who has read up to one has missed none: there is one writer.
+  virtual bool numbers_in_order() const = 0;
   // Runs after the COMMIT that makes this work durable and before its caller is answered; not at
   // all when it rolls back, and once when the work ran several times.
   // For dropping cache entries: a read that follows the answer must see the write. Must not block

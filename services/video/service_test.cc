@@ -282,8 +282,9 @@ struct Told : Reading {
       }))));
     const auto count = [this](std::string_view sql) { return run(db_->query(sql))->i64(0, 0); };
     ASSERT_TRUE(eventually([&] {
-      return count("SELECT position FROM event_positions WHERE consumer = 'video_hot'") ==
-             count("SELECT max(id) FROM event_outbox");
+      return count("SELECT count(*) FROM event_waiting") == 0 &&
+             count("SELECT position FROM event_positions WHERE consumer = 'video_hot'") ==
+                 count("SELECT max(id) FROM event_outbox");
     }));
   }
   std::vector<std::int64_t> hot() {
