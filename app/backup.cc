@@ -9,11 +9,9 @@
 
 #include <fmt/format.h>
 
-#include "app/block_on.h"
 #include "app/manifest.h"
 #include "app/wiring.h"
-#include "platform/adapters/sqlite.h"
-#include "platform/adapters/sqlite_snapshot.h"
+#include "platform/core/block_on.h"
 #include "platform/core/time.h"
 #include "services/video/fsck.h"
 
@@ -90,19 +88,19 @@ class ObjectCopier {
 // All databases are pinned before the first is copied, so that files of several services are
 // moments apart and not the length of a copy.
 Result<std::vector<BackupDatabase>> copy_databases(const Storage& storage, const fs::path& to) {
-  std::vector<std::unique_ptr<SqliteSnapshot>> pinned;
+  std::vector<OpenDatabase::CopyTo> pinned;
   std::vector<BackupDatabase> out;
-  for (const auto& [path, db] : storage.files) {
-    SV_TRY(pinned.emplace_back(), pin_sqlite(path));
+  for (const auto& [url, place] : storage.places) {
+    SV_TRY(pinned.emplace_back(), place.database.pin());
     BackupDatabase database{.path = fmt::format("databases/{}.db", out.size()), .services = {}};
-    for (const auto& [service, own] : storage.databases)
-      if (own == db.get()) database.services.push_back(service);
+    for (const auto& [service, own] : storage.by_service)
+      if (own == &place) database.services.push_back(service);
     out.push_back(std::move(database));
   }
   for (std::size_t i = 0; i < out.size(); ++i) {
     std::error_code ec;
     fs::remove(to / out[i].path, ec);
-    SV_CHECK(pinned[i]->copy_to(to / out[i].path));
+    SV_CHECK(pinned[i](to / out[i].path));
   }
   return out;
 }
@@ -111,7 +109,7 @@ Result<std::vector<video::NeededObject>> needed_by(const fs::path& backup,
                                                    const std::vector<BackupDatabase>& databases) {
   for (const BackupDatabase& d : databases) {
     if (std::ranges::find(d.services, "video") == d.services.end()) continue;
-    SV_TRY(auto db, open_sqlite({.path = backup / d.path, .readers = 1, .read_only = true}));
+    SV_TRY(auto db, open_copy(backup / d.path));
     return block_on(video::needed_objects(*db));
   }
   return fail(Errc::internal, {}, "no database has the tables of video");
@@ -145,16 +143,12 @@ Result<> copy_data(const Storage& storage, const fs::path& objects, const fs::pa
               "objects go faster than they can be copied; try again when less is deleted");
 }
 
-// What else makes the installation: keys, so that tokens and links stay valid, and the marks below
-// which no id is given again. The marks are read after the databases: they stand above every id in
-// them.
+// What else makes the installation: keys, so that tokens and links stay valid.
 Result<> copy_small_files(const fs::path& data, const fs::path& to, Manifest& manifest) {
   std::error_code ec;
-  for (const auto& entry : fs::directory_iterator(data, ec)) {
-    const std::string name = entry.path().filename().string();
-    if (name != "auth_keys" && !name.starts_with("ids.")) continue;
-    SV_TRY(BackupFile file, copy_hashed(entry.path(), to / "data" / name, kSecret));
-    file.path = "data/" + name;
+  if (fs::exists(data / "auth_keys", ec)) {
+    SV_TRY(BackupFile file, copy_hashed(data / "auth_keys", to / "data/auth_keys", kSecret));
+    file.path = "data/auth_keys";
     manifest.files.push_back(std::move(file));
   }
   for (const BackupDatabase& d : manifest.databases) {
@@ -245,8 +239,13 @@ class PartialFolder {
 // Where the configuration wants what the backup holds. Restoring fills the data folder and writes
 // nowhere else.
 Result<std::string> below_data(const Config& config, std::string_view key, const std::string& url) {
-  const fs::path relative =
-      fs::path(parse_part_url(config, url).path).lexically_relative(config.data);
+  const PartUrl place = parse_part_url(config, url);
+  if (place.scheme != "sqlite" && place.scheme != "file")
+    return fail(Errc::invalid_argument, {},
+                fmt::format("{}: a backup holds files, and they are no {} database; restore into "
+                            "files, or use the engine's own tools",
+                            key, place.scheme));
+  const fs::path relative = fs::path(place.path).lexically_relative(config.data);
   if (relative.empty() || *relative.begin() == "..")
     return fail(Errc::invalid_argument, {},
                 fmt::format("{}: {} is outside of the data folder, and restore fills that alone",
@@ -302,6 +301,12 @@ BackupReport report_of(const Manifest& manifest) {
 
 Result<BackupReport> make_backup(const Config& config, const fs::path& out) {
   SV_TRY(const auto storage, open_storage(config, Access::look));
+  for (const auto& [url, place] : storage->places)
+    if (!place.database.pin)
+      return fail(Errc::rejected, {},
+                  fmt::format("{} is backed up by its engine's own tools (pg_dump), then copy {} "
+                              "and auth_keys of the data folder",
+                              place.database.name, config.objects));
   const fs::path target = final_place(out);
   for (const fs::path folder : {config.data, parse_part_url(config, config.objects).path})
     if (lies_in(target, folder) || lies_in(target.parent_path(), folder))

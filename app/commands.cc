@@ -7,10 +7,9 @@
 #include <fmt/format.h>
 
 #include "app/backup.h"
-#include "app/block_on.h"
 #include "app/tls.h"
 #include "app/wiring.h"
-#include "platform/adapters/local_events.h"
+#include "platform/core/block_on.h"
 #include "platform/core/log.h"
 #include "services/interaction/fsck.h"
 #include "services/message/fsck.h"
@@ -34,11 +33,11 @@ int with_accounts(const Config& config, Run run) {
   auto storage = open_storage(config, Access::admin);
   if (!storage) return cannot(storage.error());
   asio::io_context idle;
-  auto events = make_local_events({&(*storage)->of("user")}, (*storage)->clock, idle.get_executor(),
-                                  (*storage)->supervisor, {});
+  auto events = open_events(config, {&(*storage)->of("user")}, (*storage)->clock,
+                            idle.get_executor(), (*storage)->supervisor);
   return run(user::AdminDeps{.db = (*storage)->of("user"),
                              .clock = (*storage)->clock,
-                             .ids = *(*storage)->ids,
+                             .ids = (*storage)->ids_of("user"),
                              .events = *events,
                              .access_ttl = config.access_ttl,
                              .bcrypt_cost = static_cast<int>(config.bcrypt_cost)});

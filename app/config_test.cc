@@ -128,8 +128,9 @@ TEST(Config, ACertificateNeedsItsKey) {
 }
 
 TEST(Config, APartWithoutAnAdapterIsRefusedByName) {
-  EXPECT_EQ(sentence({"database=postgres://h/d"}),
-            "database: this build has no adapter for \"postgres://h/d\"; it has sqlite");
+  EXPECT_EQ(
+      sentence({"database=mysql://u:secret@h/d"}),
+      "database: this build has no adapter for \"mysql\"; it has sqlite, postgres, postgresql");
   EXPECT_NE(sentence({"services=user"}).find("services:"), std::string::npos);
   EXPECT_NE(sentence({"databases.shop=sqlite:x"}).find("there is no service shop"),
             std::string::npos);

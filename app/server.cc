@@ -6,17 +6,14 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 
-#include "app/block_on.h"
 #include "app/tls.h"
 #include "app/wiring.h"
 #include "gateway/gateway.h"
 #include "idl/services.h"
-#include "platform/adapters/local_events.h"
-#include "platform/adapters/local_search.h"
-#include "platform/adapters/memory_cache.h"
 #include "platform/auth/keyfile.h"
 #include "platform/auth/revoked_sessions.h"
 #include "platform/auth/signed_url.h"
+#include "platform/core/block_on.h"
 #include "platform/core/exception.h"
 #include "platform/core/log.h"
 #include "platform/media/media_tools.h"
@@ -135,12 +132,9 @@ class Server {
     SV_TRY(auto storage, open_storage(config, Access::serve));
     SV_TRY(auto keys, signing_keys(config));
     SV_TRY(auto tools, media_tools(config));
-    auto search = make_local_search(std::filesystem::path(config.data) / "search.db");
-    if (!search)
-      return fail(Errc::unavailable, "search_unusable",
-                  fmt::format("search: {}", search.error().detail));
+    SV_TRY(auto search, open_search(config));
     auto server = std::unique_ptr<Server>(new Server(config, std::move(storage), std::move(keys),
-                                                     std::move(tools), std::move(*search)));
+                                                     std::move(tools), std::move(search)));
     SV_CHECK(server->serve(config));
     return server;
   }
@@ -175,14 +169,14 @@ class Server {
         bcrypt_pool_("bcrypt", bcrypt_threads(), kLoginsWaiting * bcrypt_threads()),
         tools_(std::move(tools)),
         search_(std::move(search)),
-        cache_(make_memory_cache({.bytes = cache_bytes(c)})),
+        cache_(open_cache(c)),
         loops_(c.threads > 0 ? static_cast<std::size_t>(c.threads) : cores_),
-        events_(make_local_events(databases(), storage_->clock, loops_.background(),
-                                  storage_->supervisor, {})) {
+        events_(open_events(c, databases(), storage_->clock, loops_.background(),
+                            storage_->supervisor)) {
     services_.user =
         (user_ = user::make_user_service({.db = storage_->of("user"),
                                           .clock = storage_->clock,
-                                          .ids = *storage_->ids,
+                                          .ids = storage_->ids_of("user"),
                                           .keys = keys_,
                                           .revoked = revoked_,
                                           .bcrypt_pool = bcrypt_pool_,
@@ -203,7 +197,7 @@ class Server {
         (video_ = video::make_video_service(
              {.db = storage_->of("video"),
               .clock = storage_->clock,
-              .ids = *storage_->ids,
+              .ids = storage_->ids_of("video"),
               .objects = *storage_->objects,
               .events = *events_,
               .search = *search_,
@@ -219,19 +213,19 @@ class Server {
               .scratch = scratch(c),
               .workers = static_cast<int>(c.transcode_workers)}))
             .get();
-    services_.interaction =
-        (interaction_ = interaction::make_interaction_service({.db = storage_->of("interaction"),
-                                                               .clock = storage_->clock,
-                                                               .ids = *storage_->ids,
-                                                               .events = *events_,
-                                                               .revision = revision_,
-                                                               .services = services_,
-                                                               .metrics = metrics_}))
-            .get();
+    services_.interaction = (interaction_ = interaction::make_interaction_service(
+                                 {.db = storage_->of("interaction"),
+                                  .clock = storage_->clock,
+                                  .ids = storage_->ids_of("interaction"),
+                                  .events = *events_,
+                                  .revision = revision_,
+                                  .services = services_,
+                                  .metrics = metrics_}))
+                                .get();
     services_.message =
         (message_ = message::make_message_service({.db = storage_->of("message"),
                                                    .clock = storage_->clock,
-                                                   .ids = *storage_->ids,
+                                                   .ids = storage_->ids_of("message"),
                                                    .events = *events_,
                                                    .services = services_,
                                                    .metrics = metrics_},
@@ -244,13 +238,15 @@ class Server {
                                                                .services = services_,
                                                                .metrics = metrics_}))
                            .get();
-    for (auto& [path, db] : storage_->files)
-      metrics_.watch("shortvideo_sql_reads", "Read statements since the start",
-                     [file = db.get()] { return static_cast<double>(file->statements()); },
-                     {{"file", std::filesystem::path(path).stem().string()}});
+    for (auto& [url, place] : storage_->places)
+      metrics_.watch(
+          "shortvideo_sql_reads", "Read statements since the start",
+          [db = place.database.db.get()] { return static_cast<double>(db->statements()); },
+          {{"database", place.database.name}});
     std::vector<gateway::ReadyCheck> ready;
-    for (auto& [service, db] : storage_->databases)
-      ready.push_back({service + ".database", [db] { return check_database(*db); }});
+    for (auto& [service, place] : storage_->by_service)
+      ready.push_back(
+          {service + ".database", [db = place->database.db.get()] { return check_database(*db); }});
     ready.push_back(
         {"objects", [objects = storage_->objects.get()] { return check_objects(*objects); }});
     gateway_ = gateway::make_gateway({.services = services_,
@@ -296,7 +292,7 @@ class Server {
 
   std::vector<sql::Database*> databases() {
     std::vector<sql::Database*> out;
-    for (auto& [path, db] : storage_->files) out.push_back(db.get());
+    for (auto& [url, place] : storage_->places) out.push_back(place.database.db.get());
     return out;
   }
 
@@ -308,12 +304,6 @@ class Server {
     limits.body_idle = config.body_idle;
     limits.body_rate = static_cast<std::uint32_t>(config.body_rate);
     return limits;
-  }
-
-  static std::size_t cache_bytes(const Config& config) {
-    PartUrl url = parse_part_url(config, config.cache);
-    auto mb = url.query.find("mb");
-    return (mb == url.query.end() ? 256u : static_cast<std::size_t>(std::stoul(mb->second))) << 20;
   }
 
   std::unique_ptr<Storage> storage_;

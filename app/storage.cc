@@ -1,10 +1,8 @@
 #include <filesystem>
 
 #include "app/wiring.h"
-#include "platform/adapters/file_objects.h"
 #include "platform/adapters/id_source.h"
 #include "platform/adapters/local_events.h"
-#include "platform/adapters/sqlite.h"
 #include "services/interaction/migrations.h"
 #include "services/message/migrations.h"
 #include "services/social/migrations.h"
@@ -15,8 +13,6 @@ namespace sv {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr int kServeNode = 0, kAdminNode = 1;
 
 // The error as a sentence that begins with the key.
 std::unexpected<Error> blame(std::string_view key, Error error) {
@@ -30,6 +26,28 @@ struct Owner {
   std::span<const sql::Migration> migrations;
 };
 
+// What every database has, whosever tables lie in it.
+Result<> prepare(Storage& storage, Storage::Place& place) {
+  SV_CHECK(place.database.migrate(local_events_migrations(), "event"));
+  SV_CHECK(place.database.migrate(id_migrations(), "id"));
+  SV_TRY(place.ids, make_id_source(*place.database.db, storage.clock, storage.supervisor,
+                                   "ids." + place.database.name));
+  return {};
+}
+
+Result<> open_one(const Config& config, const std::string& url, Access access, const Owner& owner,
+                  Storage& storage) {
+  Storage::Place& place = storage.places[url];
+  storage.by_service[owner.service] = &place;
+  if (!place.database.db) {
+    SV_TRY(place.database,
+           open_database(config, url, access == Access::look, storage.supervisor, storage.metrics));
+    if (access != Access::look) SV_CHECK(prepare(storage, place));
+  }
+  if (access == Access::look) return {};
+  return place.database.migrate(owner.migrations, owner.service);
+}
+
 Result<> open_databases(const Config& config, Access access, Storage& storage) {
   const Owner owners[] = {{"interaction", interaction::migrations()},
                           {"message", message::migrations()},
@@ -37,31 +55,11 @@ Result<> open_databases(const Config& config, Access access, Storage& storage) {
                           {"user", user::migrations()},
                           {"video", video::migrations()}};
   for (const Owner& owner : owners) {
-    auto own = config.databases.find(owner.service);
-    const std::string key =
-        own == config.databases.end() ? "database" : "databases." + owner.service;
-    PartUrl url =
-        parse_part_url(config, own == config.databases.end() ? config.database : own->second);
-    auto& file = storage.files[url.path];
-    const bool fresh = !file;
-    if (fresh) {
-      SqliteOptions options;
-      options.path = url.path;
-      options.read_only = access == Access::look;
-      options.checkpoints =
-          &storage.supervisor.loop("sqlite.checkpoint." + fs::path(url.path).stem().string());
-      auto db = open_sqlite(options);
-      if (!db) return blame(key, std::move(db.error()));
-      file = std::move(*db);
-    }
-    storage.databases[owner.service] = file.get();
-    if (access == Access::look) continue;
-    if (fresh) {
-      if (auto done = migrate_sqlite(*file, local_events_migrations(), "event"); !done)
-        return blame(key, std::move(done.error()));
-    }
-    if (auto done = migrate_sqlite(*file, owner.migrations, owner.service); !done)
-      return blame(key, std::move(done.error()));
+    const auto own = config.databases.find(owner.service);
+    const bool shared = own == config.databases.end();
+    auto opened = open_one(config, shared ? config.database : own->second, access, owner, storage);
+    if (!opened)
+      return blame(shared ? "database" : "databases." + owner.service, std::move(opened.error()));
   }
   return {};
 }
@@ -81,19 +79,10 @@ Result<std::unique_ptr<Storage>> open_storage(const Config& config, Access acces
   if (access != Access::look) {
     SV_TRY(DataLock lock, DataLock::acquire(data, access == Access::serve ? "lock" : "lock.admin"));
     storage->locks.push_back(std::move(lock));
-    const int node = access == Access::serve ? kServeNode : kAdminNode;
-    auto ids = make_id_source(data / fmt::format("ids.{}", node), node, storage->clock,
-                              storage->supervisor);
-    if (!ids) return blame("data", std::move(ids.error()));
-    storage->ids = std::move(*ids);
   }
   storage->disk = std::make_unique<ThreadPool>("disk", 4, 4096);
   SV_CHECK(open_databases(config, access, *storage));
-  auto objects = make_file_objects(
-      {.root = parse_part_url(config, config.objects).path, .read_only = access != Access::serve},
-      *storage->disk);
-  if (!objects) return blame("objects", std::move(objects.error()));
-  storage->objects = std::move(*objects);
+  SV_TRY(storage->objects, open_objects(config, access != Access::serve, *storage->disk));
   return storage;
 }
 

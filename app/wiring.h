@@ -7,6 +7,7 @@
 
 #include "app/config.h"
 #include "app/data_lock.h"
+#include "app/parts.h"
 #include "platform/adapters/system_clock.h"
 #include "platform/core/metrics.h"
 #include "platform/core/offload.h"
@@ -24,21 +25,24 @@ enum class Access {
   look,   // reads only, also beside a server; nothing is made
 };
 
-// The data that every subcommand opens. The part of the wiring that names storage adapters; serve's
-// half is server.cc.
+// The data that every subcommand opens. The part of the wiring that makes storage; serve's half is
+// server.cc.
 struct Storage {
   SystemClock clock;
   metrics::Registry metrics;
   Supervisor supervisor{metrics};
   std::vector<DataLock> locks;
   std::unique_ptr<ThreadPool> disk;
-  std::unique_ptr<IdSource> ids;  // null when only looking
-  std::map<std::string, std::unique_ptr<sql::Database>>
-      files;  // by path: services that name the same file share it
-  std::map<std::string, sql::Database*> databases;  // by service
+  struct Place {
+    OpenDatabase database;
+    std::unique_ptr<IdSource> ids;  // null when only looking
+  };
+  std::map<std::string, Place> places;  // by URL: services that name the same share it
+  std::map<std::string, Place*> by_service;
   std::unique_ptr<ObjectStore> objects;
 
-  sql::Database& of(const std::string& service) { return *databases.at(service); }
+  sql::Database& of(const std::string& service) { return *by_service.at(service)->database.db; }
+  IdSource& ids_of(const std::string& service) { return *by_service.at(service)->ids; }
 };
 
 // An error's detail is one sentence that names the key and how to fix it.

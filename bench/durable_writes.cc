@@ -155,6 +155,7 @@ fs::path make_database(const Options& options, const char* name) {
   for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(path.string() + suffix);
   auto db = must(open_sqlite({.path = path}));
   must(migrate_sqlite(*db, local_events_migrations(), "event"));
+  must(migrate_sqlite(*db, id_migrations(), "id"));
   must(migrate_sqlite(*db, interaction::migrations(), "interaction"));
   return path;
 }
@@ -235,7 +236,7 @@ Figures service_run(const Options& options, Work work) {
     auto db = must(open_sqlite({.path = path, .counters = &counters}));
     metrics::Registry metrics;
     Supervisor supervisor(metrics);
-    auto ids = must(make_id_source(options.folder / "ids", 0, clock, supervisor));
+    auto ids = must(make_id_source(*db, clock, supervisor));
     ContentRevision revision;
     AllVideos videos;
     AllUsers users;

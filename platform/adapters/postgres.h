@@ -50,6 +50,9 @@ struct PostgresOptions {
 // stand between. The database must be encoded in UTF8.
 Result<std::unique_ptr<sql::Database>> open_postgres(const PostgresOptions& options);
 
+// "alice@db.example:5432/shortvideo", for people and metrics.
+std::string postgres_place(const std::string& url);
+
 // As migrate_sqlite, over a connection of its own, while an advisory lock keeps other processes
 // out. {id} is a bigint primary key, numbered where a row names none, {int} and {bool} bigint (a
 // flag is read as 0 or 1), {text} text COLLATE "C" (order by bytes, as SQLite's), {bytes} bytea.

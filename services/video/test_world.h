@@ -221,10 +221,11 @@ class VideoWorld : public ::testing::TestWithParam<Way> {
   void open(media::MediaTools* tools = nullptr) {
     pool_ = std::make_unique<ThreadPool>("files", 2, 1024);
     auto opened = testing::open_test_database(
-        folder_ / "video.db", {{"video", migrations()}, {"event", local_events_migrations()}});
+        folder_ / "video.db",
+        {{"video", migrations()}, {"event", local_events_migrations()}, {"id", id_migrations()}});
     ASSERT_TRUE(testing::succeeded(opened));
     db_ = std::move(*opened);
-    ids_ = std::move(make_id_source(folder_ / "ids", 1, id_clock_, supervisor_).value());
+    ids_ = std::move(make_id_source(*db_, id_clock_, supervisor_).value());
     objects_ = std::move(make_file_objects({.root = folder_ / "objects"}, *pool_).value());
     search_ = std::move(make_local_search(folder_ / "search.db").value());
     events_ = make_local_events({db_.get()}, clock_, io_.get_executor(), supervisor_, {});

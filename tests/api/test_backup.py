@@ -180,7 +180,7 @@ def test_secrets_are_for_their_owner_alone(make_server, tmp_path):
     assert out.stat().st_mode & 0o777 == 0o700
     manifest = json.loads((out / "manifest.json").read_text())
     paths = {f["path"] for f in manifest["files"]}
-    assert {"data/auth_keys", "data/ids.0", "databases/0.db"} <= paths
+    assert {"data/auth_keys", "databases/0.db"} <= paths
     assert paths | {"manifest.json"} == {str(f.relative_to(out)) for f in out.rglob("*") if f.is_file()}
     assert manifest["version"] and manifest["time"] and manifest["databases"][0]["services"]
     run("restore", out, "--data", tmp_path / "again")
@@ -253,8 +253,9 @@ def test_an_interrupted_backup_is_none_and_the_next_one_takes_its_place(make_ser
     server = make_server().start()
     person = register(server)
     person.publish(tiny)
-    # A pipe in the place of the marks: the backup waits at it, for as long as the scenario wants.
-    pipe = server.data / "ids.77"
+    # A pipe in the place of the keys: the backup waits at it, for as long as the scenario wants.
+    pipe, keys = server.data / "auth_keys", server.data / "keys"
+    pipe.rename(keys)
     subprocess.run(["mkfifo", pipe], check=True)
     out = tmp_path / "backup"
     process = subprocess.Popen([BINARY, "backup", out, "--data", server.data], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -262,7 +263,7 @@ def test_an_interrupted_backup_is_none_and_the_next_one_takes_its_place(make_ser
     assert str(process.pid) in run("backup", out, "--data", server.data, code=2)  # two at a time are refused
     process.kill()
     process.wait()
-    pipe.unlink()
+    keys.rename(pipe)
     assert not out.exists() and out.with_suffix(".partial").exists()
     run("backup", out, "--data", server.data)
     assert out.exists() and not out.with_suffix(".partial").exists()

@@ -1,0 +1,166 @@
+#include "app/parts.h"
+
+#include <algorithm>
+
+#include "platform/adapters/file_objects.h"
+#include "platform/adapters/local_events.h"
+#include "platform/adapters/local_search.h"
+#include "platform/adapters/memory_cache.h"
+#include "platform/adapters/postgres.h"
+#include "platform/adapters/sqlite.h"
+#include "platform/adapters/sqlite_snapshot.h"
+
+namespace sv {
+namespace {
+
+template <class Open>
+struct Scheme {
+  std::string_view name;
+  Open open;
+};
+
+// check_config has refused what is in no table.
+template <class Open, std::size_t N>
+Open adapter(const Scheme<Open> (&table)[N], std::string_view url) {
+  return std::ranges::find(table, url.substr(0, url.find(':')), &Scheme<Open>::name)->open;
+}
+
+template <class Open, std::size_t N>
+std::vector<std::string_view> names(const Scheme<Open> (&table)[N]) {
+  std::vector<std::string_view> out;
+  for (const auto& scheme : table) out.push_back(scheme.name);
+  return out;
+}
+
+struct DatabasePlace {
+  const Config& config;
+  std::string_view url;
+  bool read_only;
+  Supervisor& supervisor;
+  metrics::Registry& metrics;
+};
+
+Result<OpenDatabase> open_file(const DatabasePlace& place) {
+  SqliteOptions options;
+  options.path = parse_part_url(place.config, place.url).path;
+  options.read_only = place.read_only;
+  OpenDatabase out;
+  out.name = options.path.stem().string();
+  options.checkpoints = &place.supervisor.loop("sqlite.checkpoint." + out.name);
+  SV_TRY(out.db, open_sqlite(options));
+  out.migrate = [db = out.db.get()](auto migrations, auto owner) {
+    return migrate_sqlite(*db, migrations, owner);
+  };
+  out.pin = [path = options.path]() -> Result<OpenDatabase::CopyTo> {
+    SV_TRY(std::shared_ptr<SqliteSnapshot> pinned, pin_sqlite(path));
+    return [pinned](const std::filesystem::path& to) { return pinned->copy_to(to); };
+  };
+  return out;
+}
+
+void watch(metrics::Registry& metrics, std::shared_ptr<PostgresCounters> counters,
+           const std::string& name) {
+  const auto add = [&](const char* metric, const char* help, auto member) {
+    metrics.watch(
+        metric, help,
+        [counters, member] { return static_cast<double>((counters.get()->*member).load()); },
+        {{"database", name}});
+  };
+  add("shortvideo_sql_connections", "Connections to the server that are open",
+      &PostgresCounters::open);
+  add("shortvideo_sql_in_use", "Works that run and reads in flight", &PostgresCounters::in_use);
+  add("shortvideo_sql_waiting", "Works and reads that wait for a connection",
+      &PostgresCounters::waiting);
+  add("shortvideo_sql_works", "Writes committed since the start", &PostgresCounters::works);
+  add("shortvideo_sql_retries", "Works run again after a conflict since the start",
+      &PostgresCounters::retries);
+  add("shortvideo_sql_reconnects", "Connections lost and made again since the start",
+      &PostgresCounters::reconnects);
+}
+
+Result<OpenDatabase> open_server(const DatabasePlace& place) {
+  auto counters = std::make_shared<PostgresCounters>();
+  const PostgresOptions options{.url = std::string(place.url), .counters = counters.get()};
+  OpenDatabase out;
+  out.name = postgres_place(options.url);
+  SV_TRY(out.db, open_postgres(options));
+  out.migrate = [options](auto migrations, auto owner) {
+    return migrate_postgres(options, migrations, owner);
+  };
+  watch(place.metrics, std::move(counters), out.name);
+  return out;
+}
+
+constexpr Scheme<Result<OpenDatabase> (*)(const DatabasePlace&)> kDatabases[] = {
+    {"sqlite", open_file}, {"postgres", open_server}, {"postgresql", open_server}};
+
+std::unique_ptr<Cache> memory_cache(const PartUrl& url) {
+  const auto mb = url.query.find("mb");
+  return make_memory_cache(
+      {.bytes = (mb == url.query.end() ? 256u : std::stoul(mb->second)) << 20});
+}
+constexpr Scheme<std::unique_ptr<Cache> (*)(const PartUrl&)> kCaches[] = {{"memory", memory_cache}};
+
+std::unique_ptr<EventBus> local_events(std::vector<sql::Database*> sources, const Clock& clock,
+                                       asio::any_io_executor executor, Supervisor& supervisor) {
+  return make_local_events(std::move(sources), clock, std::move(executor), supervisor, {});
+}
+constexpr Scheme<decltype(&local_events)> kBuses[] = {{"local", local_events}};
+
+Result<std::unique_ptr<SearchIndex>> local_search(const Config& config) {
+  auto index = make_local_search(std::filesystem::path(config.data) / "search.db");
+  if (!index)
+    return fail(Errc::unavailable, "search_unusable",
+                fmt::format("search: {}", index.error().detail));
+  return index;
+}
+constexpr Scheme<decltype(&local_search)> kIndexes[] = {{"local", local_search}};
+
+Result<std::unique_ptr<ObjectStore>> file_objects(const PartUrl& url, bool read_only,
+                                                  ThreadPool& disk) {
+  return make_file_objects({.root = url.path, .read_only = read_only}, disk);
+}
+constexpr Scheme<decltype(&file_objects)> kStores[] = {{"file", file_objects}};
+
+}  // namespace
+
+std::vector<std::string_view> schemes_of(std::string_view key) {
+  if (key == "database") return names(kDatabases);
+  if (key == "cache") return names(kCaches);
+  if (key == "events") return names(kBuses);
+  if (key == "search") return names(kIndexes);
+  return names(kStores);
+}
+
+Result<OpenDatabase> open_database(const Config& config, std::string_view url, bool read_only,
+                                   Supervisor& supervisor, metrics::Registry& metrics) {
+  return adapter(kDatabases, url)({config, url, read_only, supervisor, metrics});
+}
+
+Result<std::unique_ptr<sql::Database>> open_copy(const std::filesystem::path& file) {
+  return open_sqlite({.path = file, .readers = 1, .read_only = true});
+}
+
+std::unique_ptr<Cache> open_cache(const Config& config) {
+  return adapter(kCaches, config.cache)(parse_part_url(config, config.cache));
+}
+
+std::unique_ptr<EventBus> open_events(const Config& config, std::vector<sql::Database*> sources,
+                                      const Clock& clock, asio::any_io_executor executor,
+                                      Supervisor& supervisor) {
+  return adapter(kBuses, config.events)(std::move(sources), clock, std::move(executor), supervisor);
+}
+
+Result<std::unique_ptr<SearchIndex>> open_search(const Config& config) {
+  return adapter(kIndexes, config.search)(config);
+}
+
+Result<std::unique_ptr<ObjectStore>> open_objects(const Config& config, bool read_only,
+                                                  ThreadPool& disk) {
+  auto store =
+      adapter(kStores, config.objects)(parse_part_url(config, config.objects), read_only, disk);
+  if (!store) store.error().detail = fmt::format("objects: {}", store.error().detail);
+  return store;
+}
+
+}  // namespace sv
