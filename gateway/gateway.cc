@@ -145,12 +145,7 @@ Task<Result<>> WebGateway::dispatch(Call& call) {
     co_return co_await send_page(call);
   call.ctx.traceparent = traceparent_from(call.x.header("traceparent"));
   call.ctx.user_agent = call.x.header("User-Agent");
-  call.ctx.idempotency_key = call.x.header("Idempotency-Key");
-  if (call.ctx.idempotency_key.size() > 255)
-    co_return std::unexpected(Error{.code = Errc::invalid_argument,
-                                    .token = "idempotency_key_too_long",
-                                    .field = "Idempotency-Key",
-                                    .detail = {}});
+  SV_CO_TRY(call.ctx.idempotency_key, idempotency_key_from(call.x.header("Idempotency-Key")));
   if (route.kind == Kind::stream) {
     call.ctx.deadline = Deadline::max();
     co_return co_await route.handle(call);

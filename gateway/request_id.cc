@@ -42,4 +42,18 @@ std::string traceparent_from(std::string_view header) {
   return std::string(header);
 }
 
+Result<std::string> idempotency_key_from(std::string_view header) {
+  const auto refuse = [](std::string_view token) {
+    return std::unexpected(Error{.code = Errc::invalid_argument,
+                                 .token = std::string(token),
+                                 .field = "Idempotency-Key",
+                                 .detail = {}});
+  };
+  constexpr std::size_t kLongest = 255;
+  if (header.size() > kLongest) return refuse("idempotency_key_too_long");
+  if (!std::ranges::all_of(header, [](char c) { return c >= ' ' && c <= '~'; }))
+    return refuse("idempotency_key_invalid");
+  return std::string(header);
+}
+
 }  // namespace sv::gateway

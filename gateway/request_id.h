@@ -3,6 +3,8 @@
 #include <string>
 #include <string_view>
 
+#include "platform/core/error.h"
+
 namespace sv::gateway {
 
 // 16 hexadecimal digits, random. Thread-safe.
@@ -11,5 +13,8 @@ std::string new_request_id();
 std::string request_id_from(std::string_view header);
 // The header when it is a valid W3C traceparent of version 00, else empty.
 std::string traceparent_from(std::string_view header);
+
+// Visible ASCII and spaces, at most 255; else the error names the header. Empty: none was given.
+Result<std::string> idempotency_key_from(std::string_view header);
 
 }  // namespace sv::gateway

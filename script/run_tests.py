@@ -204,12 +204,10 @@ def api_step(log="api", tests=("tests/api",), env=None, options=()):
     return count
 
 
-def api_apart_step():
-    """The scenarios whose requests cross services, with a database file for each service: nothing may need two in one statement."""
-    services = "user video social interaction message live danmu recommend".split()
-    tests = "people accounts social interaction message lists playback statements access_matrix history crash".split()
-    return api_step("api-apart", [f"tests/api/test_{name}.py" for name in tests],
-                    {f"SHORTVIDEO_DATABASES__{service.upper()}": f"sqlite:{{data}}/{service}.db" for service in services})
+def api_postgres_step():
+    """The scenarios whose requests cross services, on PostgreSQL with a schema for each service: nothing may need two in one statement."""
+    tests = "people accounts social interaction message lists playback privacy statements access_matrix history crash commands".split()
+    return api_step("api-postgres", [f"tests/api/test_{name}.py" for name in tests], ON_POSTGRES | {"SV_TEST_APART": "1"})
 
 
 def api_tsan_step():

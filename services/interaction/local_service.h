@@ -25,7 +25,7 @@ struct NewComment {
   CommentId id;
   VideoId video;
   UserId user, author;
-  CommentId reply_to;
+  CommentId reply_to, root;  // 0: top level
   std::string content;
 };
 
@@ -108,6 +108,8 @@ class LocalService final : public InteractionService {
                                                             const std::vector<NewComment>& rows);
   // False: it is deleted already. Counts follow; replies below a deleted comment are in no list any
   // more.
+  // How many were there still. At READ COMMITTED.
+  Result<std::size_t> delete_comments_tx(sql::Tx& tx, const std::vector<CommentPtr>& rows);
   Result<bool> delete_comment_tx(sql::Tx& tx, CommentId id);
 
   // service_threads.cc

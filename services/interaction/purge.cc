@@ -2,6 +2,7 @@
 
 #include "platform/auth/flat_json.h"
 #include "services/interaction/local_service.h"
+#include "services/parts/locks.h"
 
 // What is deleted elsewhere leaves nothing countable here. Each step is one transaction of bounded
 // size and may be repeated: the writer is never held for long, and a crash in between loses nothing
@@ -10,6 +11,8 @@ namespace sv::interaction {
 namespace {
 
 constexpr std::int64_t kEdges = 500, kComments = 100;
+// As what counts: see Locks.
+constexpr auto kHot = sql::Isolation::read_committed;
 
 std::int64_t number(const auth::FlatObject& object, std::string_view name) {
   const auth::FlatValue* value = auth::find_member(object, name);
@@ -65,35 +68,49 @@ Task<Result<>> LocalService::purge(std::vector<Event> events) {
 Task<Result<>> LocalService::purge_video(VideoId video, UserId author) {
   sql::Database& db = state_.deps.db;
   SV_CO_CHECK(co_await db.write(
-      Ctx{}, [this, video, author](sql::Tx& tx) { return state_.end_video(tx, video, author); }));
+      Ctx{}, [this, video, author](sql::Tx& tx) { return state_.end_video(tx, video, author); },
+      kHot));
   for (bool more = true; more;) {
-    SV_CO_TRY(more, co_await db.write(Ctx{}, [this, video](sql::Tx& tx) -> Result<bool> {
-      const std::vector<std::int64_t> kinds{num(Edge::like), num(Edge::star)};
-      SV_TRY(const sql::Rows dropped,
-             tx.query(store::kDropEdgesOfObjects, {std::vector{video.value}, kinds, kEdges}));
-      SV_CHECK(state_.apply(tx, changes_of(dropped)));
-      return !dropped.empty();
-    }));
+    SV_CO_TRY(more, co_await db.write(
+                        Ctx{},
+                        [this, video](sql::Tx& tx) -> Result<bool> {
+                          const std::vector<std::int64_t> kinds{num(Edge::like), num(Edge::star)};
+                          SV_TRY(const sql::Rows dropped,
+                                 tx.query(store::kDropEdgesOfObjects,
+                                          {std::vector{video.value}, kinds, kEdges}));
+                          SV_CHECK(state_.apply(tx, changes_of(dropped)));
+                          return !dropped.empty();
+                        },
+                        kHot));
   }
   for (bool more = true; more;) {
-    SV_CO_TRY(more, co_await db.write(Ctx{}, [this, video](sql::Tx& tx) -> Result<bool> {
-      SV_TRY(const sql::Rows some, tx.query(store::kCommentsOfVideo, {video, kComments}));
-      if (some.empty()) return false;
-      const std::vector<std::int64_t> ids = first_column(some), kinds{num(Edge::comment_like)};
-      SV_TRY(const sql::Rows dropped, tx.query(store::kDropEdgesOfObjects, {ids, kinds, kEdges}));
-      Changes changes = changes_of(dropped);
-      if (static_cast<std::int64_t>(dropped.size()) < kEdges) {  // none is left
-        SV_CHECK(tx.execute(store::kDropComments, {ids}));
-        for (std::int64_t id : ids) {
-          changes.comments[CommentId(id)] = {};
-          changes.threads.insert({.video = video, .root = CommentId(id)});
-        }
-      }
-      changes.threads.insert({.video = video});
-      changes.rankings.insert(video);
-      SV_CHECK(state_.apply(tx, std::move(changes)));
-      return true;
-    }));
+    SV_CO_TRY(more, co_await db.write(
+                        Ctx{},
+                        [this, video](sql::Tx& tx) -> Result<bool> {
+                          SV_TRY(const sql::Rows some,
+                                 tx.query(store::kCommentsOfVideo, {video, kComments}));
+                          if (some.empty()) return false;
+                          const std::vector<std::int64_t> ids = first_column(some),
+                                                          kinds{num(Edge::comment_like)};
+                          Locks locks;
+                          for (std::int64_t id : ids) locks.exclude("comment", id);
+                          SV_CHECK(locks.take(tx));
+                          SV_TRY(const sql::Rows dropped,
+                                 tx.query(store::kDropEdgesOfObjects, {ids, kinds, kEdges}));
+                          Changes changes = changes_of(dropped);
+                          if (static_cast<std::int64_t>(dropped.size()) < kEdges) {  // none is left
+                            SV_CHECK(tx.execute(store::kDropComments, {ids}));
+                            for (std::int64_t id : ids) {
+                              changes.comments[CommentId(id)] = {};
+                              changes.threads.insert({.video = video, .root = CommentId(id)});
+                            }
+                          }
+                          changes.threads.insert({.video = video});
+                          changes.rankings.insert(video);
+                          SV_CHECK(state_.apply(tx, std::move(changes)));
+                          return true;
+                        },
+                        kHot));
   }
   for (bool more = true; more;) {
     SV_CO_TRY(more, co_await db.write(Ctx{}, [video](sql::Tx& tx) -> Result<bool> {
@@ -108,25 +125,42 @@ Task<Result<>> LocalService::purge_video(VideoId video, UserId author) {
 // what was reported stays reported, by nobody.
 Task<Result<>> LocalService::purge_user(UserId user) {
   sql::Database& db = state_.deps.db;
-  SV_CO_CHECK(co_await db.write(Ctx{}, [user](sql::Tx& tx) -> Result<> {
-    SV_CHECK(tx.execute(store::kEndPerson, {user}));
-    SV_CHECK(tx.execute(store::kForgetReporter, {user}));
-    SV_CHECK(tx.execute(store::kDropRequestsOfUser, {user}));
-    return {};
-  }));
+  SV_CO_CHECK(co_await db.write(
+      Ctx{},
+      [user](sql::Tx& tx) -> Result<> {
+        Locks locks;
+        locks.exclude("person", user.value);  // who writes for them checks that they are not gone
+        SV_CHECK(locks.take(tx));
+        SV_CHECK(tx.execute(store::kEndPerson, {user}));
+        SV_CHECK(tx.execute(store::kForgetReporter, {user}));
+        SV_CHECK(tx.execute(store::kDropRequestsOfUser, {user}));
+        return {};
+      },
+      kHot));
   for (bool more = true; more;) {
-    SV_CO_TRY(more, co_await db.write(Ctx{}, [this, user](sql::Tx& tx) -> Result<bool> {
-      SV_TRY(const sql::Rows dropped, tx.query(store::kDropEdgesOfUser, {user, kEdges}));
-      SV_CHECK(state_.apply(tx, changes_of(dropped)));
-      return !dropped.empty();
-    }));
+    SV_CO_TRY(more, co_await db.write(
+                        Ctx{},
+                        [this, user](sql::Tx& tx) -> Result<bool> {
+                          SV_TRY(const sql::Rows dropped,
+                                 tx.query(store::kDropEdgesOfUser, {user, kEdges}));
+                          SV_CHECK(state_.apply(tx, changes_of(dropped)));
+                          return !dropped.empty();
+                        },
+                        kHot));
   }
   for (bool more = true; more;) {
-    SV_CO_TRY(more, co_await db.write(Ctx{}, [this, user](sql::Tx& tx) -> Result<bool> {
-      SV_TRY(const sql::Rows some, tx.query(store::kCommentsOfUser, {user, kComments}));
-      for (std::int64_t id : first_column(some)) SV_CHECK(delete_comment_tx(tx, CommentId(id)));
-      return !some.empty();
-    }));
+    SV_CO_TRY(more, co_await db.write(
+                        Ctx{},
+                        [this, user](sql::Tx& tx) -> Result<bool> {
+                          SV_TRY(const sql::Rows some,
+                                 tx.query(store::kCommentsOfUser, {user, kComments}));
+                          SV_TRY(const auto rows, state_.comments_now(tx, first_column(some)));
+                          std::vector<CommentPtr> all;
+                          for (const auto& [id, row] : rows) all.push_back(row);
+                          SV_CHECK(delete_comments_tx(tx, all));
+                          return !some.empty();
+                        },
+                        kHot));
   }
   for (bool more = true; more;) {
     SV_CO_TRY(more, co_await db.write(Ctx{}, [user](sql::Tx& tx) -> Result<bool> {

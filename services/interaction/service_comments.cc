@@ -2,6 +2,7 @@
 
 #include "services/interaction/local_service.h"
 #include "services/interaction/rules.h"
+#include "services/parts/locks.h"
 
 namespace sv::interaction {
 namespace {
@@ -51,17 +52,31 @@ Result<Known> look(State& state, sql::Tx& tx, const std::vector<NewComment>& row
   return out;
 }
 
+Result<> lock(sql::Tx& tx, const std::vector<NewComment>& rows) {
+  Locks locks;
+  for (const NewComment& row : rows) {
+    locks.share("person", row.user.value);
+    locks.share("video", row.video.value);
+    if (row.reply_to) locks.share("comment", row.reply_to.value);
+    if (row.root) locks.share("comment", row.root.value);
+  }
+  return locks.take(tx);
+}
+
+std::vector<RequestKeys::Request> requests(const std::vector<NewComment>& rows) {
+  std::vector<RequestKeys::Request> out;
+  for (const NewComment& row : rows) out.push_back({row.ctx, row.user, body_of(row), row.id.value});
+  return out;
+}
+
 // What the same request made before, perhaps in this batch; null: nothing.
-Result<Result<CommentPtr>> made_before(State& state, const RequestKeys& keys, sql::Tx& tx,
-                                       const NewComment& row, const std::vector<Made>& made) {
-  auto id = keys.find(tx, row.ctx, row.user, kMethod, body_of(row));
-  if (!id && id.error().code == Errc::unprocessable)  // the key is another comment's
-    return Result<CommentPtr>(std::unexpected(std::move(id.error())));
-  if (!id) return std::unexpected(std::move(id.error()));
-  if (!*id) return Result<CommentPtr>(nullptr);
+Result<Result<CommentPtr>> made_before(State& state, sql::Tx& tx, const RequestKeys::Before& before,
+                                       const std::vector<Made>& made) {
+  if (!before) return Result<CommentPtr>(std::unexpected(before.error()));
+  if (!*before) return Result<CommentPtr>(nullptr);
   for (const Made& twin : made)
-    if (twin.row->id.value == **id) return Result<CommentPtr>(twin.row);
-  SV_TRY(const auto found, state.comments_now(tx, {**id}));
+    if (twin.row->id.value == **before) return Result<CommentPtr>(twin.row);
+  SV_TRY(const auto found, state.comments_now(tx, {**before}));
   if (found.empty()) return Result<CommentPtr>(fail(Errc::not_found, "comment_not_found"));
   return Result<CommentPtr>(found.begin()->second);
 }
@@ -141,9 +156,11 @@ Task<Result<CommentActionResp>> LocalService::comment_action(const Ctx& ctx,
   SV_CO_TRY(const UserId author,
             co_await author_of_visible(ctx, req.user_id, req.video_id, Purpose::write));
   const CommentId reply_to = req.reply_to_id.value_or(CommentId{});
+  CommentId root{};
   if (reply_to) {
     SV_CO_TRY(const CommentPtr target,
               co_await visible_comment(ctx, req.user_id, reply_to, Purpose::write));
+    root = target->root ? target->root : target->id;
     if (target->video != req.video_id) co_return fail(Errc::not_found, "comment_not_found");
   }
   NewComment row{.ctx = ctx,
@@ -152,6 +169,7 @@ Task<Result<CommentActionResp>> LocalService::comment_action(const Ctx& ctx,
                  .user = req.user_id,
                  .author = author,
                  .reply_to = reply_to,
+                 .root = root,
                  .content = std::move(content)};
   SV_CO_TRY(const CommentPtr made, co_await comment_writer_.add(std::move(row)));
   if (made->deleted)
@@ -167,28 +185,30 @@ Task<Result<CommentActionResp>> LocalService::comment_action(const Ctx& ctx,
 Task<Result<std::vector<Result<CommentPtr>>>> LocalService::write_comments(
     std::vector<NewComment> rows) {
   co_return co_await state_.deps.db.write(
-      Ctx{}, [this, rows = std::move(rows)](sql::Tx& tx) { return write_comments_tx(tx, rows); });
+      Ctx{}, [this, rows = std::move(rows)](sql::Tx& tx) { return write_comments_tx(tx, rows); },
+      sql::Isolation::read_committed);
 }
 
 Result<std::vector<Result<CommentPtr>>> LocalService::write_comments_tx(
     sql::Tx& tx, const std::vector<NewComment>& rows) {
   const std::int64_t now = state_.now();
+  SV_CHECK(lock(tx, rows));
   SV_TRY(const Known known, look(state_, tx, rows));
+  SV_TRY(const auto before, request_keys_.claim(tx, kMethod, requests(rows)));
   std::vector<Result<CommentPtr>> outcomes;
   std::vector<Made> made;
-  for (const NewComment& row : rows) {
-    SV_TRY(Result<CommentPtr> outcome, made_before(state_, request_keys_, tx, row, made));
+  std::vector<NewComment> refused;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    SV_TRY(Result<CommentPtr> outcome, made_before(state_, tx, before[i], made));
     if (outcome && !*outcome) {
-      auto fresh = admit(row, known, now);
+      auto fresh = admit(rows[i], known, now);
       outcome = fresh ? Result<CommentPtr>(fresh->row) : std::unexpected(fresh.error());
-      if (fresh) {
-        SV_CHECK(
-            request_keys_.remember(tx, row.ctx, row.user, kMethod, body_of(row), row.id.value));
-        made.push_back(std::move(*fresh));
-      }
+      if (fresh) made.push_back(std::move(*fresh));
+      else refused.push_back(rows[i]);
     }
     outcomes.push_back(std::move(outcome));
   }
+  SV_CHECK(request_keys_.give_back(tx, kMethod, requests(refused)));
   SV_CHECK(insert(tx, made));
   SV_CHECK(tell(state_.deps.events, tx, made));
   SV_CHECK(state_.apply(tx, count(made)));
@@ -210,11 +230,28 @@ Task<Result<>> LocalService::delete_comment(const Ctx& ctx, const DeleteCommentR
       co_return fail(Errc::forbidden, "not_owner");
     }
   }
-  SV_CO_TRY(const bool deleted,
+  SV_CO_TRY(const std::size_t deleted,
             co_await state_.deps.db.write(
-                ctx, [this, id = row->id](sql::Tx& tx) { return delete_comment_tx(tx, id); }));
-  if (!deleted) co_return fail(Errc::not_found, "comment_not_found");
+                ctx, [this, row](sql::Tx& tx) { return delete_comments_tx(tx, {row}); },
+                sql::Isolation::read_committed));
+  if (deleted == 0) co_return fail(Errc::not_found, "comment_not_found");
   co_return Result<>{};
+}
+
+Result<std::size_t> LocalService::delete_comments_tx(sql::Tx& tx,
+                                                     const std::vector<CommentPtr>& rows) {
+  Locks locks;
+  for (const CommentPtr& row : rows) {
+    locks.exclude("comment", row->id.value);  // who likes or answers it checks that it is there
+    if (row->root) locks.share("comment", row->root.value);
+  }
+  SV_CHECK(locks.take(tx));
+  std::size_t deleted = 0;
+  for (const CommentPtr& row : rows) {
+    SV_TRY(const bool was_there, delete_comment_tx(tx, row->id));
+    deleted += was_there;
+  }
+  return deleted;
 }
 
 Result<bool> LocalService::delete_comment_tx(sql::Tx& tx, CommentId id) {

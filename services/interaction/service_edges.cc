@@ -3,6 +3,7 @@
 
 #include "services/interaction/local_service.h"
 #include "services/interaction/rules.h"
+#include "services/parts/locks.h"
 
 namespace sv::interaction {
 namespace {
@@ -42,13 +43,51 @@ Result<> admit(const EdgeChange& row, const Known& known) {
   return {};
 }
 
-// False: it was so already.
-Result<bool> write(sql::Tx& tx, const EdgeChange& row, std::int64_t now) {
-  const EdgeKey& edge = row.edge;
-  SV_TRY(const std::int64_t changed,
-         row.on ? tx.execute(store::kAddEdge, {edge.object, edge.kind, edge.user, now})
-                : tx.execute(store::kRemoveEdge, {edge.object, edge.kind, edge.user}));
-  return changed > 0;
+Result<> lock(sql::Tx& tx, const std::vector<EdgeChange>& rows) {
+  Locks locks;
+  for (const EdgeChange& row : rows) {
+    locks.share("person", row.edge.user.value);
+    locks.share(row.edge.kind == Edge::comment_like ? "comment" : "video", row.edge.object);
+  }
+  return locks.take(tx);
+}
+
+// The places in `rows` of what may be written, sorted by edge; of several about one edge each goes
+// into a turn of its own, for it meets what the one before left.
+std::vector<std::vector<std::size_t>> turns(const std::vector<EdgeChange>& rows,
+                                            const std::vector<Result<>>& admitted) {
+  std::map<EdgeKey, std::vector<std::size_t>> by_edge;
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    if (admitted[i]) by_edge[rows[i].edge].push_back(i);
+  std::vector<std::vector<std::size_t>> out;
+  for (const auto& [edge, places] : by_edge)
+    for (std::size_t turn = 0; turn < places.size(); ++turn) {
+      if (out.size() <= turn) out.emplace_back();
+      out[turn].push_back(places[turn]);
+    }
+  return out;
+}
+
+// Makes, or unmakes, the edges at these places. Appends to `changed` what was not so already.
+Result<> write(sql::Tx& tx, const std::vector<EdgeChange>& rows,
+               const std::vector<std::size_t>& places, bool on, std::int64_t now,
+               std::vector<Result<>>& outcomes, std::vector<EdgeChange>& changed) {
+  std::vector<std::size_t> mine;
+  std::vector<sql::Params> params;
+  for (std::size_t i : places) {
+    const EdgeKey& edge = rows[i].edge;
+    if (rows[i].on != on) continue;
+    mine.push_back(i);
+    if (on) params.push_back({edge.object, edge.kind, edge.user, now});
+    else params.push_back({edge.object, edge.kind, edge.user});
+  }
+  if (mine.empty()) return {};
+  SV_TRY(const auto did, tx.execute_each(on ? store::kAddEdge : store::kRemoveEdge, params));
+  for (std::size_t n = 0; n < mine.size(); ++n) {
+    if (!did[n]) outcomes[mine[n]] = std::unexpected(did[n].error());
+    else if (*did[n] > 0) changed.push_back(rows[mine[n]]);
+  }
+  return {};
 }
 
 Changes count(const std::vector<EdgeChange>& changed, const Known& known) {
@@ -136,21 +175,21 @@ Task<Result<>> LocalService::comment_like_action(const Ctx& ctx, const CommentLi
 
 Task<Result<std::vector<Result<>>>> LocalService::write_edges(std::vector<EdgeChange> rows) {
   co_return co_await state_.deps.db.write(
-      Ctx{}, [this, rows = std::move(rows)](sql::Tx& tx) { return write_edges_tx(tx, rows); });
+      Ctx{}, [this, rows = std::move(rows)](sql::Tx& tx) { return write_edges_tx(tx, rows); },
+      sql::Isolation::read_committed);
 }
 
 Result<std::vector<Result<>>> LocalService::write_edges_tx(sql::Tx& tx,
                                                            const std::vector<EdgeChange>& rows) {
   const std::int64_t now = state_.now();
+  SV_CHECK(lock(tx, rows));
   SV_TRY(const Known known, look(state_, tx, rows));
   std::vector<Result<>> outcomes;
+  for (const EdgeChange& row : rows) outcomes.push_back(admit(row, known));
   std::vector<EdgeChange> changed;
-  for (const EdgeChange& row : rows) {
-    outcomes.push_back(admit(row, known));
-    if (!outcomes.back()) continue;
-    SV_TRY(const bool did, write(tx, row, now));
-    if (did) changed.push_back(row);
-  }
+  for (const auto& places : turns(rows, outcomes))
+    for (const bool on : {true, false})
+      SV_CHECK(write(tx, rows, places, on, now, outcomes, changed));
   SV_CHECK(tell(state_.deps.events, tx, changed, now));
   SV_CHECK(state_.apply(tx, count(changed, known)));
   return outcomes;
@@ -166,21 +205,27 @@ Task<Result<>> LocalService::share_action(const Ctx& ctx, const ShareActionReq& 
   SV_CO_TRY(const UserId author,
             co_await author_of_visible(ctx, req.user_id, req.video_id, Purpose::write));
   co_return co_await state_.deps.db.write(
-      ctx, [this, ctx, req, author](sql::Tx& tx) { return share_tx(tx, ctx, req, author); });
+      ctx, [this, ctx, req, author](sql::Tx& tx) { return share_tx(tx, ctx, req, author); },
+      sql::Isolation::read_committed);
 }
 
 Result<> LocalService::share_tx(sql::Tx& tx, const Ctx& ctx, const ShareActionReq& req,
                                 UserId author) {
-  const std::string body = std::to_string(req.video_id.value);
-  SV_TRY(const auto before, request_keys_.find(tx, ctx, req.user_id, "share", body));
-  if (before) return {};
+  Locks locks;
+  locks.share("person", req.user_id.value);
+  locks.share("video", req.video_id.value);
+  SV_CHECK(locks.take(tx));
+  const std::int64_t id = req.video_id.value;
+  SV_TRY(const auto before,
+         request_keys_.claim(tx, "share", {{ctx, req.user_id, std::to_string(id), id}}));
+  if (!before[0]) return std::unexpected(before[0].error());
+  if (*before[0]) return {};
   SV_TRY(const auto gone, state_.gone_people(tx, {req.user_id.value}));
   SV_TRY(const auto known, state_.videos_now(tx, {req.video_id.value}));
   if (!gone.empty()) return fail(Errc::unauthenticated);
   if (!known.empty() && known.begin()->second.gone) return fail(Errc::not_found, "video_not_found");
   SV_TRY(const std::int64_t counted,
          tx.execute(store::kShare, {req.user_id, req.video_id, state_.now()}));
-  SV_CHECK(request_keys_.remember(tx, ctx, req.user_id, "share", body, req.video_id.value));
   if (counted == 0) return {};
   Changes changes;
   changes.videos[req.video_id] = {.author = author, .shares = 1};

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "services/parts/locks.h"
+
 namespace sv::interaction {
 namespace {
 
@@ -224,78 +226,59 @@ Result<std::map<CommentId, CommentPtr>> State::comments_now(sql::Tx& tx,
   return out;
 }
 
-// Sums are added by the statement, so that nothing another process did is lost; what comes out is
-// known from what was read before in the same transaction. RETURNING would tell it too, but makes
-// SQLite keep a journal for each statement, which costs a fifth of a write.
+// Sums are added by the statement, so that nothing another instance did is lost; what came out is
+// read after it, when nobody else can change the rows before the COMMIT. RETURNING would tell it
+// too, but makes SQLite keep a journal for each statement, which costs a fifth of a write.
 Result<std::vector<PersonCounts>> State::add_to_people(sql::Tx& tx,
                                                        const std::map<UserId, Received>& sums) {
   std::vector<std::int64_t> ids;
-  for (const auto& [id, sum] : sums)
-    if (sum.likes != 0 || sum.comments != 0) ids.push_back(id.value);
+  std::vector<sql::Params> updates;
+  for (const auto& [id, sum] : sums) {
+    if (sum == Received{}) continue;
+    ids.push_back(id.value);
+    updates.push_back({id, sum.likes, sum.comments});
+  }
   std::vector<PersonCounts> out;
   if (ids.empty()) return out;
-  std::map<UserId, PersonCounts> known;
-  std::vector<sql::Params> updates;
-  SV_TRY(const sql::Rows rows, tx.query(store::kPeople, {ids}));
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    known.emplace(UserId(rows.i64(i, 0)), read_person(rows, i));
-  for (std::int64_t id : ids) {
-    const Received& sum = sums.at(UserId(id));
-    PersonCounts now = known[UserId(id)];
-    now.id = UserId(id);
-    now.likes += sum.likes;
-    now.comments += sum.comments;
-    ++now.revision;
-    out.push_back(now);
-    updates.push_back(sql::Params{id, sum.likes, sum.comments});
-  }
   SV_CHECK(tx.execute_many(store::kAddToPerson, updates));
+  SV_TRY(const sql::Rows rows, tx.query(store::kPeople, {std::move(ids)}));
+  for (std::size_t i = 0; i < rows.size(); ++i) out.push_back(read_person(rows, i));
   return out;
 }
 
 Result<std::vector<VideoCounts>> State::add_to_videos(
     sql::Tx& tx, const std::map<VideoId, Changes::OfVideo>& sums) {
   std::vector<std::int64_t> ids;
-  for (const auto& [id, sum] : sums)
-    if (sum.likes != 0 || sum.comments != 0 || sum.stars != 0 || sum.shares != 0)
-      ids.push_back(id.value);
+  std::vector<sql::Params> updates;
+  for (const auto& [id, sum] : sums) {
+    if (sum.likes == 0 && sum.comments == 0 && sum.stars == 0 && sum.shares == 0) continue;
+    ids.push_back(id.value);
+    updates.push_back({id, sum.author, sum.likes, sum.comments, sum.stars, sum.shares});
+  }
   std::vector<VideoCounts> out;
   if (ids.empty()) return out;
-  std::vector<sql::Params> updates;
-  SV_TRY(const auto known, videos_now(tx, ids));
-  for (std::int64_t id : ids) {
-    const Changes::OfVideo& sum = sums.at(VideoId(id));
-    const auto at = known.find(VideoId(id));
-    VideoCounts now =
-        at == known.end() ? VideoCounts{.id = VideoId(id), .author = sum.author} : at->second;
-    if (now.gone) continue;
-    now.likes += sum.likes;
-    now.comments += sum.comments;
-    now.stars += sum.stars;
-    now.shares += sum.shares;
-    ++now.revision;
-    out.push_back(now);
-    updates.push_back(sql::Params{id, now.author, sum.likes, sum.comments, sum.stars, sum.shares});
-  }
   SV_CHECK(tx.execute_many(store::kAddToVideo, updates));
+  SV_TRY(const auto now, videos_now(tx, std::move(ids)));
+  for (const auto& [id, counts] : now)
+    if (!counts.gone) out.push_back(counts);
   return out;
 }
 
 Result<> State::add_to_comments(sql::Tx& tx, const std::map<CommentId, Changes::OfComment>& sums) {
   std::vector<std::int64_t> ids;
-  for (const auto& [id, sum] : sums) ids.push_back(id.value);
-  if (ids.empty()) return {};
-  SV_TRY(const auto rows, comments_now(tx, std::move(ids)));
   std::vector<sql::Params> updates;
   for (const auto& [id, sum] : sums) {
-    const auto at = rows.find(id);
-    if (at == rows.end()) continue;
-    const CommentRow& row = *at->second;
-    const std::int64_t hot =
-        row.root ? 0 : heat(row.created_ms, row.likes + sum.likes, row.replies + sum.replies);
-    updates.push_back(sql::Params{id, sum.likes, sum.replies, hot});
+    if (sum == Changes::OfComment{}) continue;
+    ids.push_back(id.value);
+    updates.push_back({id, sum.likes, sum.replies});
   }
-  SV_CHECK(tx.execute_many(store::kSetCommentCounts, updates));
+  if (ids.empty()) return {};
+  SV_CHECK(tx.execute_many(store::kAddToComment, updates));
+  SV_TRY(const auto now, comments_now(tx, std::move(ids)));
+  std::vector<sql::Params> ranks;
+  for (const auto& [id, row] : now)
+    if (!row->root) ranks.push_back({id, heat(row->created_ms, row->likes, row->replies)});
+  if (!ranks.empty()) SV_CHECK(tx.execute_many(store::kSetHeat, ranks));
   return {};
 }
 
@@ -340,15 +323,18 @@ Result<> State::apply(sql::Tx& tx, Changes changes) {
 }
 
 Result<> State::end_video(sql::Tx& tx, VideoId video, UserId author) {
-  SV_TRY(const auto before, videos_now(tx, {video.value}));
+  Locks locks;
+  locks.exclude("video", video.value);  // who adds to it checks that it is not gone
+  SV_CHECK(locks.take(tx));
+  // Makes the row its own, so that what is taken from its author is what the row says.
+  SV_CHECK(tx.execute(store::kAddToVideo, {video, author, 0, 0, 0, 0}));
+  SV_TRY(const auto rows, videos_now(tx, {video.value}));
+  const VideoCounts& before = rows.at(video);
+  const VideoCounts ended{
+      .id = video, .author = before.author, .gone = true, .revision = before.revision + 1};
   SV_CHECK(tx.execute(store::kEndVideo, {video, author}));
-  VideoCounts ended{.id = video, .author = author, .gone = true, .revision = 1};
-  std::map<UserId, Received> sums;
-  for (const auto& [id, counts] : before) {
-    ended.author = counts.author;
-    ended.revision = counts.revision + 1;
-    sums[counts.author] = {.likes = -counts.likes, .comments = -counts.comments};
-  }
+  const std::map<UserId, Received> sums{
+      {before.author, {.likes = -before.likes, .comments = -before.comments}}};
   SV_TRY(auto people, add_to_people(tx, sums));
   tx.on_commit([this, ended, people = std::move(people)] {
     remember(ended);

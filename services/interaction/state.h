@@ -76,10 +76,10 @@ class State {
 
   std::int64_t now() const { return deps.clock.now_ms(); }
 
-  // Inside a transaction: writes the sums, and makes memory follow once it is committed. A video
-  // that is gone keeps its zeros.
+  // Inside a transaction at READ COMMITTED: writes the sums, and makes memory follow once it is
+  // committed. A video that is gone keeps its zeros.
   Result<> apply(sql::Tx& tx, Changes changes);
-  // Takes everything that is counted from the video and its author, for good.
+  // Takes everything that is counted from the video and its author, for good. At READ COMMITTED.
   Result<> end_video(sql::Tx& tx, VideoId video, UserId author);
   // Whoever of them may do nothing more.
   Result<std::unordered_set<UserId>> gone_people(sql::Tx& tx, std::vector<std::int64_t> users);
@@ -114,6 +114,7 @@ class State {
   Task<Result<Recent>> recent_head(UserId user, Edge kind);
   struct Received {
     std::int64_t likes = 0, comments = 0;
+    bool operator==(const Received&) const = default;
   };
   // What the counters are now, of those that changed.
   Result<std::vector<PersonCounts>> add_to_people(sql::Tx& tx,

@@ -131,10 +131,10 @@ inline constexpr std::string_view kComments = R"(
     SELECT )" SV_COMMENT_COLUMNS R"(
     FROM interaction_comments
     WHERE id = any($1))";  // primary key
-inline constexpr std::string_view kSetCommentCounts = R"(
-    UPDATE interaction_comments
-    SET likes = likes + $2, replies = replies + $3, hot = $4
-    WHERE id = $1)";
+inline constexpr std::string_view kAddToComment =
+    "UPDATE interaction_comments SET likes = likes + $2, replies = replies + $3 WHERE id = $1";
+inline constexpr std::string_view kSetHeat =
+    "UPDATE interaction_comments SET hot = $2 WHERE id = $1";
 inline constexpr std::string_view kDeleteComment =
     "UPDATE interaction_comments SET deleted = 1, content = '' WHERE id = $1 AND deleted = 0";
 // interaction_comments_thread

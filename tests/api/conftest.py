@@ -1,10 +1,18 @@
 import pytest
 
+import databases
 import harness
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "concurrent: does several things at once; runs under the thread sanitizer too")
+    config.addinivalue_line("markers", "sqlite: about SQLite's files; not collected when the run is on another engine")
+
+
+def pytest_collection_modifyitems(config, items):
+    if databases.ON_POSTGRES:
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("sqlite")])
+        items[:] = [item for item in items if not item.get_closest_marker("sqlite")]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,6 +30,7 @@ def server(tmp_path_factory):
     assert made.stop() == 0
     code, text = made.fsck()
     assert code == 0, text
+    databases.drop(made.data)
 
 
 @pytest.fixture
@@ -37,6 +46,7 @@ def make_server(tmp_path):
     for one in made:
         if one.process and one.process.poll() is None:
             one.kill()
+        databases.drop(one.data)
 
 
 @pytest.fixture

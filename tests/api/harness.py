@@ -12,9 +12,16 @@ import uuid
 
 import requests
 
+import databases
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("SV_BINARY", ROOT / "build/dev/app/shortvideo")).resolve()
 PASSWORD = "correct horse 9"
+
+
+def environment(data):
+    """Of every command that works on the data folder."""
+    return {**os.environ, **databases.settings(data)}
 
 
 class Server:
@@ -34,7 +41,7 @@ class Server:
         for key in (*(() if self.limits else ("limits.enabled=false",)), "auth.bcrypt_cost=4", *self.sets):
             command += ["--set", key]
         with open(out, "wb") as stdout, open(self.log, "ab") as stderr:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env={**os.environ, **self.env})
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env={**environment(self.data), **self.env})
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             for line in out.read_text().splitlines():
@@ -70,7 +77,7 @@ class Server:
         raise AssertionError(what)
 
     def fsck(self):
-        done = subprocess.run([BINARY, "fsck", "--data", self.data], capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run([BINARY, "fsck", "--data", self.data], capture_output=True, text=True, timeout=120, check=False, env=environment(self.data))
         return done.returncode, done.stdout + done.stderr
 
 
@@ -159,14 +166,8 @@ def register(server, name=None, lang="en"):
 def grant_admin(server, person):
     """Makes somebody an administrator the way an operator does, while the server runs."""
     command = [BINARY, "user", "grant-admin", person.user["username"], "--data", server.data]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment(server.data))
     assert done.returncode == 0, done.stderr
-
-
-def database(data, service):
-    """The file with a service's tables: its own where the run gives each one (script/test's step api-apart), else that of all."""
-    own = pathlib.Path(data) / f"{service}.db"
-    return own if own.exists() else pathlib.Path(data) / "shortvideo.db"
 
 
 def refused(answer, status, token=None, field=None):

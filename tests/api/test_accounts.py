@@ -50,6 +50,7 @@ def test_a_registration_sent_again_under_its_key_is_the_same_user(server, guest)
         refused(sign_up(**other), 422, "idempotency_mismatch")
     refused(sign_up(headers={}), 400, "username_taken")
     refused(sign_up(headers={"Idempotency-Key": "k" * 256}), 400, "idempotency_key_too_long")
+    refused(sign_up(headers={"Idempotency-Key": b"\xff"}), 400, "idempotency_key_invalid")
 
 
 def test_an_idempotency_key_does_not_help_to_guess_passwords(make_server):

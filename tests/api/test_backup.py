@@ -13,6 +13,7 @@ import pytest
 
 from harness import BINARY, PASSWORD, Api, complete, register
 
+pytestmark = pytest.mark.sqlite
 VIDEO_APART = "databases.video=sqlite:{data}/video.db"
 
 

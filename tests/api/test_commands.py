@@ -4,11 +4,14 @@ import subprocess
 
 import pytest
 
-from harness import BINARY, PASSWORD, ROOT, Api, register
+from harness import BINARY, PASSWORD, ROOT, Api, environment, register
 
 
 def run(*arguments, stdin="", env=None, timeout=60):
-    return subprocess.run([BINARY, *map(str, arguments)], input=stdin, capture_output=True, text=True, timeout=timeout, env={**os.environ, **(env or {})}, check=False)
+    around = os.environ
+    if "serve" not in arguments and "--data" in arguments:
+        around = environment(arguments[arguments.index("--data") + 1])
+    return subprocess.run([BINARY, *map(str, arguments)], input=stdin, capture_output=True, text=True, timeout=timeout, env={**around, **(env or {})}, check=False)
 
 
 def sentence(done, *words):

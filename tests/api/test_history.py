@@ -2,19 +2,17 @@
 
 import collections
 import concurrent.futures
-import contextlib
 import os
 import random
 import re
-import shutil
-import sqlite3
 import threading
 
 import pytest
 import requests
 
 from apidoc import seeded
-from harness import Api, Server, database, make_clip, register
+from databases import copy, tables
+from harness import Api, Server, make_clip, register
 
 RUNS = int(os.environ.get("SV_RUNS", 3))
 PEOPLE, VIDEOS = 6, 4
@@ -341,7 +339,7 @@ def load(start, history, server, rng, kill_after):
 def test_what_was_acknowledged_survives_a_kill(start, make_server, tmp_path, seed, run):
     print(f"SV_SEED={seed} run {run}")
     rng = random.Random(f"{seed} {run}")
-    shutil.copytree(start.data, tmp_path / "data")
+    copy(start.data, tmp_path / "data")
     server, history = make_server().start(), History(start)
     kill_after = rng.choice([rng.randrange(5, 60), rng.randrange(60, 400), rng.randrange(400, 1200)])
     load(start, history, server, rng, kill_after)
@@ -376,7 +374,7 @@ DAMAGE = {
     "unread of": ["UPDATE message_sides SET unread = unread + 1"],
     "is unread": ["UPDATE message_conversations SET low_read = 0, high_read = 0"],
     "followers of": ["UPDATE social_counts SET followers = followers + 1"],
-    "friends of": ["DELETE FROM social_edges WHERE kind = 5 AND rowid = (SELECT max(rowid) FROM social_edges WHERE kind = 5)"],
+    "friends of": ["DELETE FROM social_edges WHERE kind = 5 AND (user_id, target_id) = (SELECT user_id, target_id FROM social_edges WHERE kind = 5 LIMIT 1)"],
     "follows": ["DELETE FROM social_edges WHERE kind = 1"],
 }
 
@@ -385,7 +383,7 @@ DAMAGE = {
 def crashed(start, tmp_path_factory, seed):
     """The data and the history of a run that was killed."""
     data = tmp_path_factory.mktemp("crashed") / "data"
-    shutil.copytree(start.data, data)
+    copy(start.data, data)
     server, history = Server(data).start(), History(start)
     load(start, history, server, random.Random(seed), 600)
     return data, history
@@ -394,13 +392,13 @@ def crashed(start, tmp_path_factory, seed):
 @pytest.mark.parametrize("complaint", DAMAGE)
 def test_the_checker_sees_damage(start, crashed, make_server, tmp_path, complaint):
     data, history = crashed
-    shutil.copytree(data, tmp_path / "data")
+    copy(data, tmp_path / "data")
     _, user, video = next(edge for edge, states in history.edges.items() if edge[0] == "like" and states == {True})
     changed = 0
     service = re.search(r"(interaction|message|social)_", DAMAGE[complaint][0]).group(1)
-    with contextlib.closing(sqlite3.connect(database(tmp_path / "data", service))) as db, db:
+    with tables(tmp_path / "data", service) as run:
         for statement in DAMAGE[complaint]:
-            changed += db.execute(statement.format(user=user, video=video)).rowcount
+            changed += run(statement.format(user=user, video=video))
     assert changed, "the statements damage nothing"
     try:
         wrong = Checker(make_server().start(), start, history).check()

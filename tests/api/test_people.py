@@ -1,14 +1,14 @@
 """What a person sees of others: avatars, private accounts, deleted ones, the following feed, tags, not_interested."""
 
 import io
-import sqlite3
 import subprocess
 import time
 
 import pytest
 import requests
 
-from harness import PASSWORD, Api, database, ffmpeg, make_clip, refused, register
+from databases import tables
+from harness import PASSWORD, Api, ffmpeg, make_clip, refused, register
 
 
 @pytest.fixture(scope="module")
@@ -187,16 +187,16 @@ def test_fsck_proves_that_a_deleted_account_left_nothing(make_server, clip):
 
     def forget_the_grace():
         """As if the deletion were long ago."""
-        with sqlite3.connect(database(server.data, "user"), timeout=30) as db:
-            db.execute("UPDATE user_deleted SET deleted_ms = 0")
+        with tables(server.data, "user") as run:
+            run("UPDATE user_deleted SET deleted_ms = 0")
 
     forget_the_grace()
     eventually(lambda: server.fsck()[0] == 0)
     assert bob.get("/api/video/detail", id=other["id"])["likeCount"] == 0
     assert bob.get("/api/auth/user/profile")["followerCount"] == 0
     assert server.stop() == 0
-    with sqlite3.connect(database(server.data, "social")) as db:
-        db.execute("INSERT INTO social_edges (user_id, kind, target_id, created_ms) VALUES (?, 1, ?, 1)", (ann.user["id"], bob.user["id"]))
+    with tables(server.data, "social") as run:
+        run("INSERT INTO social_edges (user_id, kind, target_id, created_ms) VALUES (?, 1, ?, 1)", (ann.user["id"], bob.user["id"]))
     code, text = server.fsck()
     assert code == 1 and f"user_remains social: of user {ann.user['id']}" in text, text
     assert f"counter_drift followers of user {bob.user['id']}: 0 is stored, there are 1" in text, text

@@ -7,7 +7,7 @@ import subprocess
 import m3u8
 import pytest
 
-from harness import ROOT, complete, database, ffmpeg, make_clip, probe, register
+from harness import ROOT, complete, ffmpeg, make_clip, probe, register
 
 X264 = ("-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p")
 KINDS = {
@@ -128,7 +128,7 @@ def before_attempts(data):
         to = (data / "objects/media" / asset).joinpath(*rest)
         to.parent.mkdir(exist_ok=True)
         path.rename(to)
-    with sqlite3.connect(database(data, "video")) as db:
+    with sqlite3.connect(data / "shortvideo.db") as db:
         db.create_function("flat", 1, lambda name: re.sub(r"^(media/\d+/)?\d+/", r"\1", name))
         db.execute("UPDATE video_objects SET object_key = flat(object_key) WHERE object_key LIKE 'media/%'")
         db.execute("UPDATE video_renditions SET file = flat(file), playlist = flat(playlist)")
@@ -137,6 +137,7 @@ def before_attempts(data):
     db.close()
 
 
+@pytest.mark.sqlite
 def test_older_videos_get_them_without_being_encoded_again(make_server, clip, tmp_path):
     server = make_server().start()
     author = register(server)
@@ -153,7 +154,7 @@ def test_older_videos_get_them_without_being_encoded_again(make_server, clip, tm
     media.write_text(media.read_text().replace("#EXT-X-TARGETDURATION:2", "#EXT-X-TARGETDURATION:0"))
     master.write_bytes(old)
     migration = (ROOT / "services/video/migrations/0006_playlists.sql").read_text()
-    with sqlite3.connect(database(server.data, "video")) as db:
+    with sqlite3.connect(server.data / "shortvideo.db") as db:
         db.execute("UPDATE video_objects SET bytes = ? WHERE object_key LIKE '%/master.m3u8'", (len(old),))
         db.execute(migration[migration.index("INSERT INTO"):].replace("hls = 1", "master_file <> ''"))
     db.close()
