@@ -278,7 +278,7 @@ Result<> State::add_to_comments(sql::Tx& tx, const std::map<CommentId, Changes::
   std::vector<sql::Params> ranks;
   for (const auto& [id, row] : now)
     if (!row->root) ranks.push_back({id, heat(row->created_ms, row->likes, row->replies)});
-  if (!ranks.empty()) SV_CHECK(tx.execute_many(store::kSetHeat, ranks));
+  SV_CHECK(tx.execute_many(store::kSetHeat, ranks));
   return {};
 }
 

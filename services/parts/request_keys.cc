@@ -95,7 +95,7 @@ Result<> RequestKeys::give_back(sql::Tx& tx, std::string_view method,
   std::vector<sql::Params> rows;
   for (const Request& r : requests)
     if (!r.ctx.idempotency_key.empty()) rows.push_back({r.user, method, r.ctx.idempotency_key});
-  if (!rows.empty()) SV_CHECK(tx.execute_many(give_back_, rows));
+  SV_CHECK(tx.execute_many(give_back_, rows));
   return {};
 }
 

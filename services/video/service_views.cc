@@ -11,17 +11,22 @@ namespace {
 constexpr std::int64_t kHalfLifeMs = 24LL * 3600 * 1000;
 constexpr double kUnit = 1e6;
 
-constexpr std::string_view kSeen = R"(
-    SELECT viewer, video_id
-    FROM video_views
-    WHERE viewer = any($1) AND video_id = any($2) AND day = $3)";  // primary key
-constexpr std::string_view kStats =
-    "SELECT video_id, raw, counted, hot FROM video_stats WHERE video_id = any($1)";  // primary key
-constexpr std::string_view kSetStats = R"(
+constexpr std::string_view kSee = R"(
+    INSERT INTO video_views (viewer, video_id, day)
+    VALUES ($1, $2, $3)
+    ON CONFLICT DO NOTHING)";
+// video_views_day
+constexpr std::string_view kForgetViewers = "DELETE FROM video_views WHERE day < $1";
+// By primary key.
+constexpr std::string_view kAddStats = R"(
     INSERT INTO video_stats (video_id, raw, counted, hot)
-    VALUES ($1, $2, $3, $4)
-    ON CONFLICT (video_id) DO UPDATE SET raw = excluded.raw, counted = excluded.counted,
-        hot = excluded.hot)";
+    VALUES ($1, $2, $3, 0)
+    ON CONFLICT (video_id) DO UPDATE SET
+      raw = video_stats.raw + excluded.raw,
+      counted = video_stats.counted + excluded.counted)";
+constexpr std::string_view kStats =
+    "SELECT video_id, raw, counted, hot FROM video_stats WHERE video_id = any($1)";
+constexpr std::string_view kSetHot = "UPDATE video_stats SET hot = $2 WHERE video_id = $1";
 
 // An address or an agent in the clear is none, whoever sends it.
 Result<> check_viewer_key(std::string_view key) {
@@ -86,55 +91,41 @@ Task<Result<>> ViewBuffer::flush() {
     }
   } keep{*this, *batch};
   SV_CO_CHECK(co_await state_.deps.db.write(
-      Ctx{}, [this, batch](sql::Tx& tx) { return write(tx, *batch); }));
+      Ctx{}, [this, batch](sql::Tx& tx) { return write(tx, *batch); },
+      sql::Isolation::read_committed));
   keep.done = true;
   co_return Result<>{};
 }
 
 Result<> ViewBuffer::write(sql::Tx& tx, const Batch& batch) {
-  auto now = state_.now();
-  auto day = now / state_.options.view_window.count();
+  const auto now = state_.now();
+  const auto day = now / state_.options.view_window.count();
+  SV_TRY(const auto counted, count_new(tx, batch, day));
+  std::vector<sql::Params> sums;
   std::vector<std::int64_t> videos;
-  for (const auto& [video, n] : batch.raw) videos.push_back(video.value);
-  std::vector<std::string> viewers;
-  for (const auto& [viewer, video] : batch.viewers) viewers.push_back(viewer);
-
-  std::set<std::pair<std::string, VideoId>> seen;
-  SV_TRY(auto seen_rows, tx.query(kSeen, {std::move(viewers), videos, day}));
-  for (std::size_t i = 0; i < seen_rows.size(); ++i)
-    seen.emplace(seen_rows.text(i, 0), VideoId(seen_rows.i64(i, 1)));
-  std::map<VideoId, std::int64_t> counted;
-  std::vector<sql::Params> fresh;
-  for (const auto& view : batch.viewers) {
-    if (seen.contains(view)) continue;
-    fresh.push_back(sql::Params{view.first, view.second, day});
-    ++counted[view.second];
+  for (const auto& [video, n] : batch.raw) {
+    const auto c = counted.find(video);
+    sums.push_back({video, n, c == counted.end() ? 0 : c->second});
+    videos.push_back(video.value);
   }
-  SV_CHECK(tx.execute_many(R"(
-      INSERT INTO video_views (viewer, video_id, day)
-      VALUES ($1, $2, $3)
-      ON CONFLICT DO NOTHING)",
-                           fresh));
-
+  SV_CHECK(tx.execute_many(kAddStats, sums));
+  // The rows are this work's until its COMMIT: what is read now is what comes of them.
+  SV_TRY(const auto rows, tx.query(kStats, {std::move(videos)}));
   struct Totals {
-    std::int64_t raw = 0, counted = 0, hot = 0;
+    std::int64_t raw, counted;
   };
   std::map<VideoId, Totals> totals;
-  SV_TRY(auto old, tx.query(kStats, {std::move(videos)}));
-  for (std::size_t i = 0; i < old.size(); ++i)
-    totals[VideoId(old.i64(i, 0))] = {old.i64(i, 1), old.i64(i, 2), old.i64(i, 3)};
-  std::vector<sql::Params> updates;
-  for (const auto& [video, n] : batch.raw) {
-    Totals& t = totals[video];
-    t.raw += n;
-    if (auto c = counted.find(video); c != counted.end()) {
-      t.counted += c->second;
-      t.hot = t.hot == 0 ? heat(now, c->second) : add_heat(t.hot, heat(now, c->second));
-    }
-    updates.push_back(sql::Params{video, t.raw, t.counted, t.hot});
+  std::vector<sql::Params> warmer;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const VideoId video(rows.i64(i, 0));
+    totals[video] = {.raw = rows.i64(i, 1), .counted = rows.i64(i, 2)};
+    const auto c = counted.find(video);
+    if (c == counted.end()) continue;
+    const std::int64_t hot = rows.i64(i, 3), more = heat(now, c->second);
+    warmer.push_back({video, hot == 0 ? more : add_heat(hot, more)});
   }
-  SV_CHECK(tx.execute_many(kSetStats, updates));
-  SV_CHECK(tx.execute("DELETE FROM video_views WHERE day < $1", {day - 1}));  // video_views_day
+  SV_CHECK(tx.execute_many(kSetHot, warmer));
+  SV_CHECK(tx.execute(kForgetViewers, {day - 1}));
   tx.on_commit([this, totals = std::move(totals), any = !counted.empty()] {
     for (const auto& [video, total] : totals)
       state_.rows.update(video, [&t = total](const VideoPtr& row) {
@@ -146,6 +137,20 @@ Result<> ViewBuffer::write(sql::Tx& tx, const Batch& batch) {
     state_.deps.revision.bump();
   });
   return {};
+}
+
+// Of people who have not seen it today, whichever instance they told.
+Result<std::map<VideoId, std::int64_t>> ViewBuffer::count_new(sql::Tx& tx, const Batch& batch,
+                                                              std::int64_t day) {
+  std::vector<sql::Params> views;
+  for (const auto& [viewer, video] : batch.viewers) views.push_back({viewer, video, day});
+  std::map<VideoId, std::int64_t> out;
+  if (views.empty()) return out;
+  SV_TRY(const auto fresh, tx.execute_each(kSee, views));
+  std::size_t i = 0;
+  for (const auto& [viewer, video] : batch.viewers)
+    if (const auto& added = fresh[i++]; added && *added > 0) ++out[video];
+  return out;
 }
 
 // Everything that waits for the next write is tried, whatever fails before it.

@@ -28,6 +28,8 @@ class ViewBuffer {
     std::set<std::pair<std::string, VideoId>> viewers;
     std::size_t size() const { return raw.size() + viewers.size(); }
   };
+  static Result<std::map<VideoId, std::int64_t>> count_new(sql::Tx& tx, const Batch& batch,
+                                                           std::int64_t day);
   Result<> write(sql::Tx& tx, const Batch& batch);
 
   static constexpr std::size_t kLimit = 100'000;
