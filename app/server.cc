@@ -73,7 +73,7 @@ class Loops {
 };
 
 Task<Result<>> check_database(sql::Database& db) {
-  SV_CO_TRY([[maybe_unused]] sql::Rows rows, co_await db.query("SELECT 1"));
+  SV_CO_TRY([[maybe_unused]] sql::Rows rows, co_await db.query(Ctx{}, "SELECT 1"));
   co_return Result<>{};
 }
 

@@ -123,13 +123,13 @@ TEST(LocalEventsTest, AConsumerWhosePositionCannotBeMadeAtFirstStillGetsEveryEve
   {
     LocalEventsSetup setup(sqlite_events(folder.path()), clock, 1min);
     for (int i = 0; i < 10; ++i)
-      ASSERT_OK(run_task(setup.database().run_write([&](sql::Tx& tx) {
+      ASSERT_OK(run_task(setup.database().run_write(Ctx{}, [&](sql::Tx& tx) {
         return setup.bus().publish(tx, Event{.topic = "t", .key = "k", .payload = {}});
       })));
   }
   clock.advance(1h);  // all but the newest could be trimmed, if nobody wanted them
   LocalEventsSetup setup(sqlite_events(folder.path()), clock, 1min);
-  ASSERT_OK(run_task(setup.database().run_write([](sql::Tx& tx) -> Result<> {
+  ASSERT_OK(run_task(setup.database().run_write(Ctx{}, [](sql::Tx& tx) -> Result<> {
     SV_CHECK(tx.execute("INSERT INTO event_positions VALUES ('earlier', 10)"));
     return {};
   })));
@@ -159,7 +159,7 @@ TEST(LocalEventsTest, TrimmingStopsBeforeTheSlowestConsumer) {
     return answer(fail(Errc::unavailable));
   };
   auto rows = [](sql::Database& db) {
-    return run_task(db.query("SELECT count(*) FROM event_outbox"))->i64(0, 0);
+    return run_task(db.query(Ctx{}, "SELECT count(*) FROM event_outbox"))->i64(0, 0);
   };
   auto until = [](auto condition) {
     const auto end = std::chrono::steady_clock::now() + 20s;
@@ -172,12 +172,12 @@ TEST(LocalEventsTest, TrimmingStopsBeforeTheSlowestConsumer) {
     setup.bus().subscribe("stuck", {"t"}, stuck);
     setup.bus().start();
     for (int i = 0; i < 10; ++i)
-      ASSERT_OK(run_task(setup.database().run_write([&](sql::Tx& tx) {
+      ASSERT_OK(run_task(setup.database().run_write(Ctx{}, [&](sql::Tx& tx) {
         return setup.bus().publish(tx, Event{.topic = "t", .key = "k", .payload = {}});
       })));
     ASSERT_TRUE(until([&] {
-      auto at = run_task(
-          setup.database().query("SELECT position FROM event_positions WHERE consumer = 'fast'"));
+      auto at = run_task(setup.database().query(
+          Ctx{}, "SELECT position FROM event_positions WHERE consumer = 'fast'"));
       return !at->empty() && at->i64(0, 0) == 10;
     }));
   }
@@ -190,7 +190,7 @@ TEST(LocalEventsTest, TrimmingStopsBeforeTheSlowestConsumer) {
     ASSERT_TRUE(until([&] { return seen >= 20; }));
     // Writes are answered in their order: the trimming asked for at the start is over after this
     // one.
-    ASSERT_OK(run_task(setup.database().run_write([](sql::Tx&) -> Result<> { return {}; })));
+    ASSERT_OK(run_task(setup.database().run_write(Ctx{}, [](sql::Tx&) -> Result<> { return {}; })));
     EXPECT_EQ(rows(setup.database()), 10);
   }
   {

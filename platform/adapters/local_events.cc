@@ -122,13 +122,13 @@ class LocalEvents final : public EventBus {
 
   // One batch. True: there is more.
   Task<Result<bool>> step(sql::Database& db, Subscriber& subscriber) {
-    SV_CO_TRY(sql::Rows at, co_await db.query(kPosition, {subscriber.name}));
+    SV_CO_TRY(sql::Rows at, co_await db.query(Ctx{}, kPosition, {subscriber.name}));
     if (at.empty()) SV_CO_CHECK(co_await db.write(Ctx{}, [this](sql::Tx& tx) { return join(tx); }));
     const std::int64_t position = at.empty() ? 0 : at.i64(0, 0);
-    SV_CO_TRY(sql::Rows last, co_await db.query(kEnd));
+    SV_CO_TRY(sql::Rows last, co_await db.query(Ctx{}, kEnd));
     const std::int64_t end = last.i64(0, 0);
     if (end <= position) co_return false;
-    SV_CO_TRY(sql::Rows rows, co_await db.query(kBatch, {position, end, subscriber.topics}));
+    SV_CO_TRY(sql::Rows rows, co_await db.query(Ctx{}, kBatch, {position, end, subscriber.topics}));
     std::vector<Event> events;
     events.reserve(rows.size());
     for (std::size_t i = 0; i < rows.size(); ++i)
@@ -150,7 +150,7 @@ class LocalEvents final : public EventBus {
   // second was numbered, and could commit, only after the first had.
   Task<Result<>> number(sql::Database& db) {
     const std::uint64_t seen = bell_.rings();
-    SV_CO_TRY(const sql::Rows any, co_await db.query(kAnyWaiting));
+    SV_CO_TRY(const sql::Rows any, co_await db.query(Ctx{}, kAnyWaiting));
     if (any.empty()) {
       co_await bell_.wait(options_.poll, seen);
       co_return Result<>{};

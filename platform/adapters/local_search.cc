@@ -196,18 +196,19 @@ class LocalSearch final : public SearchIndex {
     if (asked.match.empty()) co_return hits;
     sql::Rows rows;
     if (asked.typed.empty()) {
-      SV_CO_TRY(rows, co_await db_->query(kSearch, {asked.match, limit, offset}));
+      SV_CO_TRY(rows, co_await db_->query(Ctx{}, kSearch, {asked.match, limit, offset}));
     } else {
-      SV_CO_TRY(rows, co_await db_->query(kSearchTyped, {asked.match, limit, offset, asked.typed}));
+      SV_CO_TRY(rows, co_await db_->query(Ctx{}, kSearchTyped,
+                                          {asked.match, limit, offset, asked.typed}));
     }
     for (std::size_t i = 0; i < rows.size(); ++i) hits.ids.push_back(rows.i64(i, 0));
-    SV_CO_TRY(sql::Rows count, co_await db_->query(kCount, {asked.match}));
+    SV_CO_TRY(sql::Rows count, co_await db_->query(Ctx{}, kCount, {asked.match}));
     hits.total = count.i64(0, 0);
     co_return hits;
   }
 
   Task<Result<bool>> filled() override {
-    SV_CO_TRY(sql::Rows rows, co_await db_->query(kFilled));
+    SV_CO_TRY(sql::Rows rows, co_await db_->query(Ctx{}, kFilled));
     co_return !rows.empty();
   }
 

@@ -265,7 +265,7 @@ TEST_F(PostgresTest, NothingThatWasAcknowledgedIsLostWhenConnectionsBreakAndSess
   EXPECT_EQ(wrong, 0);
   EXPECT_GE(acknowledged, 180);
   std::int64_t found = 0;
-  auto rows = run_task(db->query("SELECT count(*) FROM t WHERE id = any($1)", {ids}));
+  auto rows = run_task(db->query(Ctx{}, "SELECT count(*) FROM t WHERE id = any($1)", {ids}));
   ASSERT_OK(rows);
   found = rows->i64(0, 0);
   EXPECT_EQ(found, acknowledged);

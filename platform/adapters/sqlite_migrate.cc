@@ -42,14 +42,14 @@ Result<> migrate_sqlite(sql::Database& db, std::span<const sql::Migration> all,
 
   const migrations::Ordered ordered = migrations::in_order(all);
 
-  SV_CHECK(wait(db.run_write([&](sql::Tx& tx) -> Result<> {
+  SV_CHECK(wait(db.run_write(Ctx{}, [&](sql::Tx& tx) -> Result<> {
     SV_CHECK(tx.execute(create));
     return {};
   })));
-  SV_TRY(sql::Rows applied, wait(db.query(list)));
+  SV_TRY(sql::Rows applied, wait(db.query(Ctx{}, list)));
   SV_CHECK(migrations::check_applied(applied, ordered));
   for (auto& [name, sql] : ordered) {
-    Result<> done = wait(db.run_write([&](sql::Tx& tx) -> Result<> {
+    Result<> done = wait(db.run_write(Ctx{}, [&](sql::Tx& tx) -> Result<> {
       SV_TRY(sql::Rows before, tx.query(find, {name}));
       if (!before.empty()) return {};
       for (const auto& statement : migrations::split(migrations::expand_types(sql, kTypes)))

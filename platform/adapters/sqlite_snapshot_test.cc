@@ -18,13 +18,13 @@ struct SqliteSnapshotTest : ::testing::Test {
     ASSERT_OK(write("INSERT INTO t (name) VALUES ('before')"));
   }
   Result<> write(std::string_view sql) {
-    return run_task(db->run_write([sql](sql::Tx& tx) -> Result<> {
+    return run_task(db->run_write(Ctx{}, [sql](sql::Tx& tx) -> Result<> {
       SV_CHECK(tx.execute(sql));
       return {};
     }));
   }
   static std::int64_t count(sql::Database& in) {
-    return run_task(in.query("SELECT count(*) FROM t"))->i64(0, 0);
+    return run_task(in.query(Ctx{}, "SELECT count(*) FROM t"))->i64(0, 0);
   }
 
   testing::TempDir folder;

@@ -47,13 +47,13 @@ struct SqliteTest : ::testing::Test {
     }));
   }
   Result<> write(std::function<Result<>(sql::Tx&)> work) {
-    return run_task(db->run_write(std::move(work)));
+    return run_task(db->run_write(Ctx{}, std::move(work)));
   }
   static Result<> insert(sql::Tx& tx, std::int64_t id) {
     SV_CHECK(tx.execute("INSERT INTO t (id) VALUES ($1)", {id}));
     return {};
   }
-  std::int64_t count() { return run_task(db->query("SELECT count(*) FROM t"))->i64(0, 0); }
+  std::int64_t count() { return run_task(db->query(Ctx{}, "SELECT count(*) FROM t"))->i64(0, 0); }
 
   testing::TempDir folder;
   SqliteCounters counters;
@@ -61,7 +61,7 @@ struct SqliteTest : ::testing::Test {
 };
 
 Task<> write_one(sql::Database& db, std::int64_t id, std::vector<std::string>& outcomes) {
-  auto done = co_await db.run_write([id](sql::Tx& tx) -> Result<> {
+  auto done = co_await db.run_write(Ctx{}, [id](sql::Tx& tx) -> Result<> {
     SV_CHECK(tx.execute("INSERT INTO t (id) VALUES ($1)", {id}));
     if (id % 10 == 3) return fail(Errc::rejected, "three");
     return {};
@@ -143,7 +143,7 @@ TEST_F(SqliteTest, TheLogIsCheckpointedWhileWritesGoOn) {
   EXPECT_GE(counters.checkpoints.load(), 1u);
   auto again = open_sqlite({.path = folder / "test.db"});
   ASSERT_OK(again);
-  auto rows = run_task((*again)->query("PRAGMA integrity_check"));
+  auto rows = run_task((*again)->query(Ctx{}, "PRAGMA integrity_check"));
   EXPECT_EQ(rows->text(0, 0), "ok");
 }
 
@@ -152,8 +152,8 @@ TEST_F(SqliteTest, AnotherProcessMayReadWhileThisOneServes) {
   auto other = open_sqlite({.path = folder / "test.db", .readers = 1, .read_only = true});
   ASSERT_OK(other);
   ASSERT_OK(write([](sql::Tx& tx) { return insert(tx, 2); }));
-  EXPECT_EQ(run_task((*other)->query("SELECT count(*) FROM t"))->i64(0, 0), 2);
-  auto refused = run_task((*other)->run_write([](sql::Tx& tx) { return insert(tx, 3); }));
+  EXPECT_EQ(run_task((*other)->query(Ctx{}, "SELECT count(*) FROM t"))->i64(0, 0), 2);
+  auto refused = run_task((*other)->run_write(Ctx{}, [](sql::Tx& tx) { return insert(tx, 3); }));
   EXPECT_FALSE(refused);
 }
 
@@ -178,7 +178,7 @@ TEST(SqliteCrashTest, EveryAcknowledgedRowSurvivesKillNine) {
     ::close(acks[0]);
     auto db = open_sqlite({.path = folder / "crash.db", .readers = 1});
     if (!db) ::_exit(1);
-    (void)run_task((*db)->run_write([](sql::Tx& tx) -> Result<> {
+    (void)run_task((*db)->run_write(Ctx{}, [](sql::Tx& tx) -> Result<> {
       SV_CHECK(tx.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT)"));
       return {};
     }));
@@ -186,7 +186,7 @@ TEST(SqliteCrashTest, EveryAcknowledgedRowSurvivesKillNine) {
     for (int t = 0; t < 4; ++t)
       threads.emplace_back([&, t] {
         for (std::int64_t id = t;; id += 4) {
-          auto done = run_task((*db)->run_write([id](sql::Tx& tx) -> Result<> {
+          auto done = run_task((*db)->run_write(Ctx{}, [id](sql::Tx& tx) -> Result<> {
             SV_CHECK(tx.execute("INSERT INTO t (id, name) VALUES ($1, $2)",
                                 {id, std::string(200, 'x')}));
             return {};
@@ -209,7 +209,7 @@ TEST(SqliteCrashTest, EveryAcknowledgedRowSurvivesKillNine) {
 
   auto db = open_sqlite({.path = folder / "crash.db"});
   ASSERT_OK(db);
-  auto rows = run_task((*db)->query("SELECT id FROM t"));
+  auto rows = run_task((*db)->query(Ctx{}, "SELECT id FROM t"));
   ASSERT_OK(rows);
   std::set<std::int64_t> found;
   for (std::size_t i = 0; i < rows->size(); ++i) found.insert(rows->i64(i, 0));

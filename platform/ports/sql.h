@@ -161,10 +161,6 @@ class Database {
   // One read statement on the latest committed state. `sql` must outlive the await (named constants
   // do).
   virtual Task<Result<Rows>> query(const Ctx& ctx, std::string_view sql, Params params = {}) = 0;
-  // Transitional: without a deadline.
-  Task<Result<Rows>> query(std::string_view sql, Params params = {}) {
-    return query(no_deadline(), sql, std::move(params));
-  }
 
   // Runs `work` (Result<T>(Tx&), a plain function, maybe run again: what it tells its caller it
   // returns, or sets anew each time) in one transaction and answers after the COMMIT. On SQLite
@@ -189,19 +185,9 @@ class Database {
 
   virtual Task<Result<>> run_write(const Ctx& ctx, std::function<Result<>(Tx&)> work,
                                    Isolation isolation = Isolation::serializable) = 0;
-  // Transitional: without a deadline.
-  Task<Result<>> run_write(std::function<Result<>(Tx&)> work) {
-    return run_write(no_deadline(), std::move(work));
-  }
 
   // Statements run by query() since the start, for tests that count round trips.
   virtual std::uint64_t statements() const = 0;
-
- private:
-  static const Ctx& no_deadline() {
-    static const Ctx ctx;
-    return ctx;
-  }
 };
 
 // A numbered migration, text embedded in the binary: {"user/0001_accounts.sql", "CREATE TABLE …"}.

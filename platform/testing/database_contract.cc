@@ -31,7 +31,7 @@ Result<> insert(sql::Tx& tx, std::int64_t id, std::string name, std::int64_t sco
 }
 
 Result<> write(sql::Database& db, std::function<Result<>(sql::Tx&)> work) {
-  return run_task(db.run_write(std::move(work)));
+  return run_task(db.run_write(Ctx{}, std::move(work)));
 }
 
 Ctx ends_in(std::chrono::milliseconds time) {
@@ -79,7 +79,7 @@ class Meeting {
 };
 
 std::int64_t count(sql::Database& db) {
-  auto rows = run_task(db.query(kCount));
+  auto rows = run_task(db.query(Ctx{}, kCount));
   return rows ? rows->i64(0, 0) : -1;
 }
 
@@ -115,6 +115,7 @@ TEST_P(DatabaseContract, EveryKindOfValueComesBackAsItWentIn) {
     return {};
   }));
   auto rows = run_task(db_->query(
+      Ctx{},
       "SELECT id, name, score, data, hidden FROM contract_items WHERE id <> 1000 ORDER BY id"));
   ASSERT_OK(rows);
   ASSERT_EQ(rows->size(), 2u);
@@ -135,7 +136,8 @@ TEST_P(DatabaseContract, ParametersAreBoundByNumberWhateverTheirOrderInTheText) 
     return {};
   }));
   auto rows = run_task(db_->query(
-      "SELECT name FROM contract_items WHERE score = $2 AND id = $1 AND score = $2", {5, 50}));
+      Ctx{}, "SELECT name FROM contract_items WHERE score = $2 AND id = $1 AND score = $2",
+      {5, 50}));
   ASSERT_OK(rows);
   ASSERT_EQ(rows->size(), 1u);
   EXPECT_EQ(rows->text(0, 0), "five");
@@ -146,7 +148,7 @@ TEST_P(DatabaseContract, ListsAreOneParameter) {
     for (int i = 1; i <= 5; ++i) SV_CHECK(insert(tx, i, "n\"" + std::to_string(i), i));
     return {};
   }));
-  auto by_id = run_task(db_->query(R"(
+  auto by_id = run_task(db_->query(Ctx{}, R"(
           SELECT id
           FROM contract_items
           WHERE id = any($1) AND score < $2
@@ -155,7 +157,7 @@ TEST_P(DatabaseContract, ListsAreOneParameter) {
   ASSERT_OK(by_id);
   ASSERT_EQ(by_id->size(), 1u);
   EXPECT_EQ(by_id->i64(0, 0), 2);
-  auto by_name = run_task(db_->query(R"(
+  auto by_name = run_task(db_->query(Ctx{}, R"(
       SELECT id
       FROM contract_items
       WHERE name = ANY ( $1 ))",
@@ -163,7 +165,7 @@ TEST_P(DatabaseContract, ListsAreOneParameter) {
   ASSERT_OK(by_name);
   ASSERT_EQ(by_name->size(), 1u);
   EXPECT_EQ(by_name->i64(0, 0), 3);
-  auto none = run_task(db_->query("SELECT id FROM contract_items WHERE id = any($1)",
+  auto none = run_task(db_->query(Ctx{}, "SELECT id FROM contract_items WHERE id = any($1)",
                                   {std::vector<std::int64_t>{}}));
   ASSERT_OK(none);
   EXPECT_TRUE(none->empty());
@@ -237,17 +239,18 @@ TEST_P(DatabaseContract, AnExceptionInAWorkRollsBackAndReachesTheCaller) {
 }
 
 TEST_P(DatabaseContract, AWrongStatementOrParameterCountIsAnInternalError) {
-  auto syntax = run_task(db_->query("SELEC 1"));
+  auto syntax = run_task(db_->query(Ctx{}, "SELEC 1"));
   ASSERT_FALSE(syntax);
   EXPECT_EQ(syntax.error().code, Errc::internal);
-  auto missing = run_task(db_->query("SELECT $1", {}));
+  auto missing = run_task(db_->query(Ctx{}, "SELECT $1", {}));
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code, Errc::internal);
-  EXPECT_FALSE(run_task(db_->query("SELECT name FROM contract_items WHERE id = $1", {1, 2})));
+  EXPECT_FALSE(
+      run_task(db_->query(Ctx{}, "SELECT name FROM contract_items WHERE id = $1", {1, 2})));
 }
 
 TEST_P(DatabaseContract, ReadsCannotWrite) {
-  EXPECT_FALSE(run_task(db_->query("DELETE FROM contract_items")));
+  EXPECT_FALSE(run_task(db_->query(Ctx{}, "DELETE FROM contract_items")));
   EXPECT_EQ(count(*db_), 1);
 }
 
@@ -286,7 +289,7 @@ TEST_P(DatabaseContract, AReadSeesEveryWriteAnsweredBeforeIt) {
         const std::int64_t id = t * 100 + i;
         if (!write(*db_, [id](sql::Tx& tx) { return insert(tx, id, fmt::format("n{}", id)); }))
           ++unseen;
-        auto rows = run_task(db_->query("SELECT 1 FROM contract_items WHERE id = $1", {id}));
+        auto rows = run_task(db_->query(Ctx{}, "SELECT 1 FROM contract_items WHERE id = $1", {id}));
         if (!rows || rows->empty()) ++unseen;
       }
     });
@@ -312,7 +315,7 @@ TEST_P(DatabaseContract, ConcurrentIncrementsAreNotLost) {
     });
   for (auto& t : threads) t.join();
   EXPECT_EQ(failed, 0);
-  auto rows = run_task(db_->query("SELECT score FROM contract_items WHERE id = 1000"));
+  auto rows = run_task(db_->query(Ctx{}, "SELECT score FROM contract_items WHERE id = 1000"));
   ASSERT_OK(rows);
   EXPECT_EQ(rows->i64(0, 0), 200);
 }
@@ -427,7 +430,9 @@ TEST_P(DatabaseContract, ASerializableWorkLosesNoUpdate) {
   });
   EXPECT_OK(told[0]);
   EXPECT_OK(told[1]);
-  EXPECT_EQ(run_task(db_->query("SELECT score FROM contract_items WHERE id = 1000"))->i64(0, 0), 2);
+  EXPECT_EQ(
+      run_task(db_->query(Ctx{}, "SELECT score FROM contract_items WHERE id = 1000"))->i64(0, 0),
+      2);
 }
 
 TEST_P(DatabaseContract, WorksThatWouldWaitForEachOtherForEverBothEnd) {
@@ -446,7 +451,7 @@ TEST_P(DatabaseContract, WorksThatWouldWaitForEachOtherForEverBothEnd) {
     EXPECT_OK(told[0]);
     EXPECT_OK(told[1]);
   }
-  auto rows = run_task(db_->query("SELECT score FROM contract_items WHERE id < 2"));
+  auto rows = run_task(db_->query(Ctx{}, "SELECT score FROM contract_items WHERE id < 2"));
   EXPECT_EQ(rows->i64(0, 0), 4);
   EXPECT_EQ(rows->i64(1, 0), 4);
 }
@@ -526,7 +531,7 @@ TEST_P(DatabaseContract, ABadRowFailsAlone) {
   EXPECT_EQ(token_of(each[2]), "internal");
   EXPECT_EQ(token_of(each[3]), "unique_violation");
   EXPECT_EQ(each[4].value_or(-1), 1);
-  auto rows = run_task(db_->query("SELECT id FROM contract_items ORDER BY id"));
+  auto rows = run_task(db_->query(Ctx{}, "SELECT id FROM contract_items ORDER BY id"));
   ASSERT_OK(rows);
   ASSERT_EQ(rows->size(), 4u);
   EXPECT_EQ(rows->i64(1, 0), 5);
@@ -571,7 +576,7 @@ TEST_P(DatabaseContract, SumsAreWholeAndAveragesAreNot) {
     SV_CHECK(insert(tx, 1, "one", 1LL << 40));
     return insert(tx, 2, "two", 3);
   }));
-  auto rows = run_task(db_->query(R"(
+  auto rows = run_task(db_->query(Ctx{}, R"(
       SELECT sum(score), avg(score * 1.0), count(*), max(name)
       FROM contract_items
       WHERE id < $1)",
@@ -587,8 +592,9 @@ TEST_P(DatabaseContract, ManyReadsOfOneLoopAreAnsweredEachWithItsOwn) {
   asio::io_context io;
   std::atomic<int> right{0};
   auto ask = [](sql::Database& db, std::int64_t n, std::atomic<int>& good) -> Task<> {
-    auto rows = n % 10 == 3 ? co_await db.query("SELECT nothing FROM contract_items")
-                            : co_await db.query("SELECT score + $1 FROM contract_items", {n});
+    auto rows = n % 10 == 3
+                    ? co_await db.query(Ctx{}, "SELECT nothing FROM contract_items")
+                    : co_await db.query(Ctx{}, "SELECT score + $1 FROM contract_items", {n});
     if (n % 10 == 3 ? !rows : rows && rows->i64(0, 0) == n) ++good;
   };
   for (int n = 0; n < 200; ++n) asio::co_spawn(io, ask(*db_, n, right), asio::detached);

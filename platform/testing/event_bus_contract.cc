@@ -46,7 +46,7 @@ EventBus::Consumer into(Log& log) {
 
 Result<> publish(EventBusSetup& setup, std::string topic, std::string key, std::string payload,
                  bool roll_back = false) {
-  return run_task(setup.database().run_write([&](sql::Tx& tx) -> Result<> {
+  return run_task(setup.database().run_write(Ctx{}, [&](sql::Tx& tx) -> Result<> {
     SV_CHECK(
         setup.bus().publish(tx, {.topic = topic, .key = key, .revision = 3, .payload = payload}));
     if (roll_back) return fail(Errc::rejected, "no");

@@ -99,7 +99,7 @@ Task<Result<std::vector<UserId>>> users_in(sql::Database& db) {
       SELECT user_id
       FROM interaction_reports
       WHERE user_id IS NOT NULL)";
-  SV_CO_TRY(const sql::Rows rows, co_await db.query(kUsers));
+  SV_CO_TRY(const sql::Rows rows, co_await db.query(Ctx{}, kUsers));
   std::vector<UserId> out;
   for (std::size_t i = 0; i < rows.size(); ++i) out.emplace_back(rows.i64(i, 0));
   co_return out;

@@ -73,7 +73,7 @@ class LocalService final : public InteractionService {
   Task<Result<UserId>> author_of_visible(const Ctx& ctx, UserId viewer, VideoId video,
                                          Purpose purpose = Purpose::read);
   // 404 comment_not_found unless `viewer` may see the comment and its video.
-  Task<Result<bool>> owns(UserId user, VideoId video);  // of a video with counters
+  Task<Result<bool>> owns(const Ctx& ctx, UserId user, VideoId video);  // of a video with counters
   // Whose comments are in no list for this viewer; of the viewer's own video, private accounts are.
   static bool hides(bool own_video, const Person& person) {
     return own_video ? person.gone || person.blocked : person.hidden();
@@ -85,7 +85,7 @@ class LocalService final : public InteractionService {
   Task<Result<>> change_edge(const Ctx& ctx, EdgeKey edge, bool on);
   Task<Result<std::vector<Result<>>>> write_edges(std::vector<EdgeChange> rows);
   Result<std::vector<Result<>>> write_edges_tx(sql::Tx& tx, const std::vector<EdgeChange>& rows);
-  Task<Result<bool>> has_edge(EdgeKey edge);
+  Task<Result<bool>> has_edge(const Ctx& ctx, EdgeKey edge);
   Result<> share_tx(sql::Tx& tx, const Ctx& ctx, const ShareActionReq& req, UserId author);
 
   // service_lists.cc
@@ -123,7 +123,8 @@ class LocalService final : public InteractionService {
     std::vector<Comment> comments;
     std::string next_cursor;
   };
-  Task<Result<std::vector<Entry>>> entries(const Listing& list, Entry after, std::size_t count);
+  Task<Result<std::vector<Entry>>> entries(const Ctx& ctx, const Listing& list, Entry after,
+                                           std::size_t count);
   Task<Result<CommentPage>> page_of(const Ctx& ctx, UserId viewer, const Listing& list, Entry after,
                                     std::size_t skip, std::size_t size);
   Task<Result<std::vector<Comment>>> compose(const Ctx& ctx, UserId viewer,

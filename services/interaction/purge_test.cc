@@ -31,7 +31,8 @@ TEST_P(Purge, ADeletedVideoLeavesNothingCounted) {
     EXPECT_EQ(parts(kFilm, kBob), VideoInteractionParts{});
     for (const char* table :
          {"interaction_edges WHERE object_id <> 101", "interaction_comments", "interaction_shares"})
-      EXPECT_EQ(run_task(db_->query(fmt::format("SELECT count(*) FROM {}", table)))->i64(0, 0), 0)
+      EXPECT_EQ(
+          run_task(db_->query(Ctx{}, fmt::format("SELECT count(*) FROM {}", table)))->i64(0, 0), 0)
           << table;
   }
   // Whoever still saw the video a moment ago comes too late.
@@ -69,7 +70,7 @@ TEST_P(Purge, ADeletedAccountTakesItsTracesAlong) {
     EXPECT_EQ(contents(page.comments), (std::vector<std::string>{"other"}));
     EXPECT_EQ(page.comments[0].like_count, 0);
     EXPECT_EQ(page.comments[0].reply_count, 0);
-    EXPECT_EQ(run_task(db_->query(R"(
+    EXPECT_EQ(run_task(db_->query(Ctx{}, R"(
         SELECT count(*)
         FROM interaction_comments
         WHERE user_id = 2 AND content <> '')"))

@@ -41,8 +41,8 @@ Task<Result<UserId>> LocalService::author_of_visible(const Ctx& ctx, UserId view
   co_return author;
 }
 
-Task<Result<bool>> LocalService::owns(UserId user, VideoId video) {
-  SV_CO_TRY(const auto counts, co_await state_.counts({video}));
+Task<Result<bool>> LocalService::owns(const Ctx& ctx, UserId user, VideoId video) {
+  SV_CO_TRY(const auto counts, co_await state_.counts(ctx, {video}));
   const UserId author = counts.at(video).author;
   co_return author&& author == user;
 }
@@ -50,7 +50,7 @@ Task<Result<bool>> LocalService::owns(UserId user, VideoId video) {
 Task<Result<CommentPtr>> LocalService::visible_comment(const Ctx& ctx, UserId viewer, CommentId id,
                                                        Purpose purpose) {
   if (!id) co_return invalid("comment_id", "required");
-  SV_CO_TRY(CommentPtr row, co_await state_.living_comment(id));
+  SV_CO_TRY(CommentPtr row, co_await state_.living_comment(ctx, id));
   if (!row) co_return fail(Errc::not_found, "comment_not_found");
   const auto author = co_await author_of_visible(ctx, viewer, row->video, purpose);
   if (!author && author.error().code == Errc::not_found)

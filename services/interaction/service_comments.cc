@@ -176,9 +176,10 @@ Task<Result<CommentActionResp>> LocalService::comment_action(const Ctx& ctx,
     co_return fail(Errc::not_found,
                    "comment_not_found");  // since the first answer to this idempotency key
   People self = co_await people_.look_up(ctx, req.user_id, {req.user_id});
-  SV_CO_TRY(const bool liked, made->likes == 0 ? Result<bool>(false)
-                                               : co_await has_edge({Edge::comment_like, req.user_id,
-                                                                    made->id.value}));
+  SV_CO_TRY(const bool liked,
+            made->likes == 0
+                ? Result<bool>(false)
+                : co_await has_edge(ctx, {Edge::comment_like, req.user_id, made->id.value}));
   co_return CommentActionResp{.comment = shown(*made, self[req.user_id].brief, liked)};
 }
 
@@ -220,11 +221,11 @@ Result<std::vector<Result<CommentPtr>>> LocalService::write_comments_tx(
 Task<Result<>> LocalService::delete_comment(const Ctx& ctx, const DeleteCommentReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   if (!req.comment_id) co_return invalid("id", "required");
-  SV_CO_TRY(const CommentPtr row, co_await state_.living_comment(req.comment_id));
+  SV_CO_TRY(const CommentPtr row, co_await state_.living_comment(ctx, req.comment_id));
   if (!row || (req.video_id && req.video_id != row->video))
     co_return fail(Errc::not_found, "comment_not_found");
   if (row->user != req.user_id) {
-    SV_CO_TRY(const bool own, co_await owns(req.user_id, row->video));
+    SV_CO_TRY(const bool own, co_await owns(ctx, req.user_id, row->video));
     if (!own) {
       SV_CO_CHECK(co_await visible_comment(ctx, req.user_id, row->id));
       co_return fail(Errc::forbidden, "not_owner");

@@ -150,7 +150,7 @@ Task<Result<>> LocalService::change_edge(const Ctx& ctx, EdgeKey edge, bool on) 
   if (!author) {
     if (on) co_return std::unexpected(std::move(author.error()));
     // What one did oneself one may undo, though it was hidden meanwhile or nobody can tell.
-    SV_CO_TRY(const bool mine, co_await has_edge(edge));
+    SV_CO_TRY(const bool mine, co_await has_edge(ctx, edge));
     if (!mine) co_return std::unexpected(std::move(author.error()));
   }
   co_return co_await edge_writer_.add(
@@ -195,8 +195,8 @@ Result<std::vector<Result<>>> LocalService::write_edges_tx(sql::Tx& tx,
   return outcomes;
 }
 
-Task<Result<bool>> LocalService::has_edge(EdgeKey edge) {
-  SV_CO_TRY(const auto found, co_await state_.edges_of(edge.user, {edge.kind}, {edge.object}));
+Task<Result<bool>> LocalService::has_edge(const Ctx& ctx, EdgeKey edge) {
+  SV_CO_TRY(const auto found, co_await state_.edges_of(ctx, edge.user, {edge.kind}, {edge.object}));
   co_return !found.empty();
 }
 
@@ -235,7 +235,7 @@ Result<> LocalService::share_tx(sql::Tx& tx, const Ctx& ctx, const ShareActionRe
 Task<Result<CountResp>> LocalService::get_count(const Ctx& ctx, const CountReq& req) {
   SV_CO_CHECK(
       co_await author_of_visible(ctx, req.current_user_id.value_or(UserId{}), req.video_id));
-  SV_CO_TRY(const auto found, co_await state_.counts({req.video_id}));
+  SV_CO_TRY(const auto found, co_await state_.counts(ctx, {req.video_id}));
   const VideoCounts& c = found.at(req.video_id);
   co_return CountResp{.like_count = c.likes,
                       .comment_count = c.comments,
@@ -246,29 +246,29 @@ Task<Result<CountResp>> LocalService::get_count(const Ctx& ctx, const CountReq& 
 Task<Result<CheckLikeStatusResp>> LocalService::check_like_status(const Ctx& ctx,
                                                                   const CheckLikeStatusReq& req) {
   SV_CO_CHECK(co_await author_of_visible(ctx, req.user_id, req.video_id));
-  SV_CO_TRY(
-      const bool on,
-      co_await has_edge({.kind = Edge::like, .user = req.user_id, .object = req.video_id.value}));
+  SV_CO_TRY(const bool on,
+            co_await has_edge(
+                ctx, {.kind = Edge::like, .user = req.user_id, .object = req.video_id.value}));
   co_return CheckLikeStatusResp{.is_liked = on};
 }
 
 Task<Result<CheckStarStatusResp>> LocalService::check_star_status(const Ctx& ctx,
                                                                   const CheckStarStatusReq& req) {
   SV_CO_CHECK(co_await author_of_visible(ctx, req.user_id, req.video_id));
-  SV_CO_TRY(
-      const bool on,
-      co_await has_edge({.kind = Edge::star, .user = req.user_id, .object = req.video_id.value}));
+  SV_CO_TRY(const bool on,
+            co_await has_edge(
+                ctx, {.kind = Edge::star, .user = req.user_id, .object = req.video_id.value}));
   co_return CheckStarStatusResp{.is_starred = on};
 }
 
 Task<Result<VideoInteractionPartsResp>> LocalService::get_video_interaction_parts(
-    const Ctx&, const VideoInteractionPartsReq& req) {
+    const Ctx& ctx, const VideoInteractionPartsReq& req) {
   if (req.video_ids.size() > kMaxBatch) co_return invalid("video_ids", "too_long");
   std::vector<std::int64_t> objects;
   for (VideoId id : req.video_ids) objects.push_back(id.value);
-  SV_CO_TRY(const auto counts, co_await state_.counts(req.video_ids));
-  SV_CO_TRY(const auto mine,
-            co_await state_.edges_of(req.user_id, {Edge::like, Edge::star}, std::move(objects)));
+  SV_CO_TRY(const auto counts, co_await state_.counts(ctx, req.video_ids));
+  SV_CO_TRY(const auto mine, co_await state_.edges_of(ctx, req.user_id, {Edge::like, Edge::star},
+                                                      std::move(objects)));
   VideoInteractionPartsResp out;
   for (const auto& [id, c] : counts)
     out.parts[id] = {.like_count = c.likes,
@@ -281,9 +281,9 @@ Task<Result<VideoInteractionPartsResp>> LocalService::get_video_interaction_part
 }
 
 Task<Result<UserInteractionPartsResp>> LocalService::get_user_interaction_parts(
-    const Ctx&, const UserInteractionPartsReq& req) {
+    const Ctx& ctx, const UserInteractionPartsReq& req) {
   if (req.user_ids.size() > kMaxBatch) co_return invalid("user_ids", "too_long");
-  SV_CO_TRY(const auto found, co_await state_.received(req.user_ids));
+  SV_CO_TRY(const auto found, co_await state_.received(ctx, req.user_ids));
   UserInteractionPartsResp out;
   for (const auto& [id, c] : found)
     out.parts[id] = {.likes_received = c.likes, .comments_received = c.comments};

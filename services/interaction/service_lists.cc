@@ -12,11 +12,11 @@ Task<Result<LocalService::VideoPage>> LocalService::videos_of(const Ctx& ctx, Vi
   std::size_t skip = cursor ? 0 : page_offset(req.page, size);
   Entry place = cursor.value_or(kNewestFirst), last = place;
   VideoPage out;
-  SV_CO_TRY(out.total, co_await state_.recent_total(req.owner, req.kind));
+  SV_CO_TRY(out.total, co_await state_.recent_total(ctx, req.owner, req.kind));
   for (bool end = false; !end;) {
     const std::size_t wanted = stride(skip, size - out.videos.size());
     SV_CO_TRY(const std::vector<Entry> entries,
-              co_await state_.recent(req.owner, req.kind, place, wanted));
+              co_await state_.recent(ctx, req.owner, req.kind, place, wanted));
     end = entries.size() < wanted;
     if (entries.empty()) break;
     video::BatchVideoInfoReq ask{.current_user_id = req.viewer, .video_ids = {}};

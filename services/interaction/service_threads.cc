@@ -25,9 +25,9 @@ Comment shown(const CommentRow& row, UserBrief author, bool is_like) {
 
 // In a ranking an entry is {ranking, position}, so that its cursor finds the same ranking again; in
 // a thread {time, id}.
-Task<Result<std::vector<Entry>>> LocalService::entries(const Listing& list, Entry after,
-                                                       std::size_t count) {
-  if (!list.ranking) co_return co_await state_.thread(list.thread, after, count);
+Task<Result<std::vector<Entry>>> LocalService::entries(const Ctx& ctx, const Listing& list,
+                                                       Entry after, std::size_t count) {
+  if (!list.ranking) co_return co_await state_.thread(ctx, list.thread, after, count);
   std::vector<Entry> out;
   for (auto at = after.id;
        out.size() < count && static_cast<std::size_t>(at) < list.ranking->ids.size(); ++at)
@@ -46,13 +46,13 @@ Task<Result<LocalService::CommentPage>> LocalService::page_of(const Ctx& ctx, Us
   Entry place = after, last = after;
   for (bool end = false; !end;) {
     const std::size_t wanted = stride(skip, size - page.size());
-    SV_CO_TRY(const std::vector<Entry> found, co_await entries(list, place, wanted));
+    SV_CO_TRY(const std::vector<Entry> found, co_await entries(ctx, list, place, wanted));
     end = found.size() < wanted;
     std::vector<CommentId> ids;
     for (const Entry& entry : found)
       ids.emplace_back(list.ranking ? list.ranking->ids[static_cast<std::size_t>(entry.id - 1)]
                                     : entry.id);
-    SV_CO_TRY(const std::vector<CommentPtr> rows, co_await state_.comments(ids));
+    SV_CO_TRY(const std::vector<CommentPtr> rows, co_await state_.comments(ctx, ids));
     std::vector<UserId> unknown;
     for (const CommentPtr& row : rows)
       if (row && !people.contains(row->user)) unknown.push_back(row->user);
@@ -79,13 +79,13 @@ Task<Result<LocalService::CommentPage>> LocalService::page_of(const Ctx& ctx, Us
   co_return out;
 }
 
-Task<Result<std::vector<Comment>>> LocalService::compose(const Ctx&, UserId viewer,
+Task<Result<std::vector<Comment>>> LocalService::compose(const Ctx& ctx, UserId viewer,
                                                          std::vector<CommentPtr> rows,
                                                          const People& people) {
   std::vector<std::int64_t> ids;
   for (const CommentPtr& row : rows) ids.push_back(row->id.value);
   SV_CO_TRY(const auto mine,
-            co_await state_.edges_of(viewer, {Edge::comment_like}, std::move(ids)));
+            co_await state_.edges_of(ctx, viewer, {Edge::comment_like}, std::move(ids)));
   std::vector<Comment> out;
   out.reserve(rows.size());
   for (const CommentPtr& row : rows)
@@ -129,7 +129,7 @@ Task<Result<CommentListResp>> LocalService::get_comment_list(const Ctx& ctx,
                 co_await page_of(ctx, req.current_user_id, list, cursor.value_or(kNewestFirst),
                                  cursor ? 0 : page_offset(req.page, size), size));
     }
-    SV_CO_TRY(const auto counts, co_await state_.counts({req.video_id}));
+    SV_CO_TRY(const auto counts, co_await state_.counts(ctx, {req.video_id}));
     out.total_count = static_cast<std::int32_t>(counts.at(req.video_id).comments);
   }
   out.comments = std::move(page.comments);
@@ -141,7 +141,7 @@ Task<Result<ReplyListResp>> LocalService::get_reply_list(const Ctx& ctx, const R
   SV_CO_TRY(const CommentPtr root,
             co_await visible_comment(ctx, req.current_user_id, req.comment_id));
   SV_CO_TRY(const auto cursor, decode_cursor(kBelow, req.cursor));
-  SV_CO_TRY(const bool own, co_await owns(req.current_user_id, root->video));
+  SV_CO_TRY(const bool own, co_await owns(ctx, req.current_user_id, root->video));
   const Listing list{.thread = {.video = root->video, .root = root->id},
                      .ranking = nullptr,
                      .route = kBelow,
@@ -160,9 +160,9 @@ Task<Result<LocalService::CommentPage>> LocalService::hot_comments(const Ctx& ct
                                                                    bool own, std::size_t size) {
   SV_CO_TRY(const auto cursor, decode_cursor(kHot, req.cursor.value_or("")));
   RankingPtr ranking;
-  SV_CO_TRY(ranking, co_await state_.current_ranking(req.video_id));
+  SV_CO_TRY(ranking, co_await state_.current_ranking(ctx, req.video_id));
   if (cursor && cursor->key != ranking->id) {
-    SV_CO_TRY(ranking, co_await rankings_.find(cursor->key, req.video_id.value));
+    SV_CO_TRY(ranking, co_await rankings_.find(ctx, cursor->key, req.video_id.value));
   }
   const Listing list{.thread = {}, .ranking = ranking, .route = kHot, .own = own};
   const Entry start{.key = ranking->id, .id = cursor ? std::max<std::int64_t>(cursor->id, 0) : 0};

@@ -23,7 +23,8 @@ std::vector<std::int64_t> numbers(const std::vector<Id>& ids) {
 
 }  // namespace
 
-Task<Result<std::map<VideoId, VideoCounts>>> State::counts(std::vector<VideoId> ids) {
+Task<Result<std::map<VideoId, VideoCounts>>> State::counts(const Ctx& ctx,
+                                                           std::vector<VideoId> ids) {
   std::map<VideoId, VideoCounts> out;
   std::vector<std::int64_t> missing;
   const std::uint64_t stamp = videos_.stamp();
@@ -35,7 +36,7 @@ Task<Result<std::map<VideoId, VideoCounts>>> State::counts(std::vector<VideoId> 
     else missing.push_back(id.value);
   }
   if (missing.empty()) co_return out;
-  SV_CO_TRY(const sql::Rows rows, co_await deps.db.query(store::kVideos, {missing}));
+  SV_CO_TRY(const sql::Rows rows, co_await deps.db.query(ctx, store::kVideos, {missing}));
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const VideoCounts found = read_video(rows, i);
     out[found.id] = found;
@@ -44,7 +45,8 @@ Task<Result<std::map<VideoId, VideoCounts>>> State::counts(std::vector<VideoId> 
   co_return out;
 }
 
-Task<Result<std::map<UserId, PersonCounts>>> State::received(std::vector<UserId> ids) {
+Task<Result<std::map<UserId, PersonCounts>>> State::received(const Ctx& ctx,
+                                                             std::vector<UserId> ids) {
   std::map<UserId, PersonCounts> out;
   std::vector<std::int64_t> missing;
   const std::uint64_t stamp = people_.stamp();
@@ -56,7 +58,7 @@ Task<Result<std::map<UserId, PersonCounts>>> State::received(std::vector<UserId>
     else missing.push_back(id.value);
   }
   if (missing.empty()) co_return out;
-  SV_CO_TRY(const sql::Rows rows, co_await deps.db.query(store::kPeople, {missing}));
+  SV_CO_TRY(const sql::Rows rows, co_await deps.db.query(ctx, store::kPeople, {missing}));
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const PersonCounts found = read_person(rows, i);
     out[found.id] = found;
@@ -66,7 +68,7 @@ Task<Result<std::map<UserId, PersonCounts>>> State::received(std::vector<UserId>
 }
 
 Task<Result<std::set<std::pair<Edge, std::int64_t>>>> State::edges_of(
-    UserId user, std::vector<Edge> kinds, std::vector<std::int64_t> objects) {
+    const Ctx& ctx, UserId user, std::vector<Edge> kinds, std::vector<std::int64_t> objects) {
   std::set<std::pair<Edge, std::int64_t>> out;
   if (!user) co_return out;
   std::vector<EdgeKey> missing;
@@ -85,15 +87,17 @@ Task<Result<std::set<std::pair<Edge, std::int64_t>>>> State::edges_of(
   if (asked.empty()) co_return out;
   std::vector<std::int64_t> wanted;
   for (Edge kind : kinds) wanted.push_back(num(kind));
-  SV_CO_TRY(const sql::Rows rows,
-            co_await deps.db.query(store::kEdgesOf, {std::move(asked), std::move(wanted), user}));
+  SV_CO_TRY(
+      const sql::Rows rows,
+      co_await deps.db.query(ctx, store::kEdgesOf, {std::move(asked), std::move(wanted), user}));
   for (std::size_t i = 0; i < rows.size(); ++i)
     out.emplace(static_cast<Edge>(rows.i64(i, 1)), rows.i64(i, 0));
   for (const EdgeKey& key : missing) edges_.put(stamp, key, out.contains({key.kind, key.object}));
   co_return out;
 }
 
-Task<Result<std::vector<CommentPtr>>> State::comments(const std::vector<CommentId>& ids) {
+Task<Result<std::vector<CommentPtr>>> State::comments(const Ctx& ctx,
+                                                      const std::vector<CommentId>& ids) {
   std::vector<CommentPtr> out(ids.size());
   std::vector<std::int64_t> missing;
   const std::uint64_t stamp = comments_.stamp();
@@ -102,7 +106,8 @@ Task<Result<std::vector<CommentPtr>>> State::comments(const std::vector<CommentI
     if (!out[i]) missing.push_back(ids[i].value);
   }
   if (missing.empty()) co_return out;
-  SV_CO_TRY(const sql::Rows rows, co_await deps.db.query(store::kComments, {std::move(missing)}));
+  SV_CO_TRY(const sql::Rows rows,
+            co_await deps.db.query(ctx, store::kComments, {std::move(missing)}));
   for (std::size_t r = 0; r < rows.size(); ++r) {
     CommentPtr row = read_comment(rows, r);
     comments_.put(stamp, row->id, row);
@@ -112,20 +117,22 @@ Task<Result<std::vector<CommentPtr>>> State::comments(const std::vector<CommentI
   co_return out;
 }
 
-Task<Result<CommentPtr>> State::living_comment(CommentId id) {
-  SV_CO_TRY(std::vector<CommentPtr> found, co_await comments({id}));
+Task<Result<CommentPtr>> State::living_comment(const Ctx& ctx, CommentId id) {
+  SV_CO_TRY(std::vector<CommentPtr> found, co_await comments(ctx, {id}));
   CommentPtr row = std::move(found.front());
   if (!row || row->deleted || !row->root) co_return row && !row->deleted ? row : nullptr;
-  SV_CO_TRY(const std::vector<CommentPtr> above, co_await comments({row->root}));
+  SV_CO_TRY(const std::vector<CommentPtr> above, co_await comments(ctx, {row->root}));
   co_return above.front() && !above.front()->deleted ? row : nullptr;
 }
 
-Task<Result<std::vector<Entry>>> State::read_thread(ThreadKey key, Entry after, std::size_t limit) {
+Task<Result<std::vector<Entry>>> State::read_thread(const Ctx& ctx, ThreadKey key, Entry after,
+                                                    std::size_t limit) {
   const std::uint64_t stamp = comments_.stamp();
   const std::string_view statement = key.root ? store::kReplies : store::kNewest;
   SV_CO_TRY(const sql::Rows rows,
-            co_await deps.db.query(statement, {key.root ? key.root.value : key.video.value,
-                                               after.key, after.id, limit}));
+            co_await deps.db.query(
+                ctx, statement,
+                {key.root ? key.root.value : key.video.value, after.key, after.id, limit}));
   std::vector<Entry> out;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     CommentPtr row = read_comment(rows, i);
@@ -136,57 +143,59 @@ Task<Result<std::vector<Entry>>> State::read_thread(ThreadKey key, Entry after, 
   co_return out;
 }
 
-Task<Result<std::vector<Entry>>> State::thread(ThreadKey key, Entry after, std::size_t count) {
+Task<Result<std::vector<Entry>>> State::thread(const Ctx& ctx, ThreadKey key, Entry after,
+                                               std::size_t count) {
   using enum ListHead::Order;
   ListHeadPtr head = threads_.find(key).value_or(nullptr);
   if (!head) {
     const std::uint64_t stamp = threads_.stamp();
     SV_CO_TRY(std::vector<Entry> first,
-              co_await read_thread(key, key.root ? Entry{} : kNewestFirst, kHead));
+              co_await read_thread(ctx, key, key.root ? Entry{} : kNewestFirst, kHead));
     head = ListHead::of(std::move(first), kHead);
     threads_.put(stamp, key, head);
   }
   if (auto found = head->behind(after, count, 0, key.root ? oldest_first : newest_first))
     co_return std::move(*found);
-  co_return co_await read_thread(key, after, count);
+  co_return co_await read_thread(ctx, key, after, count);
 }
 
-Task<Result<Recent>> State::recent_head(UserId user, Edge kind) {
+Task<Result<Recent>> State::recent_head(const Ctx& ctx, UserId user, Edge kind) {
   const auto key = std::pair(user, kind);
   if (auto known = recent_.find(key)) co_return std::move(*known);
   const std::uint64_t stamp = recent_.stamp();
   SV_CO_TRY(const sql::Rows rows,
-            co_await deps.db.query(store::kRecent,
+            co_await deps.db.query(ctx, store::kRecent,
                                    {user, kind, kNewestFirst.key, kNewestFirst.id, kHead}));
   Recent out{.head = ListHead::of(read_entries(rows), kHead),
              .total = static_cast<std::int64_t>(rows.size())};
   if (!out.head->complete) {
-    SV_CO_TRY(const sql::Rows total, co_await deps.db.query(store::kRecentCount, {user, kind}));
+    SV_CO_TRY(const sql::Rows total,
+              co_await deps.db.query(ctx, store::kRecentCount, {user, kind}));
     out.total = total.i64(0, 0);
   }
   recent_.put(stamp, key, out);
   co_return out;
 }
 
-Task<Result<std::vector<Entry>>> State::recent(UserId user, Edge kind, Entry after,
+Task<Result<std::vector<Entry>>> State::recent(const Ctx& ctx, UserId user, Edge kind, Entry after,
                                                std::size_t count) {
-  SV_CO_TRY(const Recent known, co_await recent_head(user, kind));
+  SV_CO_TRY(const Recent known, co_await recent_head(ctx, user, kind));
   if (auto found = known.head->behind(after, count)) co_return std::move(*found);
   SV_CO_TRY(const sql::Rows rows,
-            co_await deps.db.query(store::kRecent, {user, kind, after.key, after.id, count}));
+            co_await deps.db.query(ctx, store::kRecent, {user, kind, after.key, after.id, count}));
   co_return read_entries(rows);
 }
 
-Task<Result<std::int64_t>> State::recent_total(UserId user, Edge kind) {
-  SV_CO_TRY(const Recent known, co_await recent_head(user, kind));
+Task<Result<std::int64_t>> State::recent_total(const Ctx& ctx, UserId user, Edge kind) {
+  SV_CO_TRY(const Recent known, co_await recent_head(ctx, user, kind));
   co_return known.total;
 }
 
-Task<Result<RankingPtr>> State::current_ranking(VideoId video) {
+Task<Result<RankingPtr>> State::current_ranking(const Ctx& ctx, VideoId video) {
   if (auto known = rankings_.find(video); known && now() - (*known)->made_ms < kRankingMs)
     co_return std::move(*known);
   const std::uint64_t stamp = rankings_.stamp();
-  SV_CO_TRY(const sql::Rows rows, co_await deps.db.query(store::kHottest, {video, kRanked}));
+  SV_CO_TRY(const sql::Rows rows, co_await deps.db.query(ctx, store::kHottest, {video, kRanked}));
   auto ranking = std::make_shared<Ranking>();
   ranking->id = deps.ids.next();
   ranking->subject = video.value;

@@ -88,30 +88,33 @@ class State {
                                                        std::vector<std::int64_t> comments);
 
   // An entry for each id; one statement for those that are not in memory.
-  Task<Result<std::map<VideoId, VideoCounts>>> counts(std::vector<VideoId> ids);
-  Task<Result<std::map<UserId, PersonCounts>>> received(std::vector<UserId> ids);
+  Task<Result<std::map<VideoId, VideoCounts>>> counts(const Ctx& ctx, std::vector<VideoId> ids);
+  Task<Result<std::map<UserId, PersonCounts>>> received(const Ctx& ctx, std::vector<UserId> ids);
   // Those of kinds × objects that are. A guest has none.
-  Task<Result<std::set<std::pair<Edge, std::int64_t>>>> edges_of(UserId user,
+  Task<Result<std::set<std::pair<Edge, std::int64_t>>>> edges_of(const Ctx& ctx, UserId user,
                                                                  std::vector<Edge> kinds,
                                                                  std::vector<std::int64_t> objects);
   // In the order of `ids`, null where there is none; deleted ones are rows too.
-  Task<Result<std::vector<CommentPtr>>> comments(const std::vector<CommentId>& ids);
+  Task<Result<std::vector<CommentPtr>>> comments(const Ctx& ctx, const std::vector<CommentId>& ids);
   // Null: there is none (any more), or the comment above it is gone.
-  Task<Result<CommentPtr>> living_comment(CommentId id);
+  Task<Result<CommentPtr>> living_comment(const Ctx& ctx, CommentId id);
   // At most `count` entries after a place; fewer only at the end. Their rows are in memory
   // afterwards, most likely.
-  Task<Result<std::vector<Entry>>> thread(ThreadKey key, Entry after, std::size_t count);
+  Task<Result<std::vector<Entry>>> thread(const Ctx& ctx, ThreadKey key, Entry after,
+                                          std::size_t count);
   // The same of what a user liked or starred, newest first.
-  Task<Result<std::vector<Entry>>> recent(UserId user, Edge kind, Entry after, std::size_t count);
-  Task<Result<std::int64_t>> recent_total(UserId user, Edge kind);
+  Task<Result<std::vector<Entry>>> recent(const Ctx& ctx, UserId user, Edge kind, Entry after,
+                                          std::size_t count);
+  Task<Result<std::int64_t>> recent_total(const Ctx& ctx, UserId user, Edge kind);
   // The hot comments of a video.
-  Task<Result<RankingPtr>> current_ranking(VideoId video);
+  Task<Result<RankingPtr>> current_ranking(const Ctx& ctx, VideoId video);
 
   const InteractionDeps deps;
 
  private:
-  Task<Result<std::vector<Entry>>> read_thread(ThreadKey key, Entry after, std::size_t limit);
-  Task<Result<Recent>> recent_head(UserId user, Edge kind);
+  Task<Result<std::vector<Entry>>> read_thread(const Ctx& ctx, ThreadKey key, Entry after,
+                                               std::size_t limit);
+  Task<Result<Recent>> recent_head(const Ctx& ctx, UserId user, Edge kind);
   struct Received {
     std::int64_t likes = 0, comments = 0;
     bool operator==(const Received&) const = default;

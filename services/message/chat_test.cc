@@ -249,9 +249,10 @@ TEST_P(ChatTest, ADeletedMessageIsGoneOnOneSideOnly) {
 TEST_P(ChatTest, WhatBothDeletedIsNotKept) {
   const MessageId secret = sent(kAnn, kBob, "secret");
   ASSERT_TRUE(succeeded(remove(kAnn, secret)));
-  EXPECT_EQ(run_task(db->query("SELECT content FROM message_messages"))->text(0, 0), "secret");
+  EXPECT_EQ(run_task(db->query(Ctx{}, "SELECT content FROM message_messages"))->text(0, 0),
+            "secret");
   ASSERT_TRUE(succeeded(remove(kBob, secret)));
-  EXPECT_EQ(run_task(db->query("SELECT content FROM message_messages"))->text(0, 0), "");
+  EXPECT_EQ(run_task(db->query(Ctx{}, "SELECT content FROM message_messages"))->text(0, 0), "");
 }
 
 TEST_P(ChatTest, PagesSkipWhatWasDeletedAndStayFull) {
@@ -305,7 +306,7 @@ TEST_P(ChatTest, TwentyWritersLeaveNoGap) {
     });
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(failures, 0);
-  const auto all = run_task(db->query(R"(
+  const auto all = run_task(db->query(Ctx{}, R"(
       SELECT min(seq), max(seq), count(DISTINCT seq), count(DISTINCT content)
       FROM message_messages)"));
   EXPECT_EQ(all->i64(0, 0), 1);
@@ -318,7 +319,8 @@ TEST_P(ChatTest, TwentyWritersLeaveNoGap) {
   EXPECT_EQ(
       unread(kAnn).total_unread,
       run_task(
-          db->query("SELECT count(*) FROM message_messages WHERE seq > 1234 AND sender_id = 2"))
+          db->query(Ctx{},
+                    "SELECT count(*) FROM message_messages WHERE seq > 1234 AND sender_id = 2"))
           ->i64(0, 0));
 }
 

@@ -108,17 +108,20 @@ class LocalService final : public MessageApi {
   void conversation_changed(sql::Tx& tx, Pair pair);
 
   // service_inbox.cc
-  Task<Result<PageCache<InboxPage>::Ptr>> inbox_page(UserId user, List list, std::int64_t last_ms,
-                                                     std::int64_t other, std::int64_t count);
+  Task<Result<PageCache<InboxPage>::Ptr>> inbox_page(const Ctx& ctx, UserId user, List list,
+                                                     std::int64_t last_ms, std::int64_t other,
+                                                     std::int64_t count);
   Task<People> people(const Ctx& ctx, UserId viewer, const std::set<UserId>& ids);
 
   // service_notifications.cc
   struct Sight;
   Task<> look(const Ctx& ctx, UserId user, const std::vector<NoticeRow>& rows, Sight& sight);
-  Task<Result<PageCache<NoticePage>::Ptr>> notice_page(UserId user, std::int64_t kind,
-                                                       std::int64_t time_ms, std::int64_t id,
-                                                       std::int64_t count, std::int64_t offset);
-  Task<Result<PageCache<NoticeTotals>::Ptr>> notice_totals(UserId user, std::int64_t kind);
+  Task<Result<PageCache<NoticePage>::Ptr>> notice_page(const Ctx& ctx, UserId user,
+                                                       std::int64_t kind, std::int64_t time_ms,
+                                                       std::int64_t id, std::int64_t count,
+                                                       std::int64_t offset);
+  Task<Result<PageCache<NoticeTotals>::Ptr>> notice_totals(const Ctx& ctx, UserId user,
+                                                           std::int64_t kind);
 
   // consumer.cc
   Task<Result<>> consume(const std::vector<Event>& events);

@@ -44,8 +44,8 @@ Task<People> LocalService::people(const Ctx& ctx, UserId viewer, const std::set<
   co_return out;
 }
 
-Task<Result<PageCache<InboxPage>::Ptr>> LocalService::inbox_page(UserId user, List list,
-                                                                 std::int64_t last_ms,
+Task<Result<PageCache<InboxPage>::Ptr>> LocalService::inbox_page(const Ctx& ctx, UserId user,
+                                                                 List list, std::int64_t last_ms,
                                                                  std::int64_t other,
                                                                  std::int64_t count) {
   const PageKey key{static_cast<std::int64_t>(generations_.of(user.value)),
@@ -57,7 +57,7 @@ Task<Result<PageCache<InboxPage>::Ptr>> LocalService::inbox_page(UserId user, Li
                     0};
   if (auto page = inboxes_.find(key)) co_return page;
   SV_CO_TRY(const sql::Rows rows,
-            co_await deps_.db.query(store::kLatest,
+            co_await deps_.db.query(ctx, store::kLatest,
                                     {user, list == List::requests, last_ms, other, count}));
   auto page = std::make_shared<const InboxPage>(read_inbox(rows, user));
   std::size_t bytes = 0;
@@ -81,7 +81,7 @@ Task<Result<GetLatestMessagesResp>> LocalService::get_latest_messages(
   People people;
   bool more = true;
   for (std::size_t count = size + 1; more && kept.size() <= size; count = kBatch) {
-    SV_CO_TRY(const auto page, co_await inbox_page(req.user_id, list, at.key, at.id,
+    SV_CO_TRY(const auto page, co_await inbox_page(ctx, req.user_id, list, at.key, at.id,
                                                    static_cast<std::int64_t>(count)));
     more = page->entries.size() == count;
     std::set<UserId> ids;

@@ -73,11 +73,9 @@ Task<> LocalService::look(const Ctx& ctx, UserId user, const std::vector<NoticeR
   }
 }
 
-Task<Result<PageCache<NoticePage>::Ptr>> LocalService::notice_page(UserId user, std::int64_t kind,
-                                                                   std::int64_t time_ms,
-                                                                   std::int64_t id,
-                                                                   std::int64_t count,
-                                                                   std::int64_t offset) {
+Task<Result<PageCache<NoticePage>::Ptr>> LocalService::notice_page(
+    const Ctx& ctx, UserId user, std::int64_t kind, std::int64_t time_ms, std::int64_t id,
+    std::int64_t count, std::int64_t offset) {
   const PageKey key{static_cast<std::int64_t>(generations_.of(user.value)),
                     kind,
                     user.value,
@@ -89,19 +87,21 @@ Task<Result<PageCache<NoticePage>::Ptr>> LocalService::notice_page(UserId user, 
   sql::Params params{user, time_ms, id, count, offset};
   if (kind != 0) params = {user, time_ms, id, count, offset, kind};
   SV_CO_TRY(const sql::Rows rows,
-            co_await deps_.db.query(kind == 0 ? store::kNotices : store::kNoticesOfKind,
+            co_await deps_.db.query(ctx, kind == 0 ? store::kNotices : store::kNoticesOfKind,
                                     std::move(params)));
   auto page = std::make_shared<const NoticePage>(NoticePage{.rows = read_notices(rows)});
   notice_pages_.put(key, page);
   co_return page;
 }
 
-Task<Result<PageCache<NoticeTotals>::Ptr>> LocalService::notice_totals(UserId user,
+Task<Result<PageCache<NoticeTotals>::Ptr>> LocalService::notice_totals(const Ctx& ctx, UserId user,
                                                                        std::int64_t kind) {
   const PageKey key{static_cast<std::int64_t>(generations_.of(user.value)), kind, user.value};
   if (auto totals = notice_totals_.find(key)) co_return totals;
-  SV_CO_TRY(const sql::Rows counts, co_await deps_.db.query(store::kCountNotices, {user, kind}));
-  SV_CO_TRY(const sql::Rows unread, co_await deps_.db.query(store::kUnreadNotices, {user, kind}));
+  SV_CO_TRY(const sql::Rows counts,
+            co_await deps_.db.query(ctx, store::kCountNotices, {user, kind}));
+  SV_CO_TRY(const sql::Rows unread,
+            co_await deps_.db.query(ctx, store::kUnreadNotices, {user, kind}));
   auto totals =
       std::make_shared<const NoticeTotals>(NoticeTotals{.total = counts.i64(0, 0),
                                                         .unread = counts.i64(0, 1),
@@ -132,13 +132,13 @@ Task<Result<GetNotificationsResp>> LocalService::get_notifications(const Ctx& ct
                                : (std::clamp<std::int64_t>(req.page, 1, kMaxPage) - 1) *
                                      static_cast<std::int64_t>(size);
 
-  SV_CO_TRY(const auto totals, co_await notice_totals(req.user_id, only));
+  SV_CO_TRY(const auto totals, co_await notice_totals(ctx, req.user_id, only));
   Sight sight;
   std::vector<NoticeRow> kept;
   bool more = true;
   for (auto count = static_cast<std::int64_t>(size) + 1; more && kept.size() <= size;
        count = kBatch) {
-    SV_CO_TRY(const auto page, co_await notice_page(req.user_id, only, at.key, at.id, count,
+    SV_CO_TRY(const auto page, co_await notice_page(ctx, req.user_id, only, at.key, at.id, count,
                                                     std::exchange(offset, 0)));
     more = static_cast<std::int64_t>(page->rows.size()) == count;
     co_await look(ctx, req.user_id, page->rows, sight);

@@ -230,7 +230,7 @@ struct MessageTest : ::testing::TestWithParam<Way> {
   std::int64_t rows(std::string table) { return run_task(count(std::move(table))); }
   Task<std::int64_t> count(std::string table) {
     const std::string sql = "SELECT count(*) FROM " + table;
-    co_return (co_await db->query(sql))->i64(0, 0);
+    co_return (co_await db->query(Ctx{}, sql))->i64(0, 0);
   }
 
   testing::TempDir folder;

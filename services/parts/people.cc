@@ -52,7 +52,7 @@ Task<> PeopleParts::add_accounts(const Ctx& ctx, UserId viewer, std::vector<User
   }
   if (!users_.silent(ctx, answer.error())) co_return;
   note_uncertain(ctx);
-  const auto before = co_await memory_.recall(std::move(ids));
+  const auto before = co_await memory_.recall(ctx, std::move(ids));
   for (auto& [id, person] : out) {
     const auto at = before.find(id);
     person.privacy = at == before.end() ? Heard::never : Heard::before;

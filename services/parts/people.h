@@ -36,7 +36,7 @@ class PrivacyMemory {
  public:
   virtual ~PrivacyMemory() = default;
   virtual void learn(UserId, bool /*is_private*/) {}
-  virtual Task<std::unordered_map<UserId, bool>> recall(std::vector<UserId>) {
+  virtual Task<std::unordered_map<UserId, bool>> recall(const Ctx& ctx, std::vector<UserId>) {
     co_return std::unordered_map<UserId, bool>{};
   }
 };

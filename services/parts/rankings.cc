@@ -37,8 +37,9 @@ Rankings::Rankings(std::string_view table, sql::Database& db, const Clock& clock
       db_(db),
       clock_(clock) {}
 
-Task<Result<RankingPtr>> Rankings::find(std::int64_t id, std::int64_t subject) const {
-  SV_CO_TRY(const sql::Rows rows, co_await db_.query(find_, {id}));
+Task<Result<RankingPtr>> Rankings::find(const Ctx& ctx, std::int64_t id,
+                                        std::int64_t subject) const {
+  SV_CO_TRY(const sql::Rows rows, co_await db_.query(ctx, find_, {id}));
   if (rows.empty() || rows.i64(0, 0) != subject || clock_.now_ms() - rows.i64(0, 1) > kKeptMs)
     co_return invalid("cursor", "invalid", "the ranking is gone");
   auto ranking = std::make_shared<Ranking>();

@@ -34,7 +34,7 @@ class Rankings {
   Rankings(std::string_view table, sql::Database& db, const Clock& clock);
 
   // cursor_invalid: it is too old, or of another subject.
-  Task<Result<RankingPtr>> find(std::int64_t id, std::int64_t subject) const;
+  Task<Result<RankingPtr>> find(const Ctx& ctx, std::int64_t id, std::int64_t subject) const;
   // Before a cursor into it is handed out. Twice does no harm.
   Task<Result<>> keep(const Ctx& ctx, RankingPtr ranking) const;
 

@@ -47,7 +47,7 @@ Task<Result<std::vector<UserId>>> users_in(sql::Database& db) {
       UNION
       SELECT user_id
       FROM social_counts)";
-  SV_CO_TRY(const sql::Rows rows, co_await db.query(kUsers));
+  SV_CO_TRY(const sql::Rows rows, co_await db.query(Ctx{}, kUsers));
   std::vector<UserId> out;
   for (std::size_t i = 0; i < rows.size(); ++i) out.emplace_back(rows.i64(i, 0));
   co_return out;

@@ -34,17 +34,21 @@ class Graph {
   // -- graph_read.cc: no statement when all is in memory, one otherwise.
   using TieMap = std::unordered_map<UserId, Ties>;
   // An entry for each of `others`; nothing ties a guest (0) to anybody, or anybody to himself.
-  Task<Result<TieMap>> ties(UserId one, const std::vector<UserId>& others);
-  Task<Result<Ties>> tie(UserId one, UserId other);
+  Task<Result<TieMap>> ties(const Ctx& ctx, UserId one, const std::vector<UserId>& others);
+  Task<Result<Ties>> tie(const Ctx& ctx, UserId one, UserId other);
   // An entry for each of `users`.
-  Task<Result<std::unordered_map<UserId, Counts>>> counts(const std::vector<UserId>& users);
+  Task<Result<std::unordered_map<UserId, Counts>>> counts(const Ctx& ctx,
+                                                          const std::vector<UserId>& users);
   // At most `limit` entries older than `after`, past `offset` of them; fewer only at the end of the
   // list.
-  Task<Result<std::vector<Entry>>> entries(List list, UserId owner, const Entry& after,
-                                           std::int64_t offset, std::size_t limit);
+  Task<Result<std::vector<Entry>>> entries(const Ctx& ctx, List list, UserId owner,
+                                           const Entry& after, std::int64_t offset,
+                                           std::size_t limit);
   // Rising, after `after`. Those of the first kThoseFollowed are in memory.
-  Task<Result<std::vector<UserId>>> following_ids(UserId user, UserId after, std::size_t limit);
-  Task<Result<std::vector<UserId>>> follower_ids(UserId user, UserId after, std::size_t limit);
+  Task<Result<std::vector<UserId>>> following_ids(const Ctx& ctx, UserId user, UserId after,
+                                                  std::size_t limit);
+  Task<Result<std::vector<UserId>>> follower_ids(const Ctx& ctx, UserId user, UserId after,
+                                                 std::size_t limit);
 
   // -- graph_write.cc
   Result<Ties> ties_now(sql::Tx& tx, UserId one, UserId other) const;
@@ -84,7 +88,7 @@ class Graph {
   };
 
   static Pair pair_of(UserId a, UserId b) { return a < b ? Pair{a, b} : Pair{b, a}; }
-  Task<Result<std::vector<Entry>>> read(List list, UserId owner, const Entry& after,
+  Task<Result<std::vector<Entry>>> read(const Ctx& ctx, List list, UserId owner, const Entry& after,
                                         std::int64_t offset, std::size_t limit);
   Result<> count(sql::Tx& tx, Kind kind, UserId user, UserId target, std::int64_t by);
   void forget(Kind kind, UserId user, UserId target);

@@ -26,7 +26,8 @@ std::vector<UserId> read_ids(const sql::Rows& rows) {
 
 const ListSpec& spec_of(List list) { return kLists[static_cast<std::size_t>(list)]; }
 
-Task<Result<Graph::TieMap>> Graph::ties(UserId one, const std::vector<UserId>& others) {
+Task<Result<Graph::TieMap>> Graph::ties(const Ctx& ctx, UserId one,
+                                        const std::vector<UserId>& others) {
   TieMap out;
   std::vector<std::int64_t> missing;
   for (UserId other : others) {
@@ -39,7 +40,7 @@ Task<Result<Graph::TieMap>> Graph::ties(UserId one, const std::vector<UserId>& o
   }
   if (missing.empty()) co_return out;
   const std::uint64_t stamp = ties_.stamp();
-  SV_CO_TRY(const sql::Rows rows, co_await db_.query(store::kTies, ties_of(one, missing)));
+  SV_CO_TRY(const sql::Rows rows, co_await db_.query(ctx, store::kTies, ties_of(one, missing)));
   for (std::size_t i = 0; i < rows.size(); ++i) {
     Ties tie;
     const UserId other = add_tie(rows, i, tie);
@@ -55,12 +56,13 @@ Task<Result<Graph::TieMap>> Graph::ties(UserId one, const std::vector<UserId>& o
   co_return out;
 }
 
-Task<Result<Ties>> Graph::tie(UserId one, UserId other) {
-  SV_CO_TRY(const TieMap found, co_await ties(one, {other}));
+Task<Result<Ties>> Graph::tie(const Ctx& ctx, UserId one, UserId other) {
+  SV_CO_TRY(const TieMap found, co_await ties(ctx, one, {other}));
   co_return found.at(other);
 }
 
-Task<Result<std::unordered_map<UserId, Counts>>> Graph::counts(const std::vector<UserId>& users) {
+Task<Result<std::unordered_map<UserId, Counts>>> Graph::counts(const Ctx& ctx,
+                                                               const std::vector<UserId>& users) {
   std::unordered_map<UserId, Counts> out;
   std::vector<std::int64_t> missing;
   for (UserId user : users) {
@@ -71,43 +73,45 @@ Task<Result<std::unordered_map<UserId, Counts>>> Graph::counts(const std::vector
   }
   if (missing.empty()) co_return out;
   const std::uint64_t stamp = counts_.stamp();
-  SV_CO_TRY(const sql::Rows rows, co_await db_.query(store::kCounts, {missing}));
+  SV_CO_TRY(const sql::Rows rows, co_await db_.query(ctx, store::kCounts, {missing}));
   for (std::size_t i = 0; i < rows.size(); ++i) out[UserId(rows.i64(i, 0))] = read_counts(rows, i);
   for (const std::int64_t id : missing) counts_.put(stamp, UserId(id), out[UserId(id)]);
   co_return out;
 }
 
-Task<Result<std::vector<Entry>>> Graph::entries(List list, UserId owner, const Entry& after,
-                                                std::int64_t offset, std::size_t limit) {
+Task<Result<std::vector<Entry>>> Graph::entries(const Ctx& ctx, List list, UserId owner,
+                                                const Entry& after, std::int64_t offset,
+                                                std::size_t limit) {
   const Place place{.list = list, .owner = owner};
   auto head = heads_.find(place).value_or(nullptr);
   if (!head) {
     const std::uint64_t stamp = heads_.stamp();
-    SV_CO_TRY(std::vector<Entry> newest, co_await read(list, owner, kNewestFirst, 0, kHead));
+    SV_CO_TRY(std::vector<Entry> newest, co_await read(ctx, list, owner, kNewestFirst, 0, kHead));
     head = ListHead::of(std::move(newest), kHead);
     heads_.put(stamp, place, head);
   }
   if (auto found = head->behind(after, limit, static_cast<std::size_t>(offset)))
     co_return std::move(*found);
-  co_return co_await read(list, owner, after, offset, limit);
+  co_return co_await read(ctx, list, owner, after, offset, limit);
 }
 
-Task<Result<std::vector<Entry>>> Graph::read(List list, UserId owner, const Entry& after,
-                                             std::int64_t offset, std::size_t limit) {
+Task<Result<std::vector<Entry>>> Graph::read(const Ctx& ctx, List list, UserId owner,
+                                             const Entry& after, std::int64_t offset,
+                                             std::size_t limit) {
   const ListSpec& spec = spec_of(list);
   SV_CO_TRY(const sql::Rows rows,
-            co_await db_.query(spec.incoming ? store::kNewestTo : store::kNewestFrom,
+            co_await db_.query(ctx, spec.incoming ? store::kNewestTo : store::kNewestFrom,
                                {owner, spec.kind, after.key, after.id, limit, offset}));
   co_return read_entries(rows);
 }
 
-Task<Result<std::vector<UserId>>> Graph::following_ids(UserId user, UserId after,
+Task<Result<std::vector<UserId>>> Graph::following_ids(const Ctx& ctx, UserId user, UserId after,
                                                        std::size_t limit) {
   auto first = followed_.find(user).value_or(nullptr);
   if (!first) {
     const std::uint64_t stamp = followed_.stamp();
-    SV_CO_TRY(const sql::Rows rows,
-              co_await db_.query(store::kFollowingIds, {user, 0, kThoseFollowed, Kind::follow}));
+    SV_CO_TRY(const sql::Rows rows, co_await db_.query(ctx, store::kFollowingIds,
+                                                       {user, 0, kThoseFollowed, Kind::follow}));
     first = std::make_shared<const Ids>(
         Ids{.ids = read_ids(rows), .complete = rows.size() < kThoseFollowed});
     followed_.put(stamp, user, first);
@@ -117,14 +121,14 @@ Task<Result<std::vector<UserId>>> Graph::following_ids(UserId user, UserId after
   if (left >= limit || first->complete)
     co_return std::vector<UserId>(from, from + static_cast<std::ptrdiff_t>(std::min(left, limit)));
   SV_CO_TRY(const sql::Rows rows,
-            co_await db_.query(store::kFollowingIds, {user, after, limit, Kind::follow}));
+            co_await db_.query(ctx, store::kFollowingIds, {user, after, limit, Kind::follow}));
   co_return read_ids(rows);
 }
 
-Task<Result<std::vector<UserId>>> Graph::follower_ids(UserId user, UserId after,
+Task<Result<std::vector<UserId>>> Graph::follower_ids(const Ctx& ctx, UserId user, UserId after,
                                                       std::size_t limit) {
   SV_CO_TRY(const sql::Rows rows,
-            co_await db_.query(store::kFollowerIds, {user, after, limit, Kind::follow}));
+            co_await db_.query(ctx, store::kFollowerIds, {user, after, limit, Kind::follow}));
   co_return read_ids(rows);
 }
 

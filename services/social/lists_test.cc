@@ -155,7 +155,7 @@ TEST_P(SocialLists, EveryStatementUsesItsIndex) {
   follow_ann(300);
   const auto plan = [&](std::string_view statement, const sql::Params& params) {
     const std::string text = "EXPLAIN QUERY PLAN " + std::string(statement);
-    const auto rows = run_task(db_->query(text, params));
+    const auto rows = run_task(db_->query(Ctx{}, text, params));
     EXPECT_TRUE(succeeded(rows));
     std::string out;
     for (std::size_t i = 0; rows && i < rows->size(); ++i) out += rows->text(i, 3) + "\n";

@@ -106,7 +106,7 @@ Task<Result<LocalService::Page>> LocalService::list(const Ctx& ctx, List which, 
   std::size_t wanted = std::min(kMaxRead, passed + size + 1);
   for (bool end = false; !end && out.users.size() <= size;) {
     SV_CO_TRY(const std::vector<Entry> entries,
-              co_await graph_.entries(which, req.owner, after, offset, wanted));
+              co_await graph_.entries(ctx, which, req.owner, after, offset, wanted));
     end = entries.size() < wanted;
     if (entries.empty()) break;
     after = entries.back();
@@ -126,7 +126,7 @@ Task<Result<LocalService::Page>> LocalService::list(const Ctx& ctx, List which, 
     out.users.pop_back();
     out.next_cursor = encode_cursor(spec.cursor, last);
   }
-  SV_CO_TRY(const auto counts, co_await graph_.counts({req.owner}));
+  SV_CO_TRY(const auto counts, co_await graph_.counts(ctx, {req.owner}));
   out.total = counts.at(req.owner).*spec.total;
   co_return out;
 }
@@ -135,7 +135,7 @@ Task<Result<LocalService::Page>> LocalService::list(const Ctx& ctx, List which, 
 Task<Result<>> LocalService::may_see_lists_of(const Ctx& ctx, UserId viewer, UserId owner) {
   if (viewer == owner) co_return Result<>{};
   SV_CO_TRY(const auto hidden, co_await private_among(ctx, {owner}));
-  SV_CO_TRY(const Ties ties, co_await graph_.tie(viewer, owner));
+  SV_CO_TRY(const Ties ties, co_await graph_.tie(ctx, viewer, owner));
   if (ties.blocked() || (hidden.contains(owner) && !ties.to(Kind::follow)))
     co_return fail(Errc::not_found, "user_not_found");
   co_return Result<>{};
@@ -153,14 +153,14 @@ Task<Result<std::vector<User>>> LocalService::visible(const Ctx& ctx, List which
   user::BatchUserInfoReq ask{.current_user_id = as_guest ? UserId() : req.viewer, .user_ids = {}};
   std::vector<UserId> ids{req.owner};
   for (const Entry& e : entries) ids.emplace_back(e.id);
-  SV_CO_TRY(const auto ties, co_await graph_.ties(req.viewer, ids));
+  SV_CO_TRY(const auto ties, co_await graph_.ties(ctx, req.viewer, ids));
   for (const Entry& e : entries)
     if (const UserId id(e.id); as_guest || !ties.at(id).blocked()) ask.user_ids.push_back(id);
   std::vector<User> out;
   if (ask.user_ids.empty()) co_return out;
   // The user service asks for these counts next: together with the total of the list they are one
   // statement.
-  SV_CO_CHECK(co_await graph_.counts(ids));
+  SV_CO_CHECK(co_await graph_.counts(ctx, ids));
   auto people = co_await deps_.services.user->batch_get_user_info(ctx, ask);
   if (!people) co_return users_.unavailable(people.error().detail);
   for (const UserId id : ask.user_ids) {

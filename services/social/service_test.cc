@@ -320,10 +320,12 @@ TEST_P(SocialTest, ADeletedUserLeavesNoEdgeAndNoCountBehind) {
                    .time_ms = 0};
   for (int i = 0; i < 2; ++i) ASSERT_TRUE(succeeded(events_.deliver({gone})));
   EXPECT_EQ(
-      run_task(db_->query("SELECT count(*) FROM social_edges WHERE user_id = 1 OR target_id = 1"))
+      run_task(
+          db_->query(Ctx{}, "SELECT count(*) FROM social_edges WHERE user_id = 1 OR target_id = 1"))
           ->i64(0, 0),
       0);
-  EXPECT_EQ(run_task(db_->query("SELECT count(*) FROM social_counts WHERE user_id = 1"))->i64(0, 0),
+  EXPECT_EQ(run_task(db_->query(Ctx{}, "SELECT count(*) FROM social_counts WHERE user_id = 1"))
+                ->i64(0, 0),
             0);
   EXPECT_EQ(stats(UserId(10)), (Stats{0, 0, 0}));
   EXPECT_EQ(stats(kDan), (Stats{0, 1, 0})) << "what others did stays";
@@ -335,7 +337,8 @@ TEST_P(SocialTest, ADeletedUserLeavesNoEdgeAndNoCountBehind) {
   EXPECT_EQ(token_of(mute(kAnn, kBob)), "invalid_token");
   EXPECT_EQ(token_of(follow(kBob, kAnn)), "user_not_found");
   EXPECT_EQ(
-      run_task(db_->query("SELECT count(*) FROM social_edges WHERE user_id = 1 OR target_id = 1"))
+      run_task(
+          db_->query(Ctx{}, "SELECT count(*) FROM social_edges WHERE user_id = 1 OR target_id = 1"))
           ->i64(0, 0),
       0);
   expect_counts_exact();
@@ -383,8 +386,8 @@ TEST_P(SocialTest, ConcurrentFollowsAndUnfollowsLeaveCountsEqualToEdges) {
     });
   for (auto& thread : threads) thread.join();
   expect_counts_exact();
-  const auto rows =
-      run_task(db_->query("SELECT user_id, following, followers, friends FROM social_counts"));
+  const auto rows = run_task(
+      db_->query(Ctx{}, "SELECT user_id, following, followers, friends FROM social_counts"));
   for (std::size_t i = 0; i < rows->size(); ++i)
     EXPECT_EQ(stats(UserId(rows->i64(i, 0))),
               (Stats{rows->i64(i, 1), rows->i64(i, 2), rows->i64(i, 3)}))

@@ -206,7 +206,8 @@ class SocialTest : public ::testing::TestWithParam<Way> {
 };
 
 inline void SocialTest::expect_counts_exact() {
-  const auto rows = run_task(db_->query("SELECT user_id, kind, target_id FROM social_edges"));
+  const auto rows =
+      run_task(db_->query(Ctx{}, "SELECT user_id, kind, target_id FROM social_edges"));
   ASSERT_TRUE(succeeded(rows));
   std::set<std::tuple<std::int64_t, std::int64_t, std::int64_t>> edges;
   std::map<std::int64_t, std::vector<std::int64_t>> want;
@@ -238,7 +239,8 @@ inline void SocialTest::expect_counts_exact() {
     EXPECT_EQ(edges.contains({user, 5, target}), mutual) << user << " " << target;
   }
   const auto counts =
-      run_task(db_->query("SELECT user_id, following, followers, friends, requests, blocked, muted "
+      run_task(db_->query(Ctx{},
+                          "SELECT user_id, following, followers, friends, requests, blocked, muted "
                           "FROM social_counts"));
   std::map<std::int64_t, std::vector<std::int64_t>> have;
   for (std::size_t i = 0; i < counts->size(); ++i) {

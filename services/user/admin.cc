@@ -20,7 +20,7 @@ struct Tools {
 
 Task<Result<UserId>> find_user(sql::Database& db, std::string username) {
   SV_CO_TRY(const std::string key, username_key(username));
-  SV_CO_TRY(const sql::Rows rows, co_await db.query(store::kAccountByKey, {key}));
+  SV_CO_TRY(const sql::Rows rows, co_await db.query(Ctx{}, store::kAccountByKey, {key}));
   if (rows.empty()) co_return fail(Errc::not_found, "user_not_found");
   co_return UserId(rows.i64(0, 0));
 }

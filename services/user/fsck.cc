@@ -22,7 +22,8 @@ Task<Result<std::vector<UserId>>> without_account(sql::Database& db, const Clock
     std::vector<std::int64_t> some;
     for (std::size_t i = at; i < std::min(ids.size(), at + kBatch); ++i)
       if (ids[i]) some.push_back(ids[i].value);
-    SV_CO_TRY(const sql::Rows rows, co_await db.query(kKnown, {some, clock.now_ms() - kPurgeMs}));
+    SV_CO_TRY(const sql::Rows rows,
+              co_await db.query(Ctx{}, kKnown, {some, clock.now_ms() - kPurgeMs}));
     std::vector<std::int64_t> known;
     for (std::size_t i = 0; i < rows.size(); ++i) known.push_back(rows.i64(i, 0));
     std::ranges::sort(known);

@@ -89,7 +89,7 @@ class LocalService final : public UserApi {
   Result<auth::Claims> check_token(std::string_view token) const;
 
   // service_profiles.cc: unknown ids are left out; the order is that of `ids`, each once.
-  Task<Result<std::vector<AccountPtr>>> accounts(std::vector<UserId> ids);
+  Task<Result<std::vector<AccountPtr>>> accounts(const Ctx& ctx, std::vector<UserId> ids);
   // Those who blocked the viewer are left out.
   Task<std::vector<User>> compose(const Ctx& ctx, UserId viewer, std::vector<AccountPtr> accounts);
   // What ties the viewer to those asked about; while the owner is silent, the last blocks.

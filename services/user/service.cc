@@ -47,7 +47,7 @@ std::unique_ptr<UserApi> make_user_service(const UserDeps& deps, const UserOptio
 }
 
 Task<Result<>> load_revoked_sessions(sql::Database& db, auth::RevokedSessions& revoked) {
-  SV_CO_TRY(const sql::Rows rows, co_await db.query(store::kEndedSessions));
+  SV_CO_TRY(const sql::Rows rows, co_await db.query(Ctx{}, store::kEndedSessions));
   for (std::size_t i = 0; i < rows.size(); ++i)
     revoked.add(std::to_string(rows.i64(i, 0)), rows.i64(i, 1));
   co_return Result<>{};

@@ -8,7 +8,8 @@
 namespace sv::user {
 
 // No query when all are cached, one otherwise.
-Task<Result<std::vector<AccountPtr>>> LocalService::accounts(std::vector<UserId> ids) {
+Task<Result<std::vector<AccountPtr>>> LocalService::accounts(const Ctx& ctx,
+                                                             std::vector<UserId> ids) {
   std::vector<AccountPtr> out;
   std::unordered_map<UserId, AccountPtr> found;
   std::vector<std::int64_t> missing;
@@ -20,7 +21,7 @@ Task<Result<std::vector<AccountPtr>>> LocalService::accounts(std::vector<UserId>
   }
   if (!missing.empty()) {
     const std::uint64_t stamp = cache_.stamp();
-    SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(store::kAccountsByIds, {missing}));
+    SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(ctx, store::kAccountsByIds, {missing}));
     for (std::size_t i = 0; i < rows.size(); ++i) {
       auto account = std::make_shared<const Account>(read_account(rows, i));
       cache_.put(stamp, account->id, account);
@@ -89,7 +90,7 @@ LastBlocks::Parts LocalService::known_ties(const Ctx& ctx, UserId viewer,
 }
 
 Task<Result<User>> LocalService::user(const Ctx& ctx, UserId viewer, UserId id) {
-  SV_CO_TRY(std::vector<AccountPtr> found, co_await accounts({id}));
+  SV_CO_TRY(std::vector<AccountPtr> found, co_await accounts(ctx, {id}));
   std::vector<User> users = co_await compose(ctx, viewer, std::move(found));
   if (users.empty()) co_return fail(Errc::not_found, "user_not_found");
   co_return std::move(users.front());
@@ -116,7 +117,7 @@ Task<Result<UserInfoResp>> LocalService::get_user_info_by_username(
 Task<Result<BatchUserInfoResp>> LocalService::batch_get_user_info(const Ctx& ctx,
                                                                   const BatchUserInfoReq& req) {
   if (req.user_ids.size() > kMaxBatch) co_return invalid("user_ids", "too_long");
-  SV_CO_TRY(std::vector<AccountPtr> found, co_await accounts(req.user_ids));
+  SV_CO_TRY(std::vector<AccountPtr> found, co_await accounts(ctx, req.user_ids));
   std::vector<User> users = co_await compose(ctx, req.current_user_id, std::move(found));
   BatchUserInfoResp out;
   for (User& u : users) {
@@ -161,9 +162,10 @@ Task<Result<SearchUsersResp>> LocalService::search_users(const Ctx& ctx,
   co_return out;
 }
 
-Task<Result<UserBriefsResp>> LocalService::get_user_briefs(const Ctx&, const UserBriefsReq& req) {
+Task<Result<UserBriefsResp>> LocalService::get_user_briefs(const Ctx& ctx,
+                                                           const UserBriefsReq& req) {
   if (req.user_ids.size() > kMaxBatch) co_return invalid("user_ids", "too_long");
-  SV_CO_TRY(const std::vector<AccountPtr> found, co_await accounts(req.user_ids));
+  SV_CO_TRY(const std::vector<AccountPtr> found, co_await accounts(ctx, req.user_ids));
   UserBriefsResp out;
   std::vector<UserId>& hidden = out.private_ids.emplace();
   for (const AccountPtr& a : found) {
@@ -174,9 +176,9 @@ Task<Result<UserBriefsResp>> LocalService::get_user_briefs(const Ctx&, const Use
   co_return out;
 }
 
-Task<Result<PrivacyOfResp>> LocalService::get_privacy_of(const Ctx&, const PrivacyOfReq& req) {
+Task<Result<PrivacyOfResp>> LocalService::get_privacy_of(const Ctx& ctx, const PrivacyOfReq& req) {
   if (req.user_ids.size() > kMaxBatch) co_return invalid("user_ids", "too_long");
-  SV_CO_TRY(const std::vector<AccountPtr> found, co_await accounts(req.user_ids));
+  SV_CO_TRY(const std::vector<AccountPtr> found, co_await accounts(ctx, req.user_ids));
   PrivacyOfResp out;
   for (const AccountPtr& a : found)
     out.privacy[a->id] = {

@@ -136,9 +136,10 @@ Task<Result<bool>> LocalService::verify_token(const Ctx&, const std::string& tok
   co_return check_token(token).has_value();
 }
 
-Task<Result<CheckSessionResp>> LocalService::check_session(const Ctx&, const CheckSessionReq& req) {
+Task<Result<CheckSessionResp>> LocalService::check_session(const Ctx& ctx,
+                                                           const CheckSessionReq& req) {
   SV_CO_TRY(const auth::Claims claims, check_token(req.token));
-  SV_CO_TRY(const std::vector<AccountPtr> found, co_await accounts({claims.user}));
+  SV_CO_TRY(const std::vector<AccountPtr> found, co_await accounts(ctx, {claims.user}));
   if (found.empty()) co_return bad_token("user is gone");
   co_return CheckSessionResp{
       .user_id = claims.user, .session = claims.session, .moderator = found.front()->is_admin};

@@ -56,8 +56,8 @@ TEST_P(UserTest, OfConcurrentRegistrationsOfOneNameExactlyOneWins) {
     else EXPECT_EQ(answer->error().token, "username_taken");
   }
   EXPECT_EQ(won, 1);
-  EXPECT_EQ(run_task(db->query("SELECT count(*) FROM user_account"))->i64(0, 0), 1);
-  EXPECT_EQ(run_task(db->query("SELECT count(*) FROM user_session"))->i64(0, 0), 1)
+  EXPECT_EQ(run_task(db->query(Ctx{}, "SELECT count(*) FROM user_account"))->i64(0, 0), 1);
+  EXPECT_EQ(run_task(db->query(Ctx{}, "SELECT count(*) FROM user_session"))->i64(0, 0), 1)
       << "losers leave nothing behind";
 }
 
@@ -83,14 +83,14 @@ TEST_P(UserTest, AnotherRegistrationUnderTheSameKeyIsAMismatch) {
     EXPECT_EQ(other.error().code, Errc::unprocessable);
     EXPECT_EQ(other.error().token, "idempotency_mismatch");
   }
-  EXPECT_EQ(run_task(db->query("SELECT count(*) FROM user_account"))->i64(0, 0), 1);
-  EXPECT_EQ(run_task(db->query("SELECT count(*) FROM user_session"))->i64(0, 0), 1);
+  EXPECT_EQ(run_task(db->query(Ctx{}, "SELECT count(*) FROM user_account"))->i64(0, 0), 1);
+  EXPECT_EQ(run_task(db->query(Ctx{}, "SELECT count(*) FROM user_session"))->i64(0, 0), 1);
 }
 
 TEST_P(UserTest, WhatIsKeptOfARegistrationDoesNotTellThePassword) {
   ASSERT_TRUE(succeeded(sign_up_keyed("k1", "ann", "a fine password")));
   const auto hash = [&] {
-    return run_task(db->query("SELECT hash FROM user_request_keys"))->text(0, 0);
+    return run_task(db->query(Ctx{}, "SELECT hash FROM user_request_keys"))->text(0, 0);
   };
   const std::string one = hash();
   ASSERT_TRUE(succeeded(run_task(service->delete_account(
@@ -116,12 +116,12 @@ TEST_P(UserTest, OfConcurrentRegistrationsUnderOneKeyAllGetTheSameUser) {
     EXPECT_EQ((*answer)->user.id, (*answers.front())->user.id);
     EXPECT_TRUE(good((*answer)->token));
   }
-  EXPECT_EQ(run_task(db->query("SELECT count(*) FROM user_account"))->i64(0, 0), 1);
+  EXPECT_EQ(run_task(db->query(Ctx{}, "SELECT count(*) FROM user_account"))->i64(0, 0), 1);
 }
 
 TEST_P(UserTest, ARegistrationsKeyLastsADayAndGoesWithTheAccount) {
   const auto keys_kept = [&] {
-    return run_task(db->query("SELECT count(*) FROM user_request_keys"))->i64(0, 0);
+    return run_task(db->query(Ctx{}, "SELECT count(*) FROM user_request_keys"))->i64(0, 0);
   };
   const auto ann = sign_up_keyed("k", "ann");
   ASSERT_TRUE(succeeded(ann));
@@ -419,9 +419,10 @@ TEST_P(UserTest, ADeletedAccountIsGoneWithItsSessionsAndItsNameIsFree) {
       run_task(service->get_user_briefs(guest, {.user_ids = {ann.user.id}, .caller_id = {}}))
           ->briefs.empty());
   EXPECT_EQ(std::ranges::count(events.take(), "user.deleted", &Event::topic), 1);
-  EXPECT_EQ(run_task(db->query("SELECT count(*) FROM user_session WHERE address <> ''"))->i64(0, 0),
+  EXPECT_EQ(run_task(db->query(Ctx{}, "SELECT count(*) FROM user_session WHERE address <> ''"))
+                ->i64(0, 0),
             0);
-  EXPECT_EQ(run_task(db->query("SELECT count(*) FROM user_refresh"))->i64(0, 0), 0);
+  EXPECT_EQ(run_task(db->query(Ctx{}, "SELECT count(*) FROM user_refresh"))->i64(0, 0), 0);
   EXPECT_TRUE(succeeded(sign_up("ann")));
 }
 

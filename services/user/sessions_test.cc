@@ -18,7 +18,7 @@ TEST_P(UserTest, RefreshRotatesAndExtendsTheSession) {
                                  .id));
     token = turned->refresh_token;
   }
-  EXPECT_LT(run_task(db->query("SELECT count(*) FROM user_refresh"))->i64(0, 0), 40)
+  EXPECT_LT(run_task(db->query(Ctx{}, "SELECT count(*) FROM user_refresh"))->i64(0, 0), 40)
       << "used tokens are forgotten in time";
 }
 
@@ -82,7 +82,7 @@ TEST_P(UserTest, NoTableHoldsARefreshToken) {
   const auto made = sign_up("alice");
   const auto turned = refresh(*made->refresh_token);
   ASSERT_TRUE(succeeded(turned));
-  const auto rows = run_task(db->query("SELECT token_hash, salt FROM user_refresh"));
+  const auto rows = run_task(db->query(Ctx{}, "SELECT token_hash, salt FROM user_refresh"));
   ASSERT_TRUE(succeeded(rows));
   ASSERT_EQ(rows->size(), 2U);
   for (std::size_t i = 0; i < rows->size(); ++i)
@@ -105,7 +105,7 @@ TEST_P(UserTest, ConcurrentRefreshesWithOneTokenGetTheSameSuccessor) {
     EXPECT_EQ((*answer)->refresh_token, (*answers.front())->refresh_token);
     EXPECT_TRUE(good((*answer)->token));
   }
-  EXPECT_EQ(run_task(db->query("SELECT count(*) FROM user_refresh"))->i64(0, 0), 2);
+  EXPECT_EQ(run_task(db->query(Ctx{}, "SELECT count(*) FROM user_refresh"))->i64(0, 0), 2);
 }
 
 TEST_P(UserTest, RefreshTokensThatAreNotOursOrTooOldAreRefused) {
@@ -162,8 +162,8 @@ TEST_P(UserTest, EndedSessionsAreForgottenWhenTheirTokensHaveExpired) {
   ASSERT_TRUE(succeeded(run_task(service->logout(as(made->token), {made->user.id}))));
   clock.advance(options.access_ttl + std::chrono::seconds(2));
   ASSERT_TRUE(succeeded(login("alice")));
-  EXPECT_EQ(run_task(db->query("SELECT count(*) FROM user_session"))->i64(0, 0), 1);
-  EXPECT_EQ(run_task(db->query("SELECT count(*) FROM user_refresh"))->i64(0, 0), 1);
+  EXPECT_EQ(run_task(db->query(Ctx{}, "SELECT count(*) FROM user_session"))->i64(0, 0), 1);
+  EXPECT_EQ(run_task(db->query(Ctx{}, "SELECT count(*) FROM user_refresh"))->i64(0, 0), 1);
 }
 
 TEST_P(UserTest, APasswordChangeNeedsTheOldOneAndEndsOtherSessions) {

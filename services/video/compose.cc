@@ -37,7 +37,7 @@ Task<std::vector<Video>> LocalService::compose(const Ctx& ctx, UserId viewer,
                         state_.deps.services.interaction->get_video_interaction_parts(ctx, ask));
   if (!counts) absent_counts_.add();
   std::shared_ptr<const Unwanted> unwanted;
-  if (kind == Kind::feed && viewer) unwanted = co_await unwanted_by(viewer);
+  if (kind == Kind::feed && viewer) unwanted = co_await unwanted_by(ctx, viewer);
 
   out.reserve(rows.size());
   for (const auto& row : rows) {

@@ -106,7 +106,7 @@ Task<Result<>> remove_object(sql::Database& db, ObjectStore& objects, std::strin
 }
 
 Task<Result<>> check_rows(sql::Database& db, FsckMode mode, FsckReport& report) {
-  SV_CO_TRY(auto broken, co_await db.query(kBrokenVideos, {Status::deleted, Status::ready}));
+  SV_CO_TRY(auto broken, co_await db.query(Ctx{}, kBrokenVideos, {Status::deleted, Status::ready}));
   for (std::size_t i = 0; i < broken.size(); ++i) {
     auto id = broken.i64(i, 0);
     FsckFinding f{.kind = broken.is_null(i, 2) ? "video_without_asset" : "broken_video",
@@ -119,7 +119,7 @@ Task<Result<>> check_rows(sql::Database& db, FsckMode mode, FsckReport& report) 
     }
     report.findings.push_back(std::move(f));
   }
-  SV_CO_TRY(auto lost, co_await db.query(kLostJobs, {JobState::done}));
+  SV_CO_TRY(auto lost, co_await db.query(Ctx{}, kLostJobs, {JobState::done}));
   for (std::size_t i = 0; i < lost.size(); ++i) {
     auto id = lost.i64(i, 0);
     FsckFinding f{.kind = "job_without_subject",
@@ -149,7 +149,7 @@ Task<Result<std::vector<ObjectInfo>>> list_objects(ObjectStore& objects) {
 using LedgerByKey = std::unordered_map<std::string, Ledger>;
 
 Task<Result<LedgerByKey>> read_ledger(sql::Database& db, FsckReport& report) {
-  SV_CO_TRY(const auto rows, co_await db.query(kLedger));
+  SV_CO_TRY(const auto rows, co_await db.query(Ctx{}, kLedger));
   LedgerByKey out;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const Ledger l{.owner = rows.i64(i, 1),
@@ -183,7 +183,7 @@ Task<Result<>> check_objects(sql::Database& db, ObjectStore& objects, FsckMode m
              .detail = fmt::format("{} bytes, the ledger says {}", object.size, row.bytes)});
       continue;
     }
-    SV_CO_TRY(const auto again, co_await db.query(kLedgerRow, {object.key}));
+    SV_CO_TRY(const auto again, co_await db.query(Ctx{}, kLedgerRow, {object.key}));
     const auto head = co_await objects.head(object.key);
     if (!again.empty() || !head) continue;
     if (repair) SV_CO_CHECK(co_await objects.remove(object.key));
@@ -206,7 +206,7 @@ Task<Result<>> check_ledger(sql::Database& db, ObjectStore& objects, std::int64_
           {.kind = "stale_upload", .key = key, .detail = {}, .repaired = repair});
     }
     if (row.seen || row.state != ObjectState::live) continue;
-    SV_CO_TRY(const auto again, co_await db.query(kLedgerRow, {key}));
+    SV_CO_TRY(const auto again, co_await db.query(Ctx{}, kLedgerRow, {key}));
     const auto head = co_await objects.head(key);
     if (head || again.empty() || again.i64(0, 0) != num(ObjectState::live)) continue;
     if (repair)
@@ -223,9 +223,9 @@ Task<Result<>> check_ledger(sql::Database& db, ObjectStore& objects, std::int64_
 Task<Result<>> check_purges(sql::Database& db, ObjectStore& objects, FsckMode mode,
                             FsckReport& report) {
   const bool repair = mode == FsckMode::repair;
-  SV_CO_TRY(const auto unpurged,
-            co_await db.query(kUnpurged, {ObjectState::dead, JobKind::purge, JobState::queued,
-                                          JobState::running}));
+  SV_CO_TRY(const auto unpurged, co_await db.query(Ctx{}, kUnpurged,
+                                                   {ObjectState::dead, JobKind::purge,
+                                                    JobState::queued, JobState::running}));
   for (std::size_t i = 0; i < unpurged.size(); ++i) {
     const std::string key = unpurged.text(i, 0);
     if (repair) SV_CO_CHECK(co_await remove_object(db, objects, key));
@@ -251,7 +251,7 @@ Task<Result<FsckReport>> fsck(sql::Database& db, ObjectStore& objects, const Clo
 }
 
 Task<Result<std::vector<NeededObject>>> needed_objects(sql::Database& db) {
-  SV_CO_TRY(auto rows, co_await db.query(kNeeded, {ObjectState::live, ObjectState::staged}));
+  SV_CO_TRY(auto rows, co_await db.query(Ctx{}, kNeeded, {ObjectState::live, ObjectState::staged}));
   std::vector<NeededObject> out;
   out.reserve(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -282,7 +282,7 @@ Task<Result<std::vector<UserId>>> users_in(sql::Database& db) {
       UNION
       SELECT author_id
       FROM video_large_authors)";
-  SV_CO_TRY(const sql::Rows rows, co_await db.query(kUsers, {Status::deleted}));
+  SV_CO_TRY(const sql::Rows rows, co_await db.query(Ctx{}, kUsers, {Status::deleted}));
   std::vector<UserId> out;
   for (std::size_t i = 0; i < rows.size(); ++i) out.emplace_back(rows.i64(i, 0));
   co_return out;

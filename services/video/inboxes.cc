@@ -64,7 +64,7 @@ Task<Result<>> Inboxes::open(const Ctx& ctx, UserId user) {
   auto reader = readers_.find(user);
   if (!reader) {
     const auto stamp = readers_.stamp();
-    SV_CO_TRY(const auto rows, co_await state_.deps.db.query(kReader, {user}));
+    SV_CO_TRY(const auto rows, co_await state_.deps.db.query(ctx, kReader, {user}));
     reader = rows.empty() ? Reader{} : Reader{.seen = rows.i64(0, 0), .followed = rows.i64(0, 1)};
     readers_.put(stamp, user, *reader);
   }
@@ -103,7 +103,7 @@ Task<Result<std::vector<std::int64_t>>> Inboxes::large_authors(const Ctx& ctx, U
   auto all = large_.find(0).value_or(nullptr);
   if (!all) {
     const auto stamp = large_.stamp();
-    SV_CO_TRY(const auto rows, co_await state_.deps.db.query(kLargeAuthors));
+    SV_CO_TRY(const auto rows, co_await state_.deps.db.query(ctx, kLargeAuthors));
     auto ids = std::make_shared<std::vector<UserId>>();
     for (std::size_t i = 0; i < rows.size(); ++i) ids->emplace_back(rows.i64(i, 0));
     large_.put(stamp, 0, ids);
@@ -131,8 +131,8 @@ Task<Result<>> Inboxes::push(const std::vector<Event>& events) {
     const VideoId id(event.key_id());
     if (std::ranges::find(ids, id) == ids.end()) ids.push_back(id);
   }
-  SV_CO_TRY(auto rows, co_await state_.load_committed(std::move(ids)));
   const Ctx ctx;
+  SV_CO_TRY(auto rows, co_await state_.load_committed(ctx, std::move(ids)));
   for (auto& row : rows)
     if (row && row->listed) SV_CO_CHECK(co_await push_one(ctx, std::move(row)));
   co_return Result<>{};
@@ -160,7 +160,7 @@ Task<Result<>> Inboxes::push_one(const Ctx& ctx, VideoPtr row) {
     std::vector<std::int64_t> ids;
     for (UserId id : followers.user_ids) ids.push_back(id.value);
     SV_CO_TRY(const auto readers,
-              co_await state_.deps.db.query(kRecentReaders, {ids, state_.now() - kReaderMs}));
+              co_await state_.deps.db.query(ctx, kRecentReaders, {ids, state_.now() - kReaderMs}));
     if (!readers.empty())
       SV_CO_CHECK(co_await state_.deps.db.write(ctx, [this, row, ids](sql::Tx& tx) -> Result<> {
         // Read again in here: a purge takes the reader and the inbox in one transaction.

@@ -162,7 +162,7 @@ Task<Result<>> Pipeline::keep_leases() {
                                    r->percent.load()});
   }
   const auto now = state_.now();
-  SV_CO_TRY(const auto expired, co_await state_.deps.db.query(kExpired, {now}));
+  SV_CO_TRY(const auto expired, co_await state_.deps.db.query(Ctx{}, kExpired, {now}));
   if (leases.empty() && expired.empty()) co_return Result<>{};
   co_return co_await state_.deps.db.write(Ctx{}, [leases, now](sql::Tx& tx) -> Result<> {
     if (!leases.empty()) SV_CHECK(tx.execute_many(kRenew, leases));
@@ -173,7 +173,7 @@ Task<Result<>> Pipeline::keep_leases() {
 
 Task<Result<>> Pipeline::measure_queue() {
   const auto now = state_.now();
-  SV_CO_TRY(const auto rows, co_await state_.deps.db.query(kQueue, {now}));
+  SV_CO_TRY(const auto rows, co_await state_.deps.db.query(Ctx{}, kQueue, {now}));
   std::map<JobKind, std::pair<std::int64_t, std::int64_t>> seen;
   for (std::size_t i = 0; i < rows.size(); ++i)
     seen[static_cast<JobKind>(rows.i64(i, 0))] = {rows.i64(i, 1), (now - rows.i64(i, 2)) / 1000};
@@ -187,7 +187,7 @@ Task<Result<>> Pipeline::measure_queue() {
 
 Task<Result<std::optional<Job>>> Pipeline::claim(Lane lane) {
   SV_CO_TRY(auto due, co_await state_.deps.db.query(
-                          kDue, {num(lane), state_.now()}));  // an idle slot must not write
+                          Ctx{}, kDue, {num(lane), state_.now()}));  // an idle slot must not write
   if (due.empty()) co_return std::nullopt;
   co_return co_await state_.deps.db.write(Ctx{},
                                           [this, lane](sql::Tx& tx) { return claim_tx(tx, lane); });
@@ -297,7 +297,7 @@ Result<> Pipeline::check_lease(sql::Tx& tx, const Job& job) {
 // transaction was lost, that may have made the objects the asset's all the same.
 Task<Result<>> Pipeline::discard(Job job) {
   const std::string prefix = attempt_prefix(job);
-  SV_CO_TRY(const auto rows, co_await state_.deps.db.query(kOwned, {job.subject}));
+  SV_CO_TRY(const auto rows, co_await state_.deps.db.query(Ctx{}, kOwned, {job.subject}));
   std::vector<sql::Params> gone;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (!rows.text(i, 0).starts_with(prefix)) continue;
@@ -430,9 +430,9 @@ Task<Result<>> Pipeline::recover() {
     }));
   }
   auto old = started_ - kStaleMs;
-  SV_CO_TRY(auto rows, co_await state_.deps.db.query(
-                           kUnfinished, {embedded ? started_ : old, old, ObjectState::writing,
-                                         ObjectState::staged}));
+  SV_CO_TRY(auto rows, co_await state_.deps.db.query(Ctx{}, kUnfinished,
+                                                     {embedded ? started_ : old, old,
+                                                      ObjectState::writing, ObjectState::staged}));
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::string key = rows.text(i, 0);
     SV_CO_CHECK(co_await state_.deps.objects.discard_append(key));

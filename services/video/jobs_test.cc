@@ -145,11 +145,11 @@ TEST_P(Jobs, APurgeIsTriedUntilItIsDone) {
   ASSERT_TRUE(std::filesystem::remove(stuck));
   std::filesystem::create_directories(stuck / "in the way");
   for (int i = 0; i < 3; ++i) settle();
-  EXPECT_FALSE(run(db_->query("SELECT id FROM video_jobs"))->empty());
+  EXPECT_FALSE(run(db_->query(Ctx{}, "SELECT id FROM video_jobs"))->empty());
   std::filesystem::remove_all(stuck);
   settle();
   EXPECT_TRUE(stored().empty());
-  EXPECT_TRUE(run(db_->query("SELECT id FROM video_jobs"))->empty());
+  EXPECT_TRUE(run(db_->query(Ctx{}, "SELECT id FROM video_jobs"))->empty());
 }
 
 // A worker that stood still for minutes goes on where it was, while another has done its job.
@@ -158,7 +158,7 @@ TEST_P(Jobs, AnAttemptThatLostItsLeaseDamagesNothing) {
     SCOPED_TRACE(call);
     std::set<std::string> there;
     media_.during = {call, [&] {
-                       const auto expired = run(db_->run_write([](sql::Tx& tx) -> Result<> {
+                       const auto expired = run(db_->run_write(Ctx{}, [](sql::Tx& tx) -> Result<> {
                          SV_CHECK(tx.execute("UPDATE video_jobs SET state = $1 WHERE state = $2",
                                              {JobState::queued, JobState::running}));
                          return {};
@@ -183,13 +183,13 @@ TEST_P(Jobs, AnAttemptThatLostItsLeaseDamagesNothing) {
 
 TEST_P(Jobs, AnAttemptThatFailsBetweenItsFilesLeavesNone) {
   std::string prefix;
-  media_.during = {"transcode", [&] {
-                     const auto job =
-                         run(db_->query("SELECT subject, run FROM video_jobs WHERE state = $1",
-                                        {JobState::running}));
-                     prefix = fmt::format("media/{}/{}/", job->i64(0, 0), job->i64(0, 1));
-                     put(prefix + "720", "a file where a folder should be");
-                   }};
+  media_.during = {
+      "transcode", [&] {
+        const auto job = run(db_->query(
+            Ctx{}, "SELECT subject, run FROM video_jobs WHERE state = $1", {JobState::running}));
+        prefix = fmt::format("media/{}/{}/", job->i64(0, 0), job->i64(0, 1));
+        put(prefix + "720", "a file where a folder should be");
+      }};
   const Video v = queued("v");
   run(service_->run_due_jobs());
   EXPECT_EQ(status(v).stage, "ladder");
@@ -315,8 +315,8 @@ TEST_P(Jobs, NoViewThatWasTakenIsLostWhenAWriteFailsWhileTheBufferIsFull) {
   db.failing = false;
   ASSERT_TRUE(testing::succeeded(run(views.flush())));
   EXPECT_GT(refused, 0);
-  EXPECT_EQ(run(db_->query("SELECT sum(raw) FROM video_stats"))->i64(0, 0), taken);
-  EXPECT_EQ(run(db_->query("SELECT sum(counted) FROM video_stats"))->i64(0, 0), 10);
+  EXPECT_EQ(run(db_->query(Ctx{}, "SELECT sum(raw) FROM video_stats"))->i64(0, 0), taken);
+  EXPECT_EQ(run(db_->query(Ctx{}, "SELECT sum(counted) FROM video_stats"))->i64(0, 0), 10);
   EXPECT_TRUE(metrics_.text().contains(fmt::format("shortvideo_views_refused_total {}", refused)));
 }
 

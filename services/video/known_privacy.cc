@@ -22,7 +22,8 @@ void KnownPrivacy::learn(UserId author, bool is_private) {
   last_.put(last_.stamp(), author, is_private);
 }
 
-Task<std::unordered_map<UserId, bool>> KnownPrivacy::recall(std::vector<UserId> authors) {
+Task<std::unordered_map<UserId, bool>> KnownPrivacy::recall(const Ctx& ctx,
+                                                            std::vector<UserId> authors) {
   std::unordered_map<UserId, bool> out;
   std::vector<std::int64_t> missing;
   for (UserId author : authors) {
@@ -30,7 +31,7 @@ Task<std::unordered_map<UserId, bool>> KnownPrivacy::recall(std::vector<UserId> 
     else missing.push_back(author.value);
   }
   if (missing.empty()) co_return out;
-  const auto rows = co_await state_.deps.db.query(kFind, {std::move(missing)});
+  const auto rows = co_await state_.deps.db.query(ctx, kFind, {std::move(missing)});
   if (!rows) {
     log::warn("video", "the last known privacy cannot be read", {{"error", rows.error().token}});
     co_return out;

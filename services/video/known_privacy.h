@@ -18,7 +18,8 @@ class KnownPrivacy final : public PrivacyMemory {
   explicit KnownPrivacy(State& state) : state_(state) {}
 
   void learn(UserId author, bool is_private) override;
-  Task<std::unordered_map<UserId, bool>> recall(std::vector<UserId> authors) override;
+  Task<std::unordered_map<UserId, bool>> recall(const Ctx& ctx,
+                                                std::vector<UserId> authors) override;
   // Writes what is new; what cannot be written waits for the next time.
   Task<Result<>> flush();
 

@@ -46,7 +46,7 @@ TEST_P(Lists, VideosOfLargeAuthorsAreMergedWhenTheFeedIsRead) {
   later(kAnn, "one");
   later(kAnn, "two");
   EXPECT_TRUE(eventually([&] { return following(kBob) == Titles{"two", "one"}; }));
-  EXPECT_EQ(run(db_->query("SELECT count(*) FROM video_inbox"))->i64(0, 0), 0);
+  EXPECT_EQ(run(db_->query(Ctx{}, "SELECT count(*) FROM video_inbox"))->i64(0, 0), 0);
 }
 
 TEST_P(Lists, AReaderWhoWasAwayMissesNothing) {
@@ -200,8 +200,9 @@ TEST_P(Lists, ADeletedAccountTakesItsVideosAndItsListsAlong) {
                                  .payload = {},
                                  .time_ms = 0});
   }))));
-  EXPECT_TRUE(eventually(
-      [&] { return run(db_->query("SELECT count(*) FROM video_readers"))->i64(0, 0) == 0; }));
+  EXPECT_TRUE(eventually([&] {
+    return run(db_->query(Ctx{}, "SELECT count(*) FROM video_readers"))->i64(0, 0) == 0;
+  }));
   EXPECT_EQ(
       run(api().get_video_detail(ctx_, {.video_id = v.id, .current_user_id = kBob})).error().token,
       "video_not_found");
@@ -217,7 +218,7 @@ TEST_P(Lists, ADeletedAccountTakesItsVideosAndItsListsAlong) {
   EXPECT_EQ(testing::token_of(run(api().get_following_feed(ctx_, {.user_id = kAnn}))),
             "invalid_token");
   for (const char* table : {"video_readers", "video_unwanted", "video_videos WHERE status <> 9"})
-    EXPECT_EQ(run(db_->query(fmt::format("SELECT count(*) FROM {}", table)))->i64(0, 0), 0)
+    EXPECT_EQ(run(db_->query(Ctx{}, fmt::format("SELECT count(*) FROM {}", table)))->i64(0, 0), 0)
         << table;
 }
 

@@ -134,7 +134,7 @@ class LocalService final : public VideoService {
       return videos.contains(row.id) || authors.contains(row.author);
     }
   };
-  Task<std::shared_ptr<const Unwanted>> unwanted_by(UserId user);
+  Task<std::shared_ptr<const Unwanted>> unwanted_by(const Ctx& ctx, UserId user);
   Result<> add_unwanted(sql::Tx& tx, const NotInterestedReq& req);
 
   // Fills `out` with `size` videos for a feed, from entries that `next(after, count)` reads in
@@ -143,18 +143,20 @@ class LocalService final : public VideoService {
   Task<Result<std::string>> fill(const Ctx& ctx, UserId viewer, std::string_view route,
                                  std::optional<Cursor> cursor, std::size_t size,
                                  std::vector<Video>& out, Next next);
-  Task<Result<std::vector<Entry>>> followed_entries(UserId user, std::vector<std::int64_t> large,
-                                                    Entry after, std::size_t count);
+  Task<Result<std::vector<Entry>>> followed_entries(const Ctx& ctx, UserId user,
+                                                    std::vector<std::int64_t> large, Entry after,
+                                                    std::size_t count);
 
-  Task<Result<std::vector<Entry>>> author_entries(UserId author, Entry after, std::size_t count);
-  Task<Result<std::vector<VideoId>>> related_to(const VideoRow& row);
+  Task<Result<std::vector<Entry>>> author_entries(const Ctx& ctx, UserId author, Entry after,
+                                                  std::size_t count);
+  Task<Result<std::vector<VideoId>>> related_to(const Ctx& ctx, const VideoRow& row);
 
-  Task<Result<std::vector<VideoPtr>>> listed(std::vector<VideoId> ids);
+  Task<Result<std::vector<VideoPtr>>> listed(const Ctx& ctx, std::vector<VideoId> ids);
   Task<Result<std::vector<VideoPtr>>> found(const Ctx& ctx, UserId viewer,
                                             const std::vector<std::int64_t>& hits);
-  Task<Result<std::vector<Entry>>> feed_entries(Entry after, std::size_t count);
+  Task<Result<std::vector<Entry>>> feed_entries(const Ctx& ctx, Entry after, std::size_t count);
 
-  Task<Result<RankingPtr>> current_ranking();
+  Task<Result<RankingPtr>> current_ranking(const Ctx& ctx);
   // What was told of a video's likes, comments and shares, in views.
   struct Engagement {
     std::int64_t weight = 0, time_ms = 0;

@@ -99,7 +99,7 @@ Task<Result<AuthorizeMediaResp>> LocalService::authorize_media(const Ctx& ctx,
                                                                const AuthorizeMediaReq& req) {
   auto path = parse_media_path(req.path);
   if (!path) co_return fail(Errc::not_found, "media_not_found");
-  SV_CO_TRY(auto row, co_await state_.load_one(path->video));
+  SV_CO_TRY(auto row, co_await state_.load_one(ctx, path->video));
   if (!row || row->media_rev != path->rev) co_return fail(Errc::not_found, "media_not_found");
   AuthorizeMediaResp out;
   out.object_key = object_key(*row, path->file);

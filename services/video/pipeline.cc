@@ -60,7 +60,7 @@ std::int64_t rate(std::int64_t bytes, std::int64_t duration_ms) {
 
 Task<Result<std::vector<MadeRendition>>> ready_renditions(sql::Database& db, std::int64_t asset) {
   std::vector<MadeRendition> out;
-  SV_CO_TRY(const auto rows, co_await db.query(kRenditions, {asset, RenditionState::ready}));
+  SV_CO_TRY(const auto rows, co_await db.query(Ctx{}, kRenditions, {asset, RenditionState::ready}));
   for (std::size_t i = 0; i < rows.size(); ++i)
     out.push_back({.name = rows.text(i, 0),
                    .width = rows.i64(i, 1),
@@ -84,7 +84,8 @@ std::vector<MadeRendition> rungs_of(std::vector<MadeRendition> renditions) {
 Task<Result<std::map<std::string, std::int64_t>>> stored_bytes(sql::Database& db,
                                                                std::int64_t asset) {
   std::map<std::string, std::int64_t> out;
-  SV_CO_TRY(const auto rows, co_await db.query(kStoredBytes, {asset, num(ObjectState::live)}));
+  SV_CO_TRY(const auto rows,
+            co_await db.query(Ctx{}, kStoredBytes, {asset, num(ObjectState::live)}));
   const auto prefix = media_key(asset, "");
   for (std::size_t i = 0; i < rows.size(); ++i)
     if (rows.text(i, 0).starts_with(prefix))
@@ -211,7 +212,7 @@ Task<Result<>> Pipeline::image(Job job, std::filesystem::path folder) {
                                                                  folder / "cover-source"));
   auto out = folder / kCoverFile;
   SV_CO_CHECK(co_await state_.deps.media->image(source, kCoverSide, out));
-  SV_CO_TRY(const auto row, co_await state_.load_one(VideoId(job.subject)));
+  SV_CO_TRY(const auto row, co_await state_.load_one(Ctx{}, VideoId(job.subject)));
   SV_CO_TRY(const auto files,
             co_await store(job, row ? row->author : UserId(), folder, std::vector{out}));
   co_return co_await state_.deps.db.write(Ctx{}, [this, job, files](sql::Tx& tx) -> Result<> {

@@ -36,7 +36,7 @@ class Privacy : public VideoWorld {
     restart();
   }
   std::string table(std::string_view sql) {
-    const auto rows = run(db_->query(sql)).value();
+    const auto rows = run(db_->query(Ctx{}, sql)).value();
     std::string out;
     for (std::size_t i = 0; i < rows.size(); ++i) out += rows.text(i, 0) + "\n";
     return out;

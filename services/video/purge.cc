@@ -30,11 +30,11 @@ constexpr std::string_view kForgetJobs = "DELETE FROM video_jobs WHERE subject =
 // a later purge.
 Task<Result<>> Pipeline::purge(Job job) {
   SV_CO_TRY(auto busy,
-            co_await state_.deps.db.query(kBusy, {job.subject, job.id, JobState::running}));
+            co_await state_.deps.db.query(Ctx{}, kBusy, {job.subject, job.id, JobState::running}));
   if (!busy.empty())
     co_return fail(Errc::unavailable, "purge_waits");  // its outputs are still to come
-  SV_CO_TRY(auto rows,
-            co_await state_.deps.db.query(kDead, {job.subject, ObjectState::dead, state_.now()}));
+  SV_CO_TRY(auto rows, co_await state_.deps.db.query(
+                           Ctx{}, kDead, {job.subject, ObjectState::dead, state_.now()}));
   std::vector<sql::Params> gone;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     SV_CO_CHECK(co_await state_.deps.objects.remove(rows.text(i, 0)));

@@ -43,7 +43,7 @@ Result<VideoPtr> video_now(sql::Tx& tx, VideoId id) {
 
 // A video never changes its owner, so this may be asked before the transaction.
 Task<Result<>> LocalService::check_owner(const Ctx& ctx, UserId user, VideoId id) {
-  SV_CO_TRY(const auto row, co_await state_.load_one(id));
+  SV_CO_TRY(const auto row, co_await state_.load_one(ctx, id));
   if (row && row->owned_by(user)) co_return Result<>{};
   if (!row || !row->visible_to(user)) co_return fail(Errc::not_found, "video_not_found");
   SV_CO_CHECK(co_await may_see_author(ctx, user, *row));
@@ -94,7 +94,8 @@ Task<Result<>> LocalService::purge_accounts(const std::vector<Event>& events) {
     SV_CO_CHECK(co_await state_.deps.db.write(
         ctx, [this, user](sql::Tx& tx) { return state_.gone.add(tx, user); }));
     for (;;) {
-      SV_CO_TRY(const auto some, co_await state_.deps.db.query(kSome, {user, Status::deleted}));
+      SV_CO_TRY(const auto some,
+                co_await state_.deps.db.query(ctx, kSome, {user, Status::deleted}));
       if (some.empty()) break;
       for (std::size_t i = 0; i < some.size(); ++i)
         if (auto gone =
@@ -147,7 +148,7 @@ Result<> LocalService::delete_tx(sql::Tx& tx, VideoId id) {
 
 Task<Result<VideoStatusResp>> LocalService::get_video_status(const Ctx& ctx,
                                                              const VideoStatusReq& req) {
-  SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
+  SV_CO_TRY(auto row, co_await state_.load_one(ctx, req.video_id));
   if (!row || !row->owned_by(req.current_user_id))
     co_return fail(Errc::not_found, "video_not_found");
   SV_CO_TRY(const auto found,

@@ -27,13 +27,15 @@ constexpr std::string_view kMine = R"(
 
 }  // namespace
 
-Task<Result<std::vector<Entry>>> LocalService::feed_entries(Entry after, std::size_t count) {
-  co_return co_await state_.entries_in({.name = "feed", .sql = kFeed, .kept = kHead}, after, count);
+Task<Result<std::vector<Entry>>> LocalService::feed_entries(const Ctx& ctx, Entry after,
+                                                            std::size_t count) {
+  co_return co_await state_.entries_in(ctx, {.name = "feed", .sql = kFeed, .kept = kHead}, after,
+                                       count);
 }
 
 // Rows that lists may show, in order; null for the others.
-Task<Result<std::vector<VideoPtr>>> LocalService::listed(std::vector<VideoId> ids) {
-  SV_CO_TRY(auto rows, co_await state_.load(std::move(ids)));
+Task<Result<std::vector<VideoPtr>>> LocalService::listed(const Ctx& ctx, std::vector<VideoId> ids) {
+  SV_CO_TRY(auto rows, co_await state_.load(ctx, std::move(ids)));
   for (auto& row : rows)
     if (row && !row->listed) row.reset();
   co_return rows;
@@ -51,7 +53,7 @@ Task<Result<FeedResp>> LocalService::get_feed(const Ctx& ctx, const FeedReq& req
   FeedResp out;
   bool more = true;
   for (int round = 0; more && out.videos.size() < size && round < kRefills; ++round) {
-    SV_CO_TRY(auto entries, co_await feed_entries(after, size + 1 + (cursor ? 0 : kTies)));
+    SV_CO_TRY(auto entries, co_await feed_entries(ctx, after, size + 1 + (cursor ? 0 : kTies)));
     const auto wanted = size - out.videos.size();
     auto end = std::min(wanted, entries.size());
     if (!cursor)
@@ -61,7 +63,7 @@ Task<Result<FeedResp>> LocalService::get_feed(const Ctx& ctx, const FeedReq& req
     more = entries.size() > end;
     entries.resize(end);
     if (end > 0) after = entries.back();
-    SV_CO_TRY(auto rows, co_await listed(ids_of(entries)));
+    SV_CO_TRY(auto rows, co_await listed(ctx, ids_of(entries)));
     std::ranges::move(co_await compose(ctx, req.user_id, std::move(rows), Kind::feed),
                       std::back_inserter(out.videos));
   }
@@ -72,7 +74,7 @@ Task<Result<FeedResp>> LocalService::get_feed(const Ctx& ctx, const FeedReq& req
 
 Task<Result<VideoDetailResp>> LocalService::get_video_detail(const Ctx& ctx,
                                                              const VideoDetailReq& req) {
-  SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
+  SV_CO_TRY(auto row, co_await state_.load_one(ctx, req.video_id));
   if (!row || !row->visible_to(req.current_user_id))
     co_return fail(Errc::not_found, "video_not_found");
   auto videos = co_await compose(ctx, req.current_user_id, std::vector{row});
@@ -86,7 +88,7 @@ Task<Result<VideoDetailResp>> LocalService::get_video_detail(const Ctx& ctx,
 Task<Result<BatchVideoInfoResp>> LocalService::batch_get_video_info(const Ctx& ctx,
                                                                     const BatchVideoInfoReq& req) {
   if (req.video_ids.size() > 200) co_return invalid("video_ids", "too_long");
-  SV_CO_TRY(auto rows, co_await state_.load(req.video_ids));
+  SV_CO_TRY(auto rows, co_await state_.load(ctx, req.video_ids));
   std::erase_if(rows,
                 [&](const VideoPtr& row) { return !row || !row->visible_to(req.current_user_id); });
   BatchVideoInfoResp out;
@@ -110,13 +112,13 @@ Task<Result<UserVideoListResp>> LocalService::get_user_video_list(const Ctx& ctx
   if (author.hidden()) co_return out;  // a private account shows that it has nothing for others
   const Entry after = cursor.value_or(kNewestFirst);
   const auto skipped = cursor ? 0 : page_offset(req.page, size);
-  SV_CO_TRY(auto entries, co_await author_entries(req.user_id, after, skipped + size + 1));
+  SV_CO_TRY(auto entries, co_await author_entries(ctx, req.user_id, after, skipped + size + 1));
   entries.erase(entries.begin(),
                 entries.begin() + static_cast<std::ptrdiff_t>(std::min(skipped, entries.size())));
   bool more = entries.size() > size;
   if (more) entries.resize(size);
-  SV_CO_TRY(auto rows, co_await listed(ids_of(entries)));
-  SV_CO_TRY(auto counts, co_await state_.counts_of({req.user_id}));
+  SV_CO_TRY(auto rows, co_await listed(ctx, ids_of(entries)));
+  SV_CO_TRY(auto counts, co_await state_.counts_of(ctx, {req.user_id}));
   out.videos = co_await compose(ctx, req.current_user_id, std::move(rows));
   out.total_count = static_cast<std::int32_t>(counts[req.user_id].listed);
   if (more) out.next_cursor = encode_cursor("user", entries.back());
@@ -134,8 +136,8 @@ Task<Result<ListMineResp>> LocalService::list_mine(const Ctx& ctx, const ListMin
   auto entries = read_entries(found);
   bool more = entries.size() > size;
   if (more) entries.resize(size);
-  SV_CO_TRY(auto rows, co_await state_.load(ids_of(entries)));
-  SV_CO_TRY(auto counts, co_await state_.counts_of({req.user_id}));
+  SV_CO_TRY(auto rows, co_await state_.load(ctx, ids_of(entries)));
+  SV_CO_TRY(auto counts, co_await state_.counts_of(ctx, {req.user_id}));
   ListMineResp out;
   out.videos = co_await compose(ctx, req.user_id, std::move(rows));
   out.total = counts[req.user_id].owned;
@@ -144,35 +146,35 @@ Task<Result<ListMineResp>> LocalService::list_mine(const Ctx& ctx, const ListMin
 }
 
 Task<Result<GetUserVideoCountResp>> LocalService::get_user_video_count(
-    const Ctx&, const GetUserVideoCountReq& req) {
+    const Ctx& ctx, const GetUserVideoCountReq& req) {
   if (!req.user_id) co_return GetUserVideoCountResp{};
-  SV_CO_TRY(auto counts, co_await state_.counts_of({req.user_id}));
+  SV_CO_TRY(auto counts, co_await state_.counts_of(ctx, {req.user_id}));
   co_return GetUserVideoCountResp{.count = counts[req.user_id].listed};
 }
 
 Task<Result<GetTotalVideoCountResp>> LocalService::get_total_video_count(
-    const Ctx&, const GetTotalVideoCountReq&) {
-  SV_CO_TRY(auto counts, co_await state_.counts_of({UserId{}}));
+    const Ctx& ctx, const GetTotalVideoCountReq&) {
+  SV_CO_TRY(auto counts, co_await state_.counts_of(ctx, {UserId{}}));
   co_return GetTotalVideoCountResp{.count = counts[UserId{}].listed};
 }
 
-Task<Result<UserVideoPartsResp>> LocalService::get_user_video_parts(const Ctx&,
+Task<Result<UserVideoPartsResp>> LocalService::get_user_video_parts(const Ctx& ctx,
                                                                     const UserVideoPartsReq& req) {
   if (req.user_ids.size() > 200) co_return invalid("user_ids", "too_long");
   std::vector<UserId> ids = req.user_ids;
   std::ranges::sort(ids);
   ids.erase(std::ranges::unique(ids).begin(), ids.end());
   std::erase(ids, UserId{});
-  SV_CO_TRY(const auto counts, co_await state_.counts_of(ids));
+  SV_CO_TRY(const auto counts, co_await state_.counts_of(ctx, ids));
   UserVideoPartsResp out;
   for (const auto& [id, n] : counts) out.parts[id].video_count = n.listed;
   co_return out;
 }
 
-Task<Result<VideoBriefsResp>> LocalService::get_video_briefs(const Ctx&,
+Task<Result<VideoBriefsResp>> LocalService::get_video_briefs(const Ctx& ctx,
                                                              const VideoBriefsReq& req) {
   if (req.video_ids.size() > 200) co_return invalid("video_ids", "too_long");
-  SV_CO_TRY(auto rows, co_await state_.load(req.video_ids));
+  SV_CO_TRY(auto rows, co_await state_.load(ctx, req.video_ids));
   VideoBriefsResp out;
   for (const auto& row : rows) {
     if (!row || !row->visible_to(req.current_user_id)) continue;

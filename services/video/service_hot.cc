@@ -75,14 +75,14 @@ Result<> LocalService::warm(sql::Tx& tx, const std::map<VideoId, Engagement>& to
   return {};
 }
 
-Task<Result<RankingPtr>> LocalService::current_ranking() {
+Task<Result<RankingPtr>> LocalService::current_ranking(const Ctx& ctx) {
   const auto revision = state_.ranked.load();
   const auto now = state_.now();
   {
     std::lock_guard lock(ranking_mutex_);
     if (ranking_ && ranked_ == revision && now - ranking_->made_ms < kRankingMs) co_return ranking_;
   }
-  SV_CO_TRY(const auto rows, co_await state_.deps.db.query(kHot, {kRanked}));
+  SV_CO_TRY(const auto rows, co_await state_.deps.db.query(ctx, kHot, {kRanked}));
   auto ranking = std::make_shared<Ranking>();
   ranking->id = state_.deps.ids.next();
   ranking->made_ms = now;
@@ -100,17 +100,17 @@ Task<Result<HotVideoResp>> LocalService::get_hot_videos(const Ctx& ctx, const Ho
   SV_CO_TRY(const auto cursor, decode_cursor("hot", req.cursor.value_or("")));
   RankingPtr ranking;
   if (cursor) {
-    SV_CO_TRY(ranking, co_await rankings_.find(cursor->key, 0));
+    SV_CO_TRY(ranking, co_await rankings_.find(ctx, cursor->key, 0));
   } else {
-    SV_CO_TRY(ranking, co_await current_ranking());
+    SV_CO_TRY(ranking, co_await current_ranking(ctx));
   }
   const auto& ids = ranking->ids;
   auto at = cursor ? static_cast<std::size_t>(std::max<std::int64_t>(cursor->id, 0)) : 0;
   HotVideoResp out;
   while (out.videos.size() < size && at < ids.size()) {  // some are not for this viewer
     const auto end = std::min(ids.size(), at + size - out.videos.size());
-    SV_CO_TRY(auto rows, co_await listed(
-                             std::vector<VideoId>(ids.begin() + static_cast<std::ptrdiff_t>(at),
+    SV_CO_TRY(auto rows, co_await listed(ctx, std::vector<VideoId>(
+                                                  ids.begin() + static_cast<std::ptrdiff_t>(at),
                                                   ids.begin() + static_cast<std::ptrdiff_t>(end))));
     std::ranges::move(co_await compose(ctx, req.user_id, std::move(rows), Kind::feed),
                       std::back_inserter(out.videos));

@@ -84,7 +84,7 @@ Task<Result<std::string>> LocalService::fill(const Ctx& ctx, UserId viewer, std:
     const bool more = entries.size() > size - out.size();
     if (more) entries.pop_back();
     if (!entries.empty()) after = entries.back();
-    SV_CO_TRY(auto rows, co_await listed(ids_of(entries)));
+    SV_CO_TRY(auto rows, co_await listed(ctx, ids_of(entries)));
     std::ranges::move(co_await compose(ctx, viewer, std::move(rows), Kind::feed),
                       std::back_inserter(out));
     if (!more) co_return std::string();
@@ -93,15 +93,15 @@ Task<Result<std::string>> LocalService::fill(const Ctx& ctx, UserId viewer, std:
   co_return encode_cursor(route, after);
 }
 
-Task<Result<std::vector<Entry>>> LocalService::followed_entries(UserId user,
+Task<Result<std::vector<Entry>>> LocalService::followed_entries(const Ctx& ctx, UserId user,
                                                                 std::vector<std::int64_t> large,
                                                                 Entry after, std::size_t count) {
   SV_CO_TRY(
       std::vector<Entry> out,
       co_await state_.entries_in(
-          {.name = Inboxes::list_name(user), .sql = kInbox, .key = user.value}, after, count));
+          ctx, {.name = Inboxes::list_name(user), .sql = kInbox, .key = user.value}, after, count));
   for (std::int64_t author : large) {
-    SV_CO_TRY(const auto theirs, co_await author_entries(UserId(author), after, count));
+    SV_CO_TRY(const auto theirs, co_await author_entries(ctx, UserId(author), after, count));
     out.insert(out.end(), theirs.begin(), theirs.end());
   }
   std::ranges::sort(out, std::greater());
@@ -111,11 +111,11 @@ Task<Result<std::vector<Entry>>> LocalService::followed_entries(UserId user,
   co_return out;
 }
 
-Task<Result<std::vector<Entry>>> LocalService::author_entries(UserId author, Entry after,
-                                                              std::size_t count) {
+Task<Result<std::vector<Entry>>> LocalService::author_entries(const Ctx& ctx, UserId author,
+                                                              Entry after, std::size_t count) {
   co_return co_await state_.entries_in(
-      {.name = fmt::format("author {}", author), .sql = kOneAuthor, .key = author.value}, after,
-      count);
+      ctx, {.name = fmt::format("author {}", author), .sql = kOneAuthor, .key = author.value},
+      after, count);
 }
 
 Task<Result<VideoPageResp>> LocalService::get_following_feed(const Ctx& ctx,
@@ -128,7 +128,7 @@ Task<Result<VideoPageResp>> LocalService::get_following_feed(const Ctx& ctx,
   SV_CO_TRY(out.next_cursor,
             co_await fill(ctx, req.user_id, "followed", cursor, page_size(req.page_size),
                           out.videos, [&](Entry after, std::size_t count) {
-                            return followed_entries(req.user_id, large, after, count);
+                            return followed_entries(ctx, req.user_id, large, after, count);
                           }));
   co_return out;
 }
@@ -144,14 +144,15 @@ Task<Result<VideoPageResp>> LocalService::get_tag_videos(const Ctx& ctx, const T
             co_await fill(ctx, req.current_user_id, "tag", cursor, page_size(req.page_size),
                           out.videos, [&](Entry after, std::size_t count) {
                             return state_.entries_in(
-                                {.name = "tag " + tag, .sql = kTagged, .key = tag}, after, count);
+                                ctx, {.name = "tag " + tag, .sql = kTagged, .key = tag}, after,
+                                count);
                           }));
   co_return out;
 }
 
 // Those that share the most tags, then the newest of the same author: a bounded list, so a cursor
 // is a place in it.
-Task<Result<std::vector<VideoId>>> LocalService::related_to(const VideoRow& row) {
+Task<Result<std::vector<VideoId>>> LocalService::related_to(const Ctx& ctx, const VideoRow& row) {
   constexpr std::size_t kRelated = 100, kNoLimit = std::numeric_limits<std::size_t>::max();
   const std::string name = fmt::format("related {}", row.id);
   const auto stamp = state_.lists.stamp();
@@ -163,10 +164,10 @@ Task<Result<std::vector<VideoId>>> LocalService::related_to(const VideoRow& row)
   for (const auto& tag : row.tags) tags.push_back(fold_text(tag));
   if (!tags.empty()) {
     SV_CO_TRY(const auto sharing,
-              co_await state_.deps.db.query(kSharing, {tags, row.id, kRelated}));
+              co_await state_.deps.db.query(ctx, kSharing, {tags, row.id, kRelated}));
     for (std::size_t i = 0; i < sharing.size(); ++i) ids.emplace_back(sharing.i64(i, 0));
   }
-  SV_CO_TRY(const auto theirs, co_await author_entries(row.author, kNewestFirst, kRelated));
+  SV_CO_TRY(const auto theirs, co_await author_entries(ctx, row.author, kNewestFirst, kRelated));
   for (const Entry& e : theirs)
     if (const VideoId id(e.id); id != row.id && std::ranges::find(ids, id) == ids.end())
       ids.push_back(id);
@@ -179,12 +180,12 @@ Task<Result<std::vector<VideoId>>> LocalService::related_to(const VideoRow& row)
 
 Task<Result<VideoPageResp>> LocalService::get_related_videos(const Ctx& ctx,
                                                              const RelatedVideoReq& req) {
-  SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
+  SV_CO_TRY(auto row, co_await state_.load_one(ctx, req.video_id));
   if (!row || !row->visible_to(req.current_user_id))
     co_return fail(Errc::not_found, "video_not_found");
   SV_CO_CHECK(co_await may_see_author(ctx, req.current_user_id, *row));
   SV_CO_TRY(auto cursor, decode_cursor("related", req.cursor));
-  SV_CO_TRY(const auto ids, co_await related_to(*row));
+  SV_CO_TRY(const auto ids, co_await related_to(ctx, *row));
   const auto size = page_size(req.page_size);
   auto at = std::min(ids.size(),
                      static_cast<std::size_t>(cursor ? std::max<std::int64_t>(cursor->id, 0) : 0));
@@ -192,7 +193,8 @@ Task<Result<VideoPageResp>> LocalService::get_related_videos(const Ctx& ctx,
   while (out.videos.size() < size && at < ids.size()) {
     const auto n = std::min(size - out.videos.size(), ids.size() - at);
     const auto from = ids.begin() + static_cast<std::ptrdiff_t>(at);
-    SV_CO_TRY(auto rows, co_await listed(std::vector(from, from + static_cast<std::ptrdiff_t>(n))));
+    SV_CO_TRY(auto rows,
+              co_await listed(ctx, std::vector(from, from + static_cast<std::ptrdiff_t>(n))));
     std::ranges::move(co_await compose(ctx, req.current_user_id, std::move(rows), Kind::feed),
                       std::back_inserter(out.videos));
     at += n;
@@ -234,7 +236,7 @@ Task<Result<>> LocalService::not_interested(const Ctx& ctx, const NotInterestedR
   if (!req.video_id && !req.author_id) co_return invalid("video_id", "required");
   SV_CO_CHECK(check_text("reason", req.reason, 200));
   if (req.video_id) {
-    SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
+    SV_CO_TRY(auto row, co_await state_.load_one(ctx, req.video_id));
     if (!row || !row->visible_to(req.user_id)) co_return fail(Errc::not_found, "video_not_found");
     SV_CO_CHECK(co_await may_see_author(ctx, req.user_id, *row, Purpose::write));
   }
@@ -258,10 +260,11 @@ Result<> LocalService::add_unwanted(sql::Tx& tx, const NotInterestedReq& req) {
   return {};
 }
 
-Task<std::shared_ptr<const LocalService::Unwanted>> LocalService::unwanted_by(UserId user) {
+Task<std::shared_ptr<const LocalService::Unwanted>> LocalService::unwanted_by(const Ctx& ctx,
+                                                                              UserId user) {
   if (auto known = unwanted_.find(user)) co_return *known;
   const auto stamp = unwanted_.stamp();
-  auto rows = co_await state_.deps.db.query(kUnwanted, {user, kUnwantedKept});
+  auto rows = co_await state_.deps.db.query(ctx, kUnwanted, {user, kUnwantedKept});
   if (!rows) {
     log::warn("video", "not_interested cannot be read", {{"error", rows.error().token}});
     co_return nullptr;

@@ -48,7 +48,7 @@ Task<Result<SearchVideoResp>> LocalService::search_video(const Ctx& ctx,
 // The index follows within a second; what the viewer may see of it is decided here.
 Task<Result<std::vector<VideoPtr>>> LocalService::found(const Ctx& ctx, UserId viewer,
                                                         const std::vector<std::int64_t>& hits) {
-  SV_CO_TRY(auto rows, co_await listed(std::vector<VideoId>(hits.begin(), hits.end())));
+  SV_CO_TRY(auto rows, co_await listed(ctx, std::vector<VideoId>(hits.begin(), hits.end())));
   std::erase(rows, nullptr);
   std::vector<UserId> authors;
   for (const auto& row : rows) authors.push_back(row->author);
@@ -74,7 +74,7 @@ Task<Result<>> LocalService::index_events(std::vector<Event> events) {
 Task<Result<>> LocalService::index_rows(std::map<std::int64_t, std::int64_t> revisions) {
   std::vector<VideoId> ids;
   for (const auto& [id, revision] : revisions) ids.emplace_back(id);
-  SV_CO_TRY(auto rows, co_await state_.load_committed(ids));
+  SV_CO_TRY(auto rows, co_await state_.load_committed(Ctx{}, ids));
   std::vector<SearchDocument> documents;
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const auto& row = rows[i];
@@ -101,7 +101,7 @@ Task<Result<>> LocalService::fill_index() {
   SV_CO_TRY(const bool filled, co_await state_.deps.search.filled());
   if (filled) co_return Result<>{};
   for (std::int64_t after = 0;;) {
-    SV_CO_TRY(const auto rows, co_await state_.deps.db.query(kListed, {after, kFillPage}));
+    SV_CO_TRY(const auto rows, co_await state_.deps.db.query(Ctx{}, kListed, {after, kFillPage}));
     if (rows.empty()) co_return co_await state_.deps.search.set_filled();
     std::map<std::int64_t, std::int64_t> revisions;
     for (std::size_t i = 0; i < rows.size(); ++i) revisions[after = rows.i64(i, 0)] = 0;

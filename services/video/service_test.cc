@@ -280,7 +280,9 @@ struct Told : Reading {
                  .payload = fmt::format(R"({{"video":{},"likes":{},"comments":{},"shares":{}}})",
                                         id, likes, comments, shares)});
       }))));
-    const auto count = [this](std::string_view sql) { return run(db_->query(sql))->i64(0, 0); };
+    const auto count = [this](std::string_view sql) {
+      return run(db_->query(Ctx{}, sql))->i64(0, 0);
+    };
     ASSERT_TRUE(eventually([&] {
       return count("SELECT count(*) FROM event_waiting") == 0 &&
              count("SELECT position FROM event_positions WHERE consumer = 'video_hot'") ==
@@ -291,7 +293,8 @@ struct Told : Reading {
     return ids(run(api().get_hot_videos(ctx_, {.page_size = 10}))->videos);
   }
   std::int64_t heat_of(const Video& v) {
-    return run(db_->query("SELECT hot FROM video_stats WHERE video_id = $1", {v.id}))->i64(0, 0);
+    return run(db_->query(Ctx{}, "SELECT hot FROM video_stats WHERE video_id = $1", {v.id}))
+        ->i64(0, 0);
   }
 };
 SV_BOTH_WAYS(Told);

@@ -86,7 +86,7 @@ Task<Result<BeginUploadResp>> LocalService::begin_upload(const Ctx& ctx,
 Task<Result<>> LocalService::discard(std::int64_t upload, UserId user) {
   SV_CO_TRY(auto rows,
             co_await state_.deps.db.query(
-                kUnpublished, {upload, user, ObjectState::writing, ObjectState::staged}));
+                Ctx{}, kUnpublished, {upload, user, ObjectState::writing, ObjectState::staged}));
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::string key = rows.text(i, 0);
     if (!key.starts_with("sources/")) continue;
@@ -146,7 +146,7 @@ Task<Result<FinishUploadResp>> LocalService::finish_upload(const Ctx& ctx,
 
 Task<Result<VideoPtr>> LocalService::publish(const Ctx& ctx, Upload upload) {
   if (!upload.user) co_return fail(Errc::unauthenticated);
-  SV_CO_TRY(auto before, co_await state_.load_one(VideoId(upload.id)));
+  SV_CO_TRY(auto before, co_await state_.load_one(ctx, VideoId(upload.id)));
   if (before && before->owned_by(upload.user)) co_return before;  // said twice
   SV_CO_TRY(auto ledger,
             co_await state_.deps.db.query(
@@ -194,7 +194,7 @@ Task<Result<VideoPtr>> LocalService::publish(const Ctx& ctx, Upload upload) {
   if (id ? id->value != upload.id : id.error().code == Errc::unprocessable)
     SV_CO_CHECK(co_await discard(upload.id, upload.user));
   if (!id) co_return std::unexpected(std::move(id.error()));
-  SV_CO_TRY(auto row, co_await state_.load_one(*id));
+  SV_CO_TRY(auto row, co_await state_.load_one(ctx, *id));
   if (!row) co_return fail(Errc::not_found, "video_not_found");
   co_return row;
 }
@@ -276,7 +276,7 @@ Task<Result<PublishVideoResp>> LocalService::publish_video(const Ctx& ctx,
   SV_CO_CHECK(check_description(req.description));
   upload.cover = req.cover_url.ends_with(fmt::format("{}{}/cover", kUploadFolder, upload.id));
   auto head = co_await state_.deps.objects.head(source_key(upload.id));
-  SV_CO_TRY(auto known, co_await state_.load_one(VideoId(upload.id)));
+  SV_CO_TRY(auto known, co_await state_.load_one(ctx, VideoId(upload.id)));
   SV_CO_TRY(auto ledger,
             co_await state_.deps.db.query(
                 ctx, kUpload, {source_key(upload.id), ObjectState::writing, ObjectState::staged}));

@@ -169,7 +169,7 @@ Task<Result<ViewSaltResp>> LocalService::get_view_salt(const Ctx& ctx, const Vie
 }
 
 Task<Result<>> LocalService::record_view(const Ctx& ctx, const RecordViewReq& req) {
-  SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
+  SV_CO_TRY(auto row, co_await state_.load_one(ctx, req.video_id));
   if (!row || row->status != Status::ready || !row->visible_to(req.user_id))
     co_return fail(Errc::not_found, "video_not_found");
   SV_CO_CHECK(co_await may_see_author(ctx, req.user_id, *row, Purpose::write));
@@ -188,7 +188,7 @@ Task<Result<>> LocalService::record_view(const Ctx& ctx, const RecordViewReq& re
 
 Task<Result<VideoStatsResp>> LocalService::get_video_stats(const Ctx& ctx,
                                                            const VideoStatsReq& req) {
-  SV_CO_TRY(auto row, co_await state_.load_one(req.video_id));
+  SV_CO_TRY(auto row, co_await state_.load_one(ctx, req.video_id));
   if (!row || !row->visible_to(ctx.caller)) co_return fail(Errc::not_found, "video_not_found");
   SV_CO_CHECK(co_await may_see_author(ctx, ctx.caller, *row));
   VideoStatsResp out;

@@ -27,11 +27,12 @@ constexpr std::string_view kUpdate = R"(
 constexpr std::string_view kCounts =
     "SELECT author_id, owned, listed FROM video_authors WHERE author_id = any($1)";  // primary key
 
-Task<Result<std::vector<Entry>>> read_list(sql::Database& db, const State::List& list, Entry after,
+Task<Result<std::vector<Entry>>> read_list(const Ctx& ctx, sql::Database& db,
+                                           const State::List& list, Entry after,
                                            std::size_t limit) {
   sql::Params params = list.key ? sql::Params{after.key, after.id, limit, *list.key}
                                 : sql::Params{after.key, after.id, limit};
-  SV_CO_TRY(const auto rows, co_await db.query(list.sql, std::move(params)));
+  SV_CO_TRY(const auto rows, co_await db.query(ctx, list.sql, std::move(params)));
   co_return read_entries(rows);
 }
 
@@ -134,7 +135,7 @@ Result<> State::queue(sql::Tx& tx, std::int64_t subject, JobKind kind, Lane lane
   return {};
 }
 
-Task<Result<std::vector<VideoPtr>>> State::load(std::vector<VideoId> ids) {
+Task<Result<std::vector<VideoPtr>>> State::load(const Ctx& ctx, std::vector<VideoId> ids) {
   std::vector<VideoPtr> out(ids.size());
   std::vector<std::int64_t> missing;
   auto stamp = rows.stamp();
@@ -144,7 +145,7 @@ Task<Result<std::vector<VideoPtr>>> State::load(std::vector<VideoId> ids) {
   }
   if (missing.empty()) co_return out;
   SV_CO_TRY(auto found,
-            co_await deps.db.query(kVideosByIds, {std::move(missing), Status::deleted}));
+            co_await deps.db.query(ctx, kVideosByIds, {std::move(missing), Status::deleted}));
   for (std::size_t r = 0; r < found.size(); ++r) {
     auto row = read_video(found, r);
     rows.put(stamp, row->id, row);
@@ -154,11 +155,13 @@ Task<Result<std::vector<VideoPtr>>> State::load(std::vector<VideoId> ids) {
   co_return out;
 }
 
-Task<Result<std::vector<VideoPtr>>> State::load_committed(std::vector<VideoId> ids) {
+Task<Result<std::vector<VideoPtr>>> State::load_committed(const Ctx& ctx,
+                                                          std::vector<VideoId> ids) {
   std::vector<std::int64_t> wanted;
   for (VideoId id : ids) wanted.push_back(id.value);
   std::vector<VideoPtr> out(ids.size());
-  SV_CO_TRY(auto found, co_await deps.db.query(kVideosByIds, {std::move(wanted), Status::deleted}));
+  SV_CO_TRY(auto found,
+            co_await deps.db.query(ctx, kVideosByIds, {std::move(wanted), Status::deleted}));
   for (std::size_t r = 0; r < found.size(); ++r) {
     auto row = read_video(found, r);
     for (std::size_t i = 0; i < ids.size(); ++i)
@@ -168,7 +171,7 @@ Task<Result<std::vector<VideoPtr>>> State::load_committed(std::vector<VideoId> i
 }
 
 Task<Result<std::map<UserId, State::AuthorCounts>>> State::counts_of(
-    const std::vector<UserId>& ids) {
+    const Ctx& ctx, const std::vector<UserId>& ids) {
   std::map<UserId, AuthorCounts> out;
   std::vector<std::int64_t> missing;
   for (UserId id : ids) {
@@ -178,28 +181,29 @@ Task<Result<std::map<UserId, State::AuthorCounts>>> State::counts_of(
   }
   if (missing.empty()) co_return out;
   const auto stamp = authors.stamp();
-  SV_CO_TRY(const auto found, co_await deps.db.query(kCounts, {missing}));
+  SV_CO_TRY(const auto found, co_await deps.db.query(ctx, kCounts, {missing}));
   for (std::size_t i = 0; i < found.size(); ++i)
     out[UserId(found.i64(i, 0))] = {.owned = found.i64(i, 1), .listed = found.i64(i, 2)};
   for (std::int64_t id : missing) authors.put(stamp, UserId(id), out[UserId(id)]);
   co_return out;
 }
 
-Task<Result<std::vector<Entry>>> State::entries_in(List list, Entry after, std::size_t count) {
+Task<Result<std::vector<Entry>>> State::entries_in(const Ctx& ctx, List list, Entry after,
+                                                   std::size_t count) {
   auto known = lists.find(list.name);
   if (!known || known->listings != listings) {
     const auto stamp = lists.stamp();
     known = KnownList{.listings = listings, .head = nullptr};
-    SV_CO_TRY(auto newest, co_await read_list(deps.db, list, kNewestFirst, list.kept));
+    SV_CO_TRY(auto newest, co_await read_list(ctx, deps.db, list, kNewestFirst, list.kept));
     known->head = ListHead::of(std::move(newest), list.kept);
     lists.put(stamp, list.name, *known);
   }
   if (auto found = known->head->behind(after, count)) co_return std::move(*found);
-  co_return co_await read_list(deps.db, list, after, count);
+  co_return co_await read_list(ctx, deps.db, list, after, count);
 }
 
-Task<Result<VideoPtr>> State::load_one(VideoId id) {
-  SV_CO_TRY(auto found, co_await load(std::vector{id}));
+Task<Result<VideoPtr>> State::load_one(const Ctx& ctx, VideoId id) {
+  SV_CO_TRY(auto found, co_await load(ctx, std::vector{id}));
   co_return std::move(found[0]);
 }
 

@@ -35,13 +35,14 @@ struct State {
 
   // In the order of `ids`, null where there is none (or a deleted one). One statement for those
   // that are not cached.
-  Task<Result<std::vector<VideoPtr>>> load(std::vector<VideoId> ids);
+  Task<Result<std::vector<VideoPtr>>> load(const Ctx& ctx, std::vector<VideoId> ids);
   // The same past the cache: an event may be seen between its COMMIT and the moment when the cached
   // row goes, and who reads the old row then never hears of the change again.
-  Task<Result<std::vector<VideoPtr>>> load_committed(std::vector<VideoId> ids);
-  Task<Result<VideoPtr>> load_one(VideoId id);
+  Task<Result<std::vector<VideoPtr>>> load_committed(const Ctx& ctx, std::vector<VideoId> ids);
+  Task<Result<VideoPtr>> load_one(const Ctx& ctx, VideoId id);
   // An entry for each of `ids`, which are distinct; UserId 0 counts everyone's.
-  Task<Result<std::map<UserId, AuthorCounts>>> counts_of(const std::vector<UserId>& ids);
+  Task<Result<std::map<UserId, AuthorCounts>>> counts_of(const Ctx& ctx,
+                                                         const std::vector<UserId>& ids);
   // A list of listed videos by (publish time, id), newest first. `name` is unique among lists and
   // keys; `sql` takes ($1 publish time, $2 id, $3 limit) and, where there are many such lists, $4.
   struct List {
@@ -51,7 +52,8 @@ struct State {
     std::size_t kept = 200;  // of its newest entries, in memory
   };
   // At most `count` entries behind `after`.
-  Task<Result<std::vector<Entry>>> entries_in(List list, Entry after, std::size_t count);
+  Task<Result<std::vector<Entry>>> entries_in(const Ctx& ctx, List list, Entry after,
+                                              std::size_t count);
 
   VideoDeps deps;
   VideoOptions options;

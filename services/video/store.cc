@@ -171,7 +171,7 @@ Result<std::optional<AssetRow>> find_asset(sql::Tx& tx, std::int64_t id) {
 }
 
 Task<Result<std::optional<AssetRow>>> find_asset(sql::Database& db, std::int64_t id) {
-  SV_CO_TRY(auto rows, co_await db.query(kAsset, {id, Status::deleted}));
+  SV_CO_TRY(auto rows, co_await db.query(Ctx{}, kAsset, {id, Status::deleted}));
   co_return read_asset(rows);
 }
 

@@ -187,8 +187,8 @@ TEST_P(VideoWorld, DuplicatesShareBytesAndEachPlaysUntilItIsDeleted) {
   run(service_->run_due_jobs());
   EXPECT_TRUE(stored().empty());
   EXPECT_TRUE(findings().empty());
-  EXPECT_TRUE(run(db_->query("SELECT id FROM video_videos"))->empty());
-  EXPECT_TRUE(run(db_->query("SELECT id FROM video_jobs"))->empty());
+  EXPECT_TRUE(run(db_->query(Ctx{}, "SELECT id FROM video_videos"))->empty());
+  EXPECT_TRUE(run(db_->query(Ctx{}, "SELECT id FROM video_jobs"))->empty());
   EXPECT_EQ(run(api().get_total_video_count(ctx_, {}))->count, 0);
 }
 
@@ -241,7 +241,7 @@ TEST_P(VideoWorld, ARestartTakesOverWhatADeadProcessLeft) {
   put(half->object_key, mp4("half"));
   auto made = upload(kAnn, "queued", mp4("queued"));
   ASSERT_TRUE(made);
-  run(db_->run_write([](sql::Tx& tx) -> Result<> {  // as a killed process leaves its job
+  run(db_->run_write(Ctx{}, [](sql::Tx& tx) -> Result<> {  // as a killed process leaves its job
     SV_CHECK(
         tx.execute("UPDATE video_jobs SET state = 1, attempts = 1, lease_until = 9000000000000000, "
                    "worker = 7"));
