@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -13,6 +15,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 
+#include "platform/core/ctx.h"
 #include "platform/core/error.h"
 #include "platform/core/exception.h"
 #include "platform/core/task.h"
@@ -28,8 +31,9 @@ class BatchWriter {
  public:
   using Outcomes = std::vector<Result<Out>>;
   // Makes the rows durable and returns an outcome for each, in their order. An error or an
-  // exception is the outcome of all of them.
-  using Write = std::function<Task<Result<Outcomes>>(std::vector<Row>)>;
+  // exception is the outcome of all of them. The deadline is that of the first caller who may not
+  // wait any longer: all came while one write was under way, so the others' are moments later.
+  using Write = std::function<Task<Result<Outcomes>>(const Ctx&, std::vector<Row>)>;
 
   struct Limits {
     std::size_t rows = 512;        // of one write
@@ -44,16 +48,17 @@ class BatchWriter {
   BatchWriter(const BatchWriter&) = delete;
   BatchWriter& operator=(const BatchWriter&) = delete;
 
-  // Answers once the write that holds the row has ended, with the row's own outcome. A caller that
-  // is cancelled meanwhile does not take the row back.
-  Task<Result<Out>> add(Row row) {
+  // Answers once the write that holds the row has ended, with the row's own outcome. A row whose
+  // deadline has passed before its turn is not written. A caller that is cancelled meanwhile does
+  // not take the row back.
+  Task<Result<Out>> add(const Ctx& ctx, Row row) {
     auto executor = co_await asio::this_coro::executor;
     auto outcome = co_await asio::async_initiate<const asio::use_awaitable_t<>&,
                                                  void(std::shared_ptr<Result<Out>>)>(
-        [this, &executor](auto handler, Row r) {
+        [this, &executor, deadline = ctx.deadline](auto handler, Row r) {
           auto shared = std::make_shared<decltype(handler)>(std::move(handler));
           auto guard = asio::make_work_guard(executor);
-          enqueue(executor, {std::move(r), [shared, guard](Result<Out> result) {
+          enqueue(executor, {deadline, std::move(r), [shared, guard](Result<Out> result) {
                                asio::post(guard.get_executor(),
                                           [shared, out = std::make_shared<Result<Out>>(
                                                        std::move(result))]() mutable {
@@ -77,6 +82,7 @@ class BatchWriter {
 
  private:
   struct Waiter {
+    Deadline deadline;
     Row row;
     std::function<void(Result<Out>)> answer;
   };
@@ -111,12 +117,22 @@ class BatchWriter {
 
   Task<> drain() {
     for (auto batch = take(); !batch.empty(); batch = take()) {
+      std::erase_if(batch, [now = std::chrono::steady_clock::now()](Waiter& waiter) {
+        if (waiter.deadline > now) return false;
+        waiter.answer(fail(Errc::deadline_exceeded));
+        return true;
+      });
+      if (batch.empty()) continue;
+      Ctx ctx;
       std::vector<Row> rows;
       rows.reserve(batch.size());
-      for (Waiter& waiter : batch) rows.push_back(std::move(waiter.row));
+      for (Waiter& waiter : batch) {
+        ctx.deadline = std::min(ctx.deadline, waiter.deadline);
+        rows.push_back(std::move(waiter.row));
+      }
       Result<Outcomes> outcomes;
       try {
-        outcomes = co_await write_(std::move(rows));
+        outcomes = co_await write_(ctx, std::move(rows));
       } catch (const std::exception& e) { outcomes = std::unexpected(error_of(e)); }
       if (outcomes && outcomes->size() != batch.size())
         outcomes = fail(Errc::internal, {}, "a batch write lost outcomes");

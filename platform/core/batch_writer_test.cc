@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
 #include <map>
 #include <thread>
 
@@ -21,11 +22,15 @@ using Writer = BatchWriter<int, int>;
 struct Disk {
   asio::io_context io;
   std::vector<std::vector<int>> writes;
+  std::vector<Deadline> deadlines;
   std::vector<std::shared_ptr<asio::steady_timer>> held;
   bool hold = false;
 
   Writer::Write write() {
-    return [this](std::vector<int> rows) { return take(std::move(rows)); };
+    return [this](const Ctx& ctx, std::vector<int> rows) {
+      deadlines.push_back(ctx.deadline);
+      return take(std::move(rows));
+    };
   }
   Task<Result<Writer::Outcomes>> take(std::vector<int> rows) {
     writes.push_back(rows);
@@ -50,8 +55,10 @@ struct Disk {
 };
 
 struct BatchWriterTest : ::testing::Test {
-  void add(Writer& writer, int row) {
-    asio::co_spawn(disk.io, writer.add(row),
+  void add(Writer& writer, int row, Deadline deadline = Deadline::max()) {
+    Ctx& ctx = contexts.emplace_back();
+    ctx.deadline = deadline;
+    asio::co_spawn(disk.io, writer.add(ctx, row),
                    [this, row](const std::exception_ptr& e, const Result<int>& r) {
                      ASSERT_FALSE(e);
                      outcomes[row] = r;
@@ -62,6 +69,7 @@ struct BatchWriterTest : ::testing::Test {
     while (disk.io.poll() > 0) {}
   }
   Disk disk;
+  std::deque<Ctx> contexts;
   std::map<int, Result<int>> outcomes;
 };
 
@@ -87,6 +95,27 @@ TEST_F(BatchWriterTest, WhatComesDuringAWriteGoesIntoTheNext) {
   disk.release();
   poll();
   EXPECT_EQ(outcomes[6].value(), 12);
+}
+
+TEST_F(BatchWriterTest, AWriteHasTheFirstDeadlineOfItsRowsAndWhoIsLateIsNotWritten) {
+  using namespace std::chrono_literals;
+  Writer writer("test", disk.write());
+  disk.hold = true;
+  const Deadline soon = std::chrono::steady_clock::now() + 1h;
+  add(writer, 1, soon);
+  poll();
+  add(writer, 2, soon + 2s);
+  add(writer, 3, std::chrono::steady_clock::now());
+  add(writer, 4, soon + 1s);
+  poll();
+  disk.release();
+  poll();
+  EXPECT_EQ(disk.writes, (std::vector<std::vector<int>>{{1}, {2, 4}}));
+  EXPECT_EQ(disk.deadlines, (std::vector<Deadline>{soon, soon + 1s}));
+  EXPECT_EQ(outcomes[3].error().code, Errc::deadline_exceeded);
+  disk.release();
+  poll();
+  EXPECT_EQ(outcomes.size(), 4u);
 }
 
 TEST_F(BatchWriterTest, EachRowHasItsOwnOutcome) {
@@ -165,15 +194,17 @@ struct Sum {
 
 TEST(BatchWriterThreads, ManyThreadsLoseNothing) {
   constexpr int kThreads = 4, kRows = 2000;
+  const Ctx ctx;
   Sum disk;
-  Writer writer("test", [&disk](std::vector<int> rows) { return disk.take(std::move(rows)); });
+  Writer writer("test",
+                [&disk](const Ctx&, std::vector<int> rows) { return disk.take(std::move(rows)); });
   std::atomic<int> answered{0};
   std::vector<std::thread> threads;
   for (int t = 0; t < kThreads; ++t)
     threads.emplace_back([&, t] {
       asio::io_context io;
       for (int i = 0; i < kRows; ++i)
-        asio::co_spawn(io, writer.add(t * kRows + i),
+        asio::co_spawn(io, writer.add(ctx, t * kRows + i),
                        [&, want = t * kRows + i](const std::exception_ptr&, const Result<int>& r) {
                          if (r && *r == want) ++answered;
                        });

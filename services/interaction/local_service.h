@@ -83,7 +83,7 @@ class LocalService final : public InteractionService {
 
   // service_edges.cc
   Task<Result<>> change_edge(const Ctx& ctx, EdgeKey edge, bool on);
-  Task<Result<std::vector<Result<>>>> write_edges(std::vector<EdgeChange> rows);
+  Task<Result<std::vector<Result<>>>> write_edges(const Ctx& ctx, std::vector<EdgeChange> rows);
   Result<std::vector<Result<>>> write_edges_tx(sql::Tx& tx, const std::vector<EdgeChange>& rows);
   Task<Result<bool>> has_edge(const Ctx& ctx, EdgeKey edge);
   Result<> share_tx(sql::Tx& tx, const Ctx& ctx, const ShareActionReq& req, UserId author);
@@ -103,7 +103,8 @@ class LocalService final : public InteractionService {
   Task<Result<VideoPage>> videos_of(const Ctx& ctx, VideoPageReq req);
 
   // service_comments.cc
-  Task<Result<std::vector<Result<CommentPtr>>>> write_comments(std::vector<NewComment> rows);
+  Task<Result<std::vector<Result<CommentPtr>>>> write_comments(const Ctx& ctx,
+                                                               std::vector<NewComment> rows);
   Result<std::vector<Result<CommentPtr>>> write_comments_tx(sql::Tx& tx,
                                                             const std::vector<NewComment>& rows);
   // False: it is deleted already. Counts follow; replies below a deleted comment are in no list any

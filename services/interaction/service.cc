@@ -12,9 +12,11 @@ LocalService::LocalService(const InteractionDeps& deps)
       request_keys_("interaction_requests", deps.clock),
       rankings_("interaction_rankings", deps.db, deps.clock),
       edge_writer_("interaction.edges",
-                   [this](std::vector<EdgeChange> rows) { return write_edges(std::move(rows)); }),
-      comment_writer_("interaction.comments", [this](std::vector<NewComment> rows) {
-        return write_comments(std::move(rows));
+                   [this](const Ctx& ctx, std::vector<EdgeChange> rows) {
+                     return write_edges(ctx, std::move(rows));
+                   }),
+      comment_writer_("interaction.comments", [this](const Ctx& ctx, std::vector<NewComment> rows) {
+        return write_comments(ctx, std::move(rows));
       }) {
   deps.events.subscribe("interaction.purge", {"video.changed", "user.deleted"},
                         [this](const std::vector<Event>& events) { return purge(events); });

@@ -171,7 +171,7 @@ Task<Result<CommentActionResp>> LocalService::comment_action(const Ctx& ctx,
                  .reply_to = reply_to,
                  .root = root,
                  .content = std::move(content)};
-  SV_CO_TRY(const CommentPtr made, co_await comment_writer_.add(std::move(row)));
+  SV_CO_TRY(const CommentPtr made, co_await comment_writer_.add(ctx, std::move(row)));
   if (made->deleted)
     co_return fail(Errc::not_found,
                    "comment_not_found");  // since the first answer to this idempotency key
@@ -184,9 +184,9 @@ Task<Result<CommentActionResp>> LocalService::comment_action(const Ctx& ctx,
 }
 
 Task<Result<std::vector<Result<CommentPtr>>>> LocalService::write_comments(
-    std::vector<NewComment> rows) {
+    const Ctx& ctx, std::vector<NewComment> rows) {
   co_return co_await state_.deps.db.write(
-      Ctx{}, [this, rows = std::move(rows)](sql::Tx& tx) { return write_comments_tx(tx, rows); },
+      ctx, [this, rows = std::move(rows)](sql::Tx& tx) { return write_comments_tx(tx, rows); },
       sql::Isolation::read_committed);
 }
 

@@ -154,7 +154,7 @@ Task<Result<>> LocalService::change_edge(const Ctx& ctx, EdgeKey edge, bool on) 
     if (!mine) co_return std::unexpected(std::move(author.error()));
   }
   co_return co_await edge_writer_.add(
-      {.edge = edge, .author = author.value_or(UserId{}), .on = on});
+      ctx, {.edge = edge, .author = author.value_or(UserId{}), .on = on});
 }
 
 Task<Result<>> LocalService::like_action(const Ctx& ctx, const LikeActionReq& req) {
@@ -173,9 +173,10 @@ Task<Result<>> LocalService::comment_like_action(const Ctx& ctx, const CommentLi
   co_return co_await change_edge(ctx, edge, req.action);
 }
 
-Task<Result<std::vector<Result<>>>> LocalService::write_edges(std::vector<EdgeChange> rows) {
+Task<Result<std::vector<Result<>>>> LocalService::write_edges(const Ctx& ctx,
+                                                              std::vector<EdgeChange> rows) {
   co_return co_await state_.deps.db.write(
-      Ctx{}, [this, rows = std::move(rows)](sql::Tx& tx) { return write_edges_tx(tx, rows); },
+      ctx, [this, rows = std::move(rows)](sql::Tx& tx) { return write_edges_tx(tx, rows); },
       sql::Isolation::read_committed);
 }
 
