@@ -301,12 +301,13 @@ BackupReport report_of(const Manifest& manifest) {
 
 Result<BackupReport> make_backup(const Config& config, const fs::path& out) {
   SV_TRY(const auto storage, open_storage(config, Access::look));
-  for (const auto& [url, place] : storage->places)
-    if (!place.database.pin)
-      return fail(Errc::rejected, {},
-                  fmt::format("{} is backed up by its engine's own tools (pg_dump), then copy {} "
-                              "and auth_keys of the data folder",
-                              place.database.name, config.objects));
+  for (const auto& [service, place] : storage->by_service)
+    if (!place->database.pin)
+      return fail(
+          Errc::rejected, {},
+          fmt::format("the database of {} is backed up by its engine's own tools (pg_dump); "
+                      "afterwards copy {} and auth_keys of the data folder",
+                      service, config.objects));
   const fs::path target = final_place(out);
   for (const fs::path folder : {config.data, parse_part_url(config, config.objects).path})
     if (lies_in(target, folder) || lies_in(target.parent_path(), folder))

@@ -7,9 +7,9 @@
 
 namespace sv {
 
-// Held by the one process that does something to a data folder (serve: "lock", the user commands:
-// "lock.admin"): flock(2), which the kernel drops with the process, however it ends. The file's
-// text is the holder's pid, for the sentence that refuses a second one.
+// Held by the one process that serves a data folder ("lock"), or fills a backup: flock(2), which
+// the kernel drops with the process, however it ends. The file's text is the holder's pid, for the
+// sentence that refuses a second one.
 class DataLock {
  public:
   static Result<DataLock> acquire(const std::filesystem::path& data, std::string_view name);

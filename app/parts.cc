@@ -35,6 +35,7 @@ std::vector<std::string_view> names(const Scheme<Open> (&table)[N]) {
 struct DatabasePlace {
   const Config& config;
   std::string_view url;
+  const std::string& name;
   bool read_only;
   Supervisor& supervisor;
   metrics::Registry& metrics;
@@ -45,8 +46,7 @@ Result<OpenDatabase> open_file(const DatabasePlace& place) {
   options.path = parse_part_url(place.config, place.url).path;
   options.read_only = place.read_only;
   OpenDatabase out;
-  out.name = options.path.stem().string();
-  options.checkpoints = &place.supervisor.loop("sqlite.checkpoint." + out.name);
+  options.checkpoints = &place.supervisor.loop("sqlite.checkpoint." + place.name);
   SV_TRY(out.db, open_sqlite(options));
   out.migrate = [db = out.db.get()](auto migrations, auto owner) {
     return migrate_sqlite(*db, migrations, owner);
@@ -80,14 +80,13 @@ void watch(metrics::Registry& metrics, std::shared_ptr<PostgresCounters> counter
 
 Result<OpenDatabase> open_server(const DatabasePlace& place) {
   auto counters = std::make_shared<PostgresCounters>();
-  const PostgresOptions options{.url = std::string(place.url), .counters = counters.get()};
+  const PostgresOptions options{.url = std::string(place.url), .counters = counters};
   OpenDatabase out;
-  out.name = postgres_place(options.url);
   SV_TRY(out.db, open_postgres(options));
   out.migrate = [options](auto migrations, auto owner) {
     return migrate_postgres(options, migrations, owner);
   };
-  watch(place.metrics, std::move(counters), out.name);
+  watch(place.metrics, std::move(counters), place.name);
   return out;
 }
 
@@ -132,9 +131,10 @@ std::vector<std::string_view> schemes_of(std::string_view key) {
   return names(kStores);
 }
 
-Result<OpenDatabase> open_database(const Config& config, std::string_view url, bool read_only,
-                                   Supervisor& supervisor, metrics::Registry& metrics) {
-  return adapter(kDatabases, url)({config, url, read_only, supervisor, metrics});
+Result<OpenDatabase> open_database(const Config& config, std::string_view url,
+                                   const std::string& name, bool read_only, Supervisor& supervisor,
+                                   metrics::Registry& metrics) {
+  return adapter(kDatabases, url)({config, url, name, read_only, supervisor, metrics});
 }
 
 Result<std::unique_ptr<sql::Database>> open_copy(const std::filesystem::path& file) {

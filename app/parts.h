@@ -29,7 +29,6 @@ namespace sv {
 std::vector<std::string_view> schemes_of(std::string_view key);
 
 struct OpenDatabase {
-  std::string name;  // for people and metrics: no secret, no path
   std::unique_ptr<sql::Database> db;
   // Brings the tables of an owner up to date.
   std::function<Result<>(std::span<const sql::Migration>, std::string_view owner)> migrate;
@@ -39,9 +38,11 @@ struct OpenDatabase {
   std::function<Result<CopyTo>()> pin;
 };
 
-// `read_only`: it is there already, and stays as it is.
-Result<OpenDatabase> open_database(const Config& config, std::string_view url, bool read_only,
-                                   Supervisor& supervisor, metrics::Registry& metrics);
+// `name` is its own among the process's, for metrics and loops. `read_only`: it is there already,
+// and stays as it is.
+Result<OpenDatabase> open_database(const Config& config, std::string_view url,
+                                   const std::string& name, bool read_only, Supervisor& supervisor,
+                                   metrics::Registry& metrics);
 // To look at.
 Result<std::unique_ptr<sql::Database>> open_copy(const std::filesystem::path& file);
 std::unique_ptr<Cache> open_cache(const Config& config);

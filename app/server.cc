@@ -242,7 +242,7 @@ class Server {
       metrics_.watch(
           "shortvideo_sql_reads", "Read statements since the start",
           [db = place.database.db.get()] { return static_cast<double>(db->statements()); },
-          {{"database", place.database.name}});
+          {{"database", place.name}});
     std::vector<gateway::ReadyCheck> ready;
     for (auto& [service, place] : storage_->by_service)
       ready.push_back(

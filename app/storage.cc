@@ -31,21 +31,18 @@ Result<> prepare(Storage& storage, Storage::Place& place) {
   SV_CHECK(place.database.migrate(local_events_migrations(), "event"));
   SV_CHECK(place.database.migrate(id_migrations(), "id"));
   SV_TRY(place.ids, make_id_source(*place.database.db, storage.clock, storage.supervisor,
-                                   "ids." + place.database.name));
+                                   "ids." + place.name));
   return {};
 }
 
-Result<> open_one(const Config& config, const std::string& url, Access access, const Owner& owner,
+Result<> open_one(const Config& config, const std::string& url, std::string name, Access access,
                   Storage& storage) {
   Storage::Place& place = storage.places[url];
-  storage.by_service[owner.service] = &place;
-  if (!place.database.db) {
-    SV_TRY(place.database,
-           open_database(config, url, access == Access::look, storage.supervisor, storage.metrics));
-    if (access != Access::look) SV_CHECK(prepare(storage, place));
-  }
-  if (access == Access::look) return {};
-  return place.database.migrate(owner.migrations, owner.service);
+  if (place.database.db) return {};
+  place.name = std::move(name);
+  SV_TRY(place.database, open_database(config, url, place.name, access == Access::look,
+                                       storage.supervisor, storage.metrics));
+  return access == Access::look ? Result<>() : prepare(storage, place);
 }
 
 Result<> open_databases(const Config& config, Access access, Storage& storage) {
@@ -57,9 +54,14 @@ Result<> open_databases(const Config& config, Access access, Storage& storage) {
   for (const Owner& owner : owners) {
     const auto own = config.databases.find(owner.service);
     const bool shared = own == config.databases.end();
-    auto opened = open_one(config, shared ? config.database : own->second, access, owner, storage);
-    if (!opened)
-      return blame(shared ? "database" : "databases." + owner.service, std::move(opened.error()));
+    const std::string& url = shared ? config.database : own->second;
+    auto done = open_one(config, url, shared ? "all" : owner.service, access, storage);
+    Storage::Place& place = storage.places.at(url);
+    storage.by_service[owner.service] = &place;
+    if (done && access != Access::look)
+      done = place.database.migrate(owner.migrations, owner.service);
+    if (!done)
+      return blame(shared ? "database" : "databases." + owner.service, std::move(done.error()));
   }
   return {};
 }
@@ -76,9 +78,9 @@ Result<std::unique_ptr<Storage>> open_storage(const Config& config, Access acces
                 fmt::format("data: {} is not a folder{}", data.string(),
                             ec ? " and cannot be made: " + ec.message()
                                : "; name the one that shortvideo serve uses"));
-  if (access != Access::look) {
-    SV_TRY(DataLock lock, DataLock::acquire(data, access == Access::serve ? "lock" : "lock.admin"));
-    storage->locks.push_back(std::move(lock));
+  if (access == Access::serve) {
+    SV_TRY(DataLock lock, DataLock::acquire(data, "lock"));
+    storage->lock.emplace(std::move(lock));
   }
   storage->disk = std::make_unique<ThreadPool>("disk", 4, 4096);
   SV_CHECK(open_databases(config, access, *storage));

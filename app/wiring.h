@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,7 @@ namespace sv {
 // What the process means to do with the data folder.
 enum class Access {
   serve,  // alone, everything is made and migrated
-  admin,  // one command beside a server: writes to the database
+  admin,  // a command beside a server: writes to the database
   look,   // reads only, also beside a server; nothing is made
 };
 
@@ -31,9 +32,10 @@ struct Storage {
   SystemClock clock;
   metrics::Registry metrics;
   Supervisor supervisor{metrics};
-  std::vector<DataLock> locks;
+  std::optional<DataLock> lock;  // of who serves
   std::unique_ptr<ThreadPool> disk;
   struct Place {
+    std::string name;  // of the service that first names it, or "all"
     OpenDatabase database;
     std::unique_ptr<IdSource> ids;  // null when only looking
   };

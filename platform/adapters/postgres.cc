@@ -82,7 +82,10 @@ void call(const std::function<void()>& f) {
 class PostgresDatabase final : public sql::Database {
  public:
   PostgresDatabase(const PostgresOptions& options, std::unique_ptr<Connection> first)
-      : options_(options), counters_(options.counters ? *options.counters : own_counters_) {
+      : options_(options),
+        shared_counters_(options.counters ? options.counters
+                                          : std::make_shared<PostgresCounters>()),
+        counters_(*shared_counters_) {
     for (std::size_t i = 0; i < std::max<std::size_t>(options_.readers, 1); ++i)
       readers_.push_back(std::make_unique<postgres::Reader>(options_, counters_, watch_, stop_));
     ++counters_.open;
@@ -263,7 +266,7 @@ class PostgresDatabase final : public sql::Database {
   }
 
   const PostgresOptions options_;
-  PostgresCounters own_counters_;
+  const std::shared_ptr<PostgresCounters> shared_counters_;
   PostgresCounters& counters_;
   std::atomic<std::uint64_t> statements_{0};
   std::atomic<Deadline> stop_{Deadline::max()};

@@ -33,7 +33,7 @@ struct PostgresOptions {
   // Of a call without a deadline; also the server's own limit for one read.
   std::chrono::milliseconds longest{30'000};
   std::string application_name = "shortvideo";
-  PostgresCounters* counters = nullptr;  // must outlive the database
+  std::shared_ptr<PostgresCounters> counters = nullptr;
 };
 
 // Opens one connection to see that the URL is right and blocks for at most connect_timeout; the
@@ -49,9 +49,6 @@ struct PostgresOptions {
 // Statements are prepared once a connection, so a pooler in transaction mode (PgBouncer) cannot
 // stand between. The database must be encoded in UTF8.
 Result<std::unique_ptr<sql::Database>> open_postgres(const PostgresOptions& options);
-
-// "alice@db.example:5432/shortvideo", for people and metrics.
-std::string postgres_place(const std::string& url);
 
 // As migrate_sqlite, over a connection of its own, while an advisory lock keeps other processes
 // out. {id} is a bigint primary key, numbered where a row names none, {int} and {bool} bigint (a

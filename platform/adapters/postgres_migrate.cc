@@ -78,6 +78,4 @@ Result<> migrate_postgres(const PostgresOptions& options, std::span<const sql::M
   return {};
 }
 
-std::string postgres_place(const std::string& url) { return postgres::place_of(url); }
-
 }  // namespace sv

@@ -107,7 +107,7 @@ struct PostgresTest : ::testing::Test {
                                  .writers = writers,
                                  .readers = 1,
                                  .connect_timeout = 1s,
-                                 .counters = &counters});
+                                 .counters = shared_counters});
     ASSERT_OK(opened);
     db = std::move(*opened);
   }
@@ -128,7 +128,8 @@ struct PostgresTest : ::testing::Test {
   testing::TempDir folder;
   std::string direct;
   std::optional<testing::Proxy> proxy;
-  PostgresCounters counters;
+  std::shared_ptr<PostgresCounters> shared_counters = std::make_shared<PostgresCounters>();
+  PostgresCounters& counters = *shared_counters;
   std::unique_ptr<sql::Database> db;
 };
 

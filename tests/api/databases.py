@@ -99,8 +99,8 @@ def _url(data, schema):
     url = f"{place.rsplit('/', 1)[0]}/{_name(data)}?{options}"
     if schema:
         with contextlib.closing(_connect(url)) as db:
-            _query(db, f"CREATE SCHEMA IF NOT EXISTS {schema}")
-        url += f"{'&' if options else ''}options=-csearch_path%3D{schema}"
+            _query(db, f"CREATE SCHEMA IF NOT EXISTS of_{schema}")
+        url += f"{'&' if options else ''}options=-csearch_path%3Dof_{schema}"
     return url
 
 
