@@ -82,6 +82,7 @@ Result<OpenDatabase> open_server(const DatabasePlace& place) {
   auto counters = std::make_shared<PostgresCounters>();
   const PostgresOptions options{.url = std::string(place.url), .counters = counters};
   OpenDatabase out;
+  out.shared = true;
   SV_TRY(out.db, open_postgres(options));
   out.migrate = [options](auto migrations, auto owner) {
     return migrate_postgres(options, migrations, owner);

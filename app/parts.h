@@ -29,6 +29,7 @@ namespace sv {
 std::vector<std::string_view> schemes_of(std::string_view key);
 
 struct OpenDatabase {
+  bool shared = false;  // other processes may write it
   std::unique_ptr<sql::Database> db;
   // Brings the tables of an owner up to date.
   std::function<Result<>(std::span<const sql::Migration>, std::string_view owner)> migrate;

@@ -185,7 +185,8 @@ class Server {
                                           .services = services_,
                                           .metrics = metrics_,
                                           .disk = *storage_->disk,
-                                          .media = tools_.get()},
+                                          .media = tools_.get(),
+                                          .memory_age = storage_->memory_age("user")},
                                          {.access_ttl = c.access_ttl,
                                           .refresh_ttl = c.refresh_ttl,
                                           .refresh_grace = c.refresh_grace,
@@ -208,10 +209,12 @@ class Server {
               .files = *storage_->disk,
               .executor = loops_.background(),
               .media = tools_.get(),
-              .sign = [this](std::string_view prefix) { return signer_.sign(prefix, kLinkLife); }},
+              .sign = [this](std::string_view prefix) { return signer_.sign(prefix, kLinkLife); },
+              .memory_age = storage_->memory_age("video")},
              {.public_url = c.public_url,
               .scratch = scratch(c),
-              .workers = static_cast<int>(c.transcode_workers)}))
+              .workers = static_cast<int>(c.transcode_workers),
+              .embedded = storage_->memory_age("video").count() == 0}))
             .get();
     services_.interaction = (interaction_ = interaction::make_interaction_service(
                                  {.db = storage_->of("interaction"),
@@ -220,7 +223,8 @@ class Server {
                                   .events = *events_,
                                   .revision = revision_,
                                   .services = services_,
-                                  .metrics = metrics_}))
+                                  .metrics = metrics_,
+                                  .memory_age = storage_->memory_age("interaction")}))
                                 .get();
     services_.message =
         (message_ = message::make_message_service({.db = storage_->of("message"),
@@ -228,16 +232,19 @@ class Server {
                                                    .ids = storage_->ids_of("message"),
                                                    .events = *events_,
                                                    .services = services_,
-                                                   .metrics = metrics_},
+                                                   .metrics = metrics_,
+                                                   .memory_age = storage_->memory_age("message")},
                                                   {.before_accept = c.messages_before_accept}))
             .get();
-    services_.social = (social_ = social::make_social_service({.db = storage_->of("social"),
-                                                               .clock = storage_->clock,
-                                                               .events = *events_,
-                                                               .revision = revision_,
-                                                               .services = services_,
-                                                               .metrics = metrics_}))
-                           .get();
+    services_.social =
+        (social_ = social::make_social_service({.db = storage_->of("social"),
+                                                .clock = storage_->clock,
+                                                .events = *events_,
+                                                .revision = revision_,
+                                                .services = services_,
+                                                .metrics = metrics_,
+                                                .memory_age = storage_->memory_age("social")}))
+            .get();
     for (auto& [url, place] : storage_->places)
       metrics_.watch(
           "shortvideo_sql_reads", "Read statements since the start",
@@ -249,25 +256,27 @@ class Server {
           {service + ".database", [db = place->database.db.get()] { return check_database(*db); }});
     ready.push_back(
         {"objects", [objects = storage_->objects.get()] { return check_objects(*objects); }});
-    gateway_ = gateway::make_gateway({.services = services_,
-                                      .cache = *cache_,
-                                      .objects = *storage_->objects,
-                                      .keys = keys_,
-                                      .revoked = revoked_,
-                                      .clock = storage_->clock,
-                                      .metrics = metrics_,
-                                      .supervisor = storage_->supervisor,
-                                      .revision = revision_,
-                                      .ready = std::move(ready)},
-                                     {.version = SV_VERSION,
-                                      .public_url = c.public_url,
-                                      .trusted_proxies = c.trusted_proxies,
-                                      .cors_origins = c.cors_origins,
-                                      .log_addresses = log_addresses(c),
-                                      .limits_enabled = c.limits_enabled,
-                                      .limits_factor = c.limits_factor,
-                                      .upload_bytes = static_cast<std::uint64_t>(c.upload_bytes),
-                                      .media_max_age = c.media_max_age});
+    gateway_ = gateway::make_gateway(
+        {.services = services_,
+         .cache = *cache_,
+         .objects = *storage_->objects,
+         .keys = keys_,
+         .revoked = revoked_,
+         .clock = storage_->clock,
+         .metrics = metrics_,
+         .supervisor = storage_->supervisor,
+         .revision = revision_,
+         .ready = std::move(ready)},
+        {.version = SV_VERSION,
+         .public_url = c.public_url,
+         .trusted_proxies = c.trusted_proxies,
+         .cors_origins = c.cors_origins,
+         .log_addresses = log_addresses(c),
+         .limits_enabled = c.limits_enabled,
+         .limits_factor = c.limits_factor,
+         .upload_bytes = static_cast<std::uint64_t>(c.upload_bytes),
+         .media_max_age = c.media_max_age,
+         .page_age = storage_->shared() ? Storage::kShare : std::chrono::milliseconds(1000)});
   }
 
   // Requests come last: what they queue, publish or write is already being taken care of.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
@@ -44,6 +46,15 @@ struct Storage {
   std::unique_ptr<ObjectStore> objects;
 
   sql::Database& of(const std::string& service) { return *by_service.at(service)->database.db; }
+  // Everyone sees a write within a second: what a service keeps of a database that others write too
+  // ends before half of it, and so does what the edge makes of that.
+  static constexpr std::chrono::milliseconds kShare{400};
+  std::chrono::milliseconds memory_age(const std::string& service) const {
+    return by_service.at(service)->database.shared ? kShare : std::chrono::milliseconds(0);
+  }
+  bool shared() const {
+    return std::ranges::any_of(places, [](const auto& p) { return p.second.database.shared; });
+  }
   IdSource& ids_of(const std::string& service) { return *by_service.at(service)->ids; }
 };
 

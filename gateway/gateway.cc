@@ -29,8 +29,8 @@ Edge::Edge(GatewayDeps d, GatewayOptions o)
       tokens(deps.keys, deps.clock),
       urls(deps.keys, deps.clock),
       limits(deps.cache, options.limits_enabled, options.limits_factor),
-      pages(deps.revision, options.page_cache_bytes),
-      media(deps.revision, 4u << 20),
+      pages(deps.revision, options.page_cache_bytes, options.page_age),
+      media(deps.revision, 4u << 20, options.page_age),
       guests(deps.clock),
       log(deps.metrics, router.routes(), options.log_addresses),
       openapi(document_page(openapi_document(router.routes(), options.version))) {}

@@ -57,6 +57,7 @@ struct GatewayOptions {
   std::chrono::milliseconds deadline{10'000};  // of a request that is not a stream
   std::chrono::seconds media_max_age{86'400};
   std::size_t page_cache_bytes = 32u << 20;
+  std::chrono::milliseconds page_age{1000};  // of guests' pages, and of who may open a file
 };
 
 // The web's way in: JSON → service call → JSON. Thread-safe; each request runs on its connection's

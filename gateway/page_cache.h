@@ -16,17 +16,17 @@
 
 namespace sv::gateway {
 
-// Values that are true while the content revision they were made at stands and for at most a second
-// (counters move without a revision). Bounded by bytes: a full shard is emptied, which costs making
+// Values that are true while the content revision they were made at stands and for at most
+// `max_age`. Bounded by bytes: a full shard is emptied, which costs making
 // its values once more. Thread-safe.
 template <class V>
 class FreshCache {
  public:
-  static constexpr std::chrono::milliseconds kMaxAge{1000};
   using Time = std::chrono::steady_clock::time_point;
 
-  FreshCache(const ContentRevision& revision, std::size_t max_bytes)
-      : revision_(revision), shard_bytes_(max_bytes / kShards) {}
+  FreshCache(const ContentRevision& revision, std::size_t max_bytes,
+             std::chrono::milliseconds max_age)
+      : revision_(revision), max_age_(max_age), shard_bytes_(max_bytes / kShards) {}
 
   std::uint64_t revision() const { return revision_.value(); }
 
@@ -38,7 +38,7 @@ class FreshCache {
     const auto it = shard.entries.find(key);
     if (it == shard.entries.end()) return nullptr;
     const Entry& e = it->second;
-    if (e.revision != revision_.value() || now - e.made > kMaxAge || e.kind != kind ||
+    if (e.revision != revision_.value() || now - e.made > max_age_ || e.kind != kind ||
         e.name != name)
       return nullptr;
     return e.value;
@@ -89,6 +89,7 @@ class FreshCache {
   }
 
   const ContentRevision& revision_;
+  const std::chrono::milliseconds max_age_;
   const std::size_t shard_bytes_;
   std::array<Shard, kShards> shards_;
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 
@@ -12,11 +13,16 @@ class ManualClock final : public Clock {
  public:
   explicit ManualClock(std::int64_t ms = 1'767'225'600'000) : ms_(ms) {}
   std::int64_t now_ms() const override { return ms_.load(); }
-  void advance(std::chrono::milliseconds by) { ms_ += by.count(); }
+  std::int64_t monotonic_ms() const override { return passed_.load(); }
+  void advance(std::chrono::milliseconds by) {
+    ms_ += by.count();
+    passed_ += std::max<std::int64_t>(by.count(), 0);
+  }
   void set(std::int64_t ms) { ms_ = ms; }
 
  private:
   std::atomic<std::int64_t> ms_;
+  std::atomic<std::int64_t> passed_{1};
 };
 
 }  // namespace sv::testing

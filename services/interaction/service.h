@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 
 #include "idl/interaction.h"
@@ -10,6 +11,7 @@
 #include "platform/ports/event_bus.h"
 #include "platform/ports/id_source.h"
 #include "platform/ports/sql.h"
+#include "services/parts/object_cache.h"
 
 namespace sv::interaction {
 
@@ -22,6 +24,9 @@ struct InteractionDeps {
   ContentRevision& revision;
   const Services& services;  // asked for videos and people
   metrics::Registry& metrics;
+  std::chrono::milliseconds memory_age{0};  // 0: no other process writes db
+
+  Memory memory() const { return {.clock = clock, .age = memory_age}; }
 };
 
 // Likes, stars, comments, shares, reports, and their counters. Subscribes to `events`: make it

@@ -27,7 +27,7 @@ Task<Result<std::map<VideoId, VideoCounts>>> State::counts(const Ctx& ctx,
                                                            std::vector<VideoId> ids) {
   std::map<VideoId, VideoCounts> out;
   std::vector<std::int64_t> missing;
-  const std::uint64_t stamp = videos_.stamp();
+  const auto stamp = videos_.stamp();
   for (VideoId id : ids) {
     auto [at, fresh] = out.try_emplace(id);
     if (!fresh) continue;
@@ -49,7 +49,7 @@ Task<Result<std::map<UserId, PersonCounts>>> State::received(const Ctx& ctx,
                                                              std::vector<UserId> ids) {
   std::map<UserId, PersonCounts> out;
   std::vector<std::int64_t> missing;
-  const std::uint64_t stamp = people_.stamp();
+  const auto stamp = people_.stamp();
   for (UserId id : ids) {
     auto [at, fresh] = out.try_emplace(id);
     if (!fresh) continue;
@@ -73,7 +73,7 @@ Task<Result<std::set<std::pair<Edge, std::int64_t>>>> State::edges_of(
   if (!user) co_return out;
   std::vector<EdgeKey> missing;
   std::vector<std::int64_t> asked;
-  const std::uint64_t stamp = edges_.stamp();
+  const auto stamp = edges_.stamp();
   for (std::int64_t object : objects) {
     const std::size_t before = missing.size();
     for (Edge kind : kinds) {
@@ -100,7 +100,7 @@ Task<Result<std::vector<CommentPtr>>> State::comments(const Ctx& ctx,
                                                       const std::vector<CommentId>& ids) {
   std::vector<CommentPtr> out(ids.size());
   std::vector<std::int64_t> missing;
-  const std::uint64_t stamp = comments_.stamp();
+  const auto stamp = comments_.stamp();
   for (std::size_t i = 0; i < ids.size(); ++i) {
     out[i] = comments_.find(ids[i]).value_or(nullptr);
     if (!out[i]) missing.push_back(ids[i].value);
@@ -127,7 +127,7 @@ Task<Result<CommentPtr>> State::living_comment(const Ctx& ctx, CommentId id) {
 
 Task<Result<std::vector<Entry>>> State::read_thread(const Ctx& ctx, ThreadKey key, Entry after,
                                                     std::size_t limit) {
-  const std::uint64_t stamp = comments_.stamp();
+  const auto stamp = comments_.stamp();
   const std::string_view statement = key.root ? store::kReplies : store::kNewest;
   SV_CO_TRY(const sql::Rows rows,
             co_await deps.db.query(
@@ -148,7 +148,7 @@ Task<Result<std::vector<Entry>>> State::thread(const Ctx& ctx, ThreadKey key, En
   using enum ListHead::Order;
   ListHeadPtr head = threads_.find(key).value_or(nullptr);
   if (!head) {
-    const std::uint64_t stamp = threads_.stamp();
+    const auto stamp = threads_.stamp();
     SV_CO_TRY(std::vector<Entry> first,
               co_await read_thread(ctx, key, key.root ? Entry{} : kNewestFirst, kHead));
     head = ListHead::of(std::move(first), kHead);
@@ -162,7 +162,7 @@ Task<Result<std::vector<Entry>>> State::thread(const Ctx& ctx, ThreadKey key, En
 Task<Result<Recent>> State::recent_head(const Ctx& ctx, UserId user, Edge kind) {
   const auto key = std::pair(user, kind);
   if (auto known = recent_.find(key)) co_return std::move(*known);
-  const std::uint64_t stamp = recent_.stamp();
+  const auto stamp = recent_.stamp();
   SV_CO_TRY(const sql::Rows rows,
             co_await deps.db.query(ctx, store::kRecent,
                                    {user, kind, kNewestFirst.key, kNewestFirst.id, kHead}));
@@ -194,7 +194,7 @@ Task<Result<std::int64_t>> State::recent_total(const Ctx& ctx, UserId user, Edge
 Task<Result<RankingPtr>> State::current_ranking(const Ctx& ctx, VideoId video) {
   if (auto known = rankings_.find(video); known && now() - (*known)->made_ms < kRankingMs)
     co_return std::move(*known);
-  const std::uint64_t stamp = rankings_.stamp();
+  const auto stamp = rankings_.stamp();
   SV_CO_TRY(const sql::Rows rows, co_await deps.db.query(ctx, store::kHottest, {video, kRanked}));
   auto ranking = std::make_shared<Ranking>();
   ranking->id = deps.ids.next();

@@ -6,10 +6,10 @@
 #include <utility>
 #include <vector>
 
-#include "platform/core/object_cache.h"
 #include "services/interaction/service.h"
 #include "services/interaction/store.h"
 #include "services/parts/list_head.h"
+#include "services/parts/object_cache.h"
 #include "services/parts/rankings.h"
 
 namespace sv::interaction {
@@ -130,13 +130,13 @@ class State {
   void remember(const VideoCounts& counts);
   void remember(const PersonCounts& counts);
 
-  ObjectCache<VideoId, VideoCounts> videos_{131'072};
-  ObjectCache<UserId, PersonCounts> people_;
-  ObjectCache<EdgeKey, bool, KeyHash> edges_{262'144};
-  ObjectCache<CommentId, CommentPtr> comments_;
-  ObjectCache<ThreadKey, ListHeadPtr, KeyHash> threads_{8192};
-  ObjectCache<std::pair<UserId, Edge>, Recent, KeyHash> recent_{8192};
-  ObjectCache<VideoId, RankingPtr> rankings_{1024};
+  ObjectCache<VideoId, VideoCounts> videos_{deps.memory(), 131'072};
+  ObjectCache<UserId, PersonCounts> people_{deps.memory()};
+  ObjectCache<EdgeKey, bool, KeyHash> edges_{deps.memory(), 262'144};
+  ObjectCache<CommentId, CommentPtr> comments_{deps.memory()};
+  ObjectCache<ThreadKey, ListHeadPtr, KeyHash> threads_{deps.memory(), 8192};
+  ObjectCache<std::pair<UserId, Edge>, Recent, KeyHash> recent_{deps.memory(), 8192};
+  ObjectCache<VideoId, RankingPtr> rankings_{deps.memory(), 1024};
 };
 
 }  // namespace sv::interaction

@@ -138,11 +138,11 @@ class LocalService final : public MessageApi {
   const GonePeople gone_{"message_gone"};
   Generations generations_;
   const Notices notices_;
-  PageCache<HistoryPage> histories_;
-  PageCache<InboxPage> inboxes_;
-  PageCache<UnreadPage> unread_;
-  PageCache<NoticePage> notice_pages_;
-  PageCache<NoticeTotals> notice_totals_;
+  PageCache<HistoryPage> histories_{deps_.memory()};
+  PageCache<InboxPage> inboxes_{deps_.memory()};
+  PageCache<UnreadPage> unread_{deps_.memory()};
+  PageCache<NoticePage> notice_pages_{deps_.memory()};
+  PageCache<NoticeTotals> notice_totals_{deps_.memory()};
 };
 
 }  // namespace sv::message

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "platform/core/object_cache.h"
+#include "services/parts/object_cache.h"
 
 namespace sv::message {
 
@@ -48,11 +48,18 @@ template <class Page>
 class PageCache {
  public:
   using Ptr = std::shared_ptr<const Page>;
+  using Pages = ObjectCache<PageKey, Ptr, PageKeyHash>;
+
+  explicit PageCache(const Memory& memory) : pages_(memory, 4096) {}
   Ptr find(const PageKey& key) { return pages_.find(key).value_or(nullptr); }
-  void put(const PageKey& key, Ptr page) { pages_.put(pages_.stamp(), key, std::move(page)); }
+  // Before the rows are read, for put().
+  Pages::Stamp stamp() const { return pages_.stamp(); }
+  void put(const Pages::Stamp& stamp, const PageKey& key, Ptr page) {
+    pages_.put(stamp, key, std::move(page));
+  }
 
  private:
-  ObjectCache<PageKey, Ptr, PageKeyHash> pages_{4096};
+  Pages pages_;
 };
 
 }  // namespace sv::message

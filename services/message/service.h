@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 
@@ -9,6 +10,7 @@
 #include "platform/ports/event_bus.h"
 #include "platform/ports/id_source.h"
 #include "platform/ports/sql.h"
+#include "services/parts/object_cache.h"
 
 namespace sv::message {
 
@@ -20,6 +22,9 @@ struct MessageDeps {
   EventBus& events;
   const Services& services;  // asked for people, their privacy and ties, and for videos
   metrics::Registry& metrics;
+  std::chrono::milliseconds memory_age{0};  // 0: no other process writes db
+
+  Memory memory() const { return {.clock = clock, .age = memory_age}; }
 };
 
 struct MessageOptions {

@@ -145,6 +145,7 @@ Task<Result<GetChatHistoryResp>> LocalService::get_chat_history(const Ctx& ctx,
                     0};
   auto page = histories_.find(key);
   if (!page) {
+    const auto stamp = histories_.stamp();
     std::int64_t from = kFarSeq;
     if (req.last_message_id) {
       SV_CO_TRY(const sql::Rows rows,
@@ -160,7 +161,7 @@ Task<Result<GetChatHistoryResp>> LocalService::get_chat_history(const Ctx& ctx,
     page = std::make_shared<const HistoryPage>(read_history(rows, pair, size));
     std::size_t bytes = 0;
     for (const Message& m : page->messages) bytes += m.content.size();
-    if (bytes <= kKeptBytes) histories_.put(key, page);
+    if (bytes <= kKeptBytes) histories_.put(stamp, key, page);
   }
   out.messages = page->messages;
   if (page->more) out.next_message_id = page->messages.back().id;

@@ -56,13 +56,14 @@ Task<Result<PageCache<InboxPage>::Ptr>> LocalService::inbox_page(const Ctx& ctx,
                     count,
                     0};
   if (auto page = inboxes_.find(key)) co_return page;
+  const auto stamp = inboxes_.stamp();
   SV_CO_TRY(const sql::Rows rows,
             co_await deps_.db.query(ctx, store::kLatest,
                                     {user, list == List::requests, last_ms, other, count}));
   auto page = std::make_shared<const InboxPage>(read_inbox(rows, user));
   std::size_t bytes = 0;
   for (const auto& entry : page->entries) bytes += entry.last.content.size();
-  if (bytes <= kKeptBytes) inboxes_.put(key, page);
+  if (bytes <= kKeptBytes) inboxes_.put(stamp, key, page);
   co_return page;
 }
 
@@ -130,13 +131,14 @@ Task<Result<GetUnreadCountResp>> LocalService::get_unread_count(const Ctx& ctx,
                     static_cast<std::int64_t>(List::unread), req.user_id.value};
   auto page = unread_.find(key);
   if (!page) {
+    const auto stamp = unread_.stamp();
     SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(ctx, store::kUnread, {req.user_id}));
     UnreadPage read;
     for (std::size_t i = 0; i < rows.size(); ++i)
       read.by_user.push_back({.user_id = UserId(rows.i64(i, 0)), .count = rows.i64(i, 1)});
     if (!rows.empty()) read.total = rows.i64(0, 2);
     page = std::make_shared<const UnreadPage>(std::move(read));
-    unread_.put(key, page);
+    unread_.put(stamp, key, page);
   }
   std::set<UserId> ids;
   for (const UnreadOfUser& u : page->by_user) ids.insert(u.user_id);

@@ -84,13 +84,14 @@ Task<Result<PageCache<NoticePage>::Ptr>> LocalService::notice_page(
                     count,
                     offset};
   if (auto page = notice_pages_.find(key)) co_return page;
+  const auto stamp = notice_pages_.stamp();
   sql::Params params{user, time_ms, id, count, offset};
   if (kind != 0) params = {user, time_ms, id, count, offset, kind};
   SV_CO_TRY(const sql::Rows rows,
             co_await deps_.db.query(ctx, kind == 0 ? store::kNotices : store::kNoticesOfKind,
                                     std::move(params)));
   auto page = std::make_shared<const NoticePage>(NoticePage{.rows = read_notices(rows)});
-  notice_pages_.put(key, page);
+  notice_pages_.put(stamp, key, page);
   co_return page;
 }
 
@@ -98,6 +99,7 @@ Task<Result<PageCache<NoticeTotals>::Ptr>> LocalService::notice_totals(const Ctx
                                                                        std::int64_t kind) {
   const PageKey key{static_cast<std::int64_t>(generations_.of(user.value)), kind, user.value};
   if (auto totals = notice_totals_.find(key)) co_return totals;
+  const auto stamp = notice_totals_.stamp();
   SV_CO_TRY(const sql::Rows counts,
             co_await deps_.db.query(ctx, store::kCountNotices, {user, kind}));
   SV_CO_TRY(const sql::Rows unread,
@@ -106,7 +108,7 @@ Task<Result<PageCache<NoticeTotals>::Ptr>> LocalService::notice_totals(const Ctx
       std::make_shared<const NoticeTotals>(NoticeTotals{.total = counts.i64(0, 0),
                                                         .unread = counts.i64(0, 1),
                                                         .newest_unread = read_notices(unread)});
-  notice_totals_.put(key, totals);
+  notice_totals_.put(stamp, key, totals);
   co_return totals;
 }
 

@@ -6,8 +6,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "platform/core/object_cache.h"
 #include "services/parts/list_head.h"
+#include "services/parts/object_cache.h"
 #include "services/social/service.h"
 #include "services/social/store.h"
 
@@ -29,7 +29,7 @@ const ListSpec& spec_of(List list);
 class Graph {
  public:
   explicit Graph(const SocialDeps& deps)
-      : db_(deps.db), clock_(deps.clock), revision_(deps.revision) {}
+      : db_(deps.db), clock_(deps.clock), revision_(deps.revision), memory_(deps.memory()) {}
 
   // -- graph_read.cc: no statement when all is in memory, one otherwise.
   using TieMap = std::unordered_map<UserId, Ties>;
@@ -96,10 +96,11 @@ class Graph {
   sql::Database& db_;
   const Clock& clock_;
   ContentRevision& revision_;
-  ObjectCache<Pair, Ties, HashOf> ties_{262'144};
-  ObjectCache<UserId, Counts> counts_{65'536};
-  ObjectCache<Place, ListHeadPtr, HashOf> heads_{8'192};
-  ObjectCache<UserId, std::shared_ptr<const Ids>> followed_{4'096};
+  const Memory memory_;
+  ObjectCache<Pair, Ties, HashOf> ties_{memory_, 262'144};
+  ObjectCache<UserId, Counts> counts_{memory_};
+  ObjectCache<Place, ListHeadPtr, HashOf> heads_{memory_, 8'192};
+  ObjectCache<UserId, std::shared_ptr<const Ids>> followed_{memory_, 4'096};
 };
 
 }  // namespace sv::social

@@ -39,7 +39,7 @@ Task<Result<Graph::TieMap>> Graph::ties(const Ctx& ctx, UserId one,
     else missing.push_back(other.value);
   }
   if (missing.empty()) co_return out;
-  const std::uint64_t stamp = ties_.stamp();
+  const auto stamp = ties_.stamp();
   SV_CO_TRY(const sql::Rows rows, co_await db_.query(ctx, store::kTies, ties_of(one, missing)));
   for (std::size_t i = 0; i < rows.size(); ++i) {
     Ties tie;
@@ -72,7 +72,7 @@ Task<Result<std::unordered_map<UserId, Counts>>> Graph::counts(const Ctx& ctx,
     else missing.push_back(user.value);
   }
   if (missing.empty()) co_return out;
-  const std::uint64_t stamp = counts_.stamp();
+  const auto stamp = counts_.stamp();
   SV_CO_TRY(const sql::Rows rows, co_await db_.query(ctx, store::kCounts, {missing}));
   for (std::size_t i = 0; i < rows.size(); ++i) out[UserId(rows.i64(i, 0))] = read_counts(rows, i);
   for (const std::int64_t id : missing) counts_.put(stamp, UserId(id), out[UserId(id)]);
@@ -85,7 +85,7 @@ Task<Result<std::vector<Entry>>> Graph::entries(const Ctx& ctx, List list, UserI
   const Place place{.list = list, .owner = owner};
   auto head = heads_.find(place).value_or(nullptr);
   if (!head) {
-    const std::uint64_t stamp = heads_.stamp();
+    const auto stamp = heads_.stamp();
     SV_CO_TRY(std::vector<Entry> newest, co_await read(ctx, list, owner, kNewestFirst, 0, kHead));
     head = ListHead::of(std::move(newest), kHead);
     heads_.put(stamp, place, head);
@@ -109,7 +109,7 @@ Task<Result<std::vector<UserId>>> Graph::following_ids(const Ctx& ctx, UserId us
                                                        std::size_t limit) {
   auto first = followed_.find(user).value_or(nullptr);
   if (!first) {
-    const std::uint64_t stamp = followed_.stamp();
+    const auto stamp = followed_.stamp();
     SV_CO_TRY(const sql::Rows rows, co_await db_.query(ctx, store::kFollowingIds,
                                                        {user, 0, kThoseFollowed, Kind::follow}));
     first = std::make_shared<const Ids>(

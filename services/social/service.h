@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 
 #include "idl/services.h"
@@ -9,6 +10,7 @@
 #include "platform/ports/clock.h"
 #include "platform/ports/event_bus.h"
 #include "platform/ports/sql.h"
+#include "services/parts/object_cache.h"
 
 namespace sv::social {
 
@@ -20,6 +22,9 @@ struct SocialDeps {
   ContentRevision& revision;
   const Services& services;  // user: who exists, whose account is private, and the people in lists
   metrics::Registry& metrics;
+  std::chrono::milliseconds memory_age{0};  // 0: no other process writes db
+
+  Memory memory() const { return {.clock = clock, .age = memory_age}; }
 };
 
 // Who follows, blocks and mutes whom. Subscribes to `events`: make it before they start.

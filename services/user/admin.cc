@@ -11,9 +11,10 @@ namespace {
 struct Tools {
   explicit Tools(const AdminDeps& deps)
       : revoked(deps.clock),
+        cache(Memory{.clock = deps.clock}, 16),
         writes(deps.events, revoked, cache, revision, deps.clock, deps.access_ttl) {}
   auth::RevokedSessions revoked;
-  AccountCache cache{16};
+  AccountCache cache;
   ContentRevision revision;
   Writes writes;
 };

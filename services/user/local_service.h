@@ -100,7 +100,7 @@ class LocalService final : public UserApi {
   const UserDeps deps_;
   const UserOptions options_;
   const auth::TokenSigner tokens_;
-  AccountCache cache_;
+  AccountCache cache_{deps_.memory()};
   const Peer videos_, likes_, ties_;
   LastBlocks blocks_;
   const Writes writes_;

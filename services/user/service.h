@@ -17,6 +17,7 @@
 #include "platform/ports/event_bus.h"
 #include "platform/ports/id_source.h"
 #include "platform/ports/sql.h"
+#include "services/parts/object_cache.h"
 
 namespace sv::user {
 
@@ -34,7 +35,10 @@ struct UserDeps {
   const Services& services;  // asked for counts and relations
   metrics::Registry& metrics;
   ThreadPool& disk;
-  media::MediaTools* media = nullptr;  // null: this process takes no pictures
+  media::MediaTools* media = nullptr;       // null: this process takes no pictures
+  std::chrono::milliseconds memory_age{0};  // 0: no other process writes db
+
+  Memory memory() const { return {.clock = clock, .age = memory_age}; }
 };
 
 struct UserOptions {

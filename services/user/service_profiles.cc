@@ -20,7 +20,7 @@ Task<Result<std::vector<AccountPtr>>> LocalService::accounts(const Ctx& ctx,
     if (!at->second) missing.push_back(id.value);
   }
   if (!missing.empty()) {
-    const std::uint64_t stamp = cache_.stamp();
+    const auto stamp = cache_.stamp();
     SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(ctx, store::kAccountsByIds, {missing}));
     for (std::size_t i = 0; i < rows.size(); ++i) {
       auto account = std::make_shared<const Account>(read_account(rows, i));

@@ -5,11 +5,11 @@
 #include <string>
 
 #include "platform/auth/revoked_sessions.h"
-#include "platform/core/object_cache.h"
 #include "platform/core/revision.h"
 #include "platform/ports/clock.h"
 #include "platform/ports/event_bus.h"
 #include "platform/ports/sql.h"
+#include "services/parts/object_cache.h"
 #include "services/user/store.h"
 
 namespace sv::user {

@@ -44,8 +44,9 @@ class Inboxes {
   };
   State& state_;
   const Peer social_;
-  ObjectCache<UserId, Reader> readers_;
-  ObjectCache<int, std::shared_ptr<const std::vector<UserId>>> large_{16};  // one entry, 0
+  ObjectCache<UserId, Reader> readers_{state_.deps.memory()};
+  ObjectCache<int, std::shared_ptr<const std::vector<UserId>>> large_{state_.deps.memory(),
+                                                                      16};  // one entry, 0
 };
 
 }  // namespace sv::video

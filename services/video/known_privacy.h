@@ -5,7 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "platform/core/object_cache.h"
+#include "services/parts/object_cache.h"
 #include "services/parts/people.h"
 #include "services/video/state.h"
 
@@ -27,7 +27,7 @@ class KnownPrivacy final : public PrivacyMemory {
   static constexpr std::size_t kLimit = 100'000;  // waiting; more is learnt when it is heard again
 
   State& state_;
-  ObjectCache<UserId, bool> last_;
+  ObjectCache<UserId, bool> last_{Memory{.clock = state_.deps.clock}};  // of any age
   std::mutex mutex_;
   std::map<UserId, bool> waiting_;
 };

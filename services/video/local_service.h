@@ -178,7 +178,7 @@ class LocalService final : public VideoService {
   const RequestKeys keys_;
   const Rankings rankings_;
   metrics::Counter& absent_counts_;
-  ObjectCache<UserId, std::shared_ptr<const Unwanted>> unwanted_;
+  ObjectCache<UserId, std::shared_ptr<const Unwanted>> unwanted_{state_.deps.memory()};
   Inboxes inboxes_;
   TaskGroup group_;
   std::mutex ranking_mutex_;

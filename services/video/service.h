@@ -23,6 +23,7 @@
 #include "platform/ports/object_store.h"
 #include "platform/ports/search_index.h"
 #include "platform/ports/sql.h"
+#include "services/parts/object_cache.h"
 
 namespace sv::video {
 
@@ -42,7 +43,10 @@ struct VideoDeps {
   asio::any_io_executor executor;      // of background work
   media::MediaTools* media = nullptr;  // null: this process runs no jobs
   std::function<std::string(std::string_view prefix)>
-      sign;  // query text that opens "/media/<video>/<rev>/"
+      sign;                                 // query text that opens "/media/<video>/<rev>/"
+  std::chrono::milliseconds memory_age{0};  // 0: no other process writes db
+
+  Memory memory() const { return {.clock = clock, .age = memory_age}; }
 };
 
 struct VideoOptions {

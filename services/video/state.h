@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "platform/core/object_cache.h"
 #include "services/parts/gone_people.h"
 #include "services/parts/list_head.h"
+#include "services/parts/object_cache.h"
 #include "services/video/service.h"
 #include "services/video/store.h"
 
@@ -58,15 +58,15 @@ struct State {
   VideoDeps deps;
   VideoOptions options;
   const GonePeople gone{"video_gone"};
-  ObjectCache<VideoId, VideoPtr> rows;
+  ObjectCache<VideoId, VideoPtr> rows{deps.memory()};
   std::atomic<std::uint64_t> listings{0};  // commits that may have changed a list of listed videos
   // A list's newest end, good while `listings` is what it was before the list was read.
   struct KnownList {
     std::uint64_t listings = 0;
     ListHeadPtr head;
   };
-  ObjectCache<std::string, KnownList> lists{16'384};  // by name
-  ObjectCache<UserId, AuthorCounts> authors;          // 0: everyone
+  ObjectCache<std::string, KnownList> lists{deps.memory(), 16'384};  // by name
+  ObjectCache<UserId, AuthorCounts> authors{deps.memory()};          // 0: everyone
   std::atomic<std::uint64_t> ranked{0};  // commits that may change the order of the hot list
   std::function<void()> wake = [] {};    // set before anything is queued
 
