@@ -1,6 +1,6 @@
 // Durable likes and comments a second: the interaction service in this process, on a real file,
 // against a bare loop that inserts the same rows in transactions of `--group`, taking turns. Both
-// flush every COMMIT (synchronous=FULL). See README.md.
+// flush every COMMIT (synchronous=FULL). Or the service alone on PostgreSQL. See README.md.
 #include <sqlite3.h>
 
 #include <algorithm>
@@ -19,8 +19,10 @@
 
 #include "platform/adapters/id_source.h"
 #include "platform/adapters/local_events.h"
+#include "platform/adapters/postgres.h"
 #include "platform/adapters/sqlite.h"
 #include "platform/adapters/system_clock.h"
+#include "platform/core/block_on.h"
 #include "platform/core/task_group.h"
 #include "services/interaction/migrations.h"
 #include "services/interaction/service.h"
@@ -35,6 +37,7 @@ constexpr std::int64_t kUsers = 100'000, kVideos = 1'000;
 
 struct Options {
   fs::path folder = "/tmp";
+  std::string database;  // of a PostgreSQL server, empty of anything else; none: a file of SQLite
   double seconds = 3;
   int rounds = 3;
   std::int64_t callers = 512, group = 512;
@@ -149,15 +152,36 @@ Task<> caller(Run& run) {
   }
 }
 
+template <class Migrate>
+void make_tables(const Migrate& migrate) {
+  must(migrate(local_events_migrations(), "event"));
+  must(migrate(id_migrations(), "id"));
+  must(migrate(interaction::migrations(), "interaction"));
+}
+
 // A file with the tables that both contestants write.
 fs::path make_database(const Options& options, const char* name) {
   const fs::path path = options.folder / name;
   for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(path.string() + suffix);
   auto db = must(open_sqlite({.path = path}));
-  must(migrate_sqlite(*db, local_events_migrations(), "event"));
-  must(migrate_sqlite(*db, id_migrations(), "id"));
-  must(migrate_sqlite(*db, interaction::migrations(), "interaction"));
+  make_tables([&](auto all, auto owner) { return migrate_sqlite(*db, all, owner); });
   return path;
+}
+
+// Of the service, its tables empty.
+std::unique_ptr<sql::Database> open_database(const Options& options, SqliteCounters& counters) {
+  if (options.database.empty())
+    return must(open_sqlite({.path = make_database(options, "service.db"), .counters = &counters}));
+  const PostgresOptions server{.url = options.database};
+  make_tables([&](auto all, auto owner) { return migrate_postgres(server, all, owner); });
+  auto db = must(open_postgres(server));
+  must(block_on(db->run_write(Ctx{}, [](sql::Tx& tx) -> Result<> {
+    for (const char* table : {"interaction_edges", "interaction_videos", "interaction_people",
+                              "interaction_comments", "event_outbox", "event_waiting"})
+      SV_CHECK(tx.execute(fmt::format("TRUNCATE {}", table)));
+    return {};
+  })));
+  return db;
 }
 
 class Raw {
@@ -211,29 +235,27 @@ class Raw {
 };
 
 // Edges and counters agree with what was acknowledged, or the figure is void.
-void check(const fs::path& path, Work work, std::int64_t acknowledged) {
-  Raw db(path);
+void check(sql::Database& db, Work work, std::int64_t acknowledged) {
+  constexpr std::string_view kComments = "SELECT count(*) FROM interaction_comments",
+                             kEdges = "SELECT count(*) FROM interaction_edges", kCounted = R"(
+    SELECT coalesce(sum(comments), 0), coalesce(sum(likes), 0)
+    FROM interaction_videos)";
   const bool comments = work == Work::comments;
-  const std::int64_t rows = db.number(comments ? "SELECT count(*) FROM interaction_comments"
-                                               : "SELECT count(*) FROM interaction_edges");
-  const std::int64_t sum =
-      db.number(comments ? R"(
-          SELECT coalesce(sum(comments), 0)
-          FROM interaction_videos)"
-                         : "SELECT coalesce(sum(likes), 0) FROM interaction_videos");
+  const std::int64_t rows =
+      must(block_on(db.query(Ctx{}, comments ? kComments : kEdges))).i64(0, 0);
+  const std::int64_t sum = must(block_on(db.query(Ctx{}, kCounted))).i64(0, comments ? 0 : 1);
   if (rows != acknowledged || sum != acknowledged)
     die("acknowledged " + std::to_string(acknowledged) + ", rows " + std::to_string(rows) +
         ", counted " + std::to_string(sum));
 }
 
 Figures service_run(const Options& options, Work work) {
-  const fs::path path = make_database(options, "service.db");
+  SqliteCounters counters;
+  const auto db = open_database(options, counters);
   std::int64_t acknowledged = 0;
   Figures out;
   {
-    SqliteCounters counters;
     SystemClock clock;
-    auto db = must(open_sqlite({.path = path, .counters = &counters}));
     metrics::Registry metrics;
     Supervisor supervisor(metrics);
     auto ids = must(make_id_source(*db, clock, supervisor));
@@ -274,7 +296,7 @@ Figures service_run(const Options& options, Work work) {
     service->stop();
     events->stop();
   }
-  check(path, work, acknowledged);
+  check(*db, work, acknowledged);
   return out;
 }
 
@@ -352,7 +374,7 @@ Figures bare_run(const Options& options, Work work, std::int64_t group) {
         static_cast<double>(k) / std::chrono::duration<double>(Steady::now() - start).count();
     out.per_commit = static_cast<double>(k) / static_cast<double>(commits);
   }
-  check(path, work, k);
+  check(*must(open_sqlite({.path = path})), work, k);
   return out;
 }
 
@@ -377,10 +399,17 @@ int measure(const Options& options) {
     std::vector<Figures> ours, bare, single;
     for (int i = 0; i < options.rounds; ++i) {
       ours.push_back(service_run(options, work));
+      if (!options.database.empty()) continue;
       bare.push_back(bare_run(options, work, options.group));
       single.push_back(bare_run(options, work, 1));
     }
-    const Figures a = median(ours), b = median(bare), c = median(single);
+    const Figures a = median(ours);
+    if (!options.database.empty()) {
+      std::printf("%-12s%14.0f%9.2f%9.2f\n", name, a.rate, a.p50_ms, a.p99_ms);
+      std::fflush(stdout);
+      continue;
+    }
+    const Figures b = median(bare), c = median(single);
     std::printf("%-12s%14.0f%9.2f%9.2f%13.1f%15.0f%9.0f%%%15.0f\n", name, a.rate, a.p50_ms,
                 a.p99_ms, a.per_commit, b.rate, a.rate / b.rate * 100, c.rate);
     std::fflush(stdout);
@@ -398,11 +427,12 @@ int main(int argc, char** argv) {
     if (i + 1 == argc || !name.starts_with("--")) {
       std::fprintf(stderr,
                    "usage: durable_writes [--folder DIR] [--seconds S] [--rounds N] [--callers C] "
-                   "[--group ROWS]\n");
+                   "[--group ROWS] [--database postgres://…]\n");
       return 2;
     }
     const char* value = argv[i + 1];
     if (name == "--folder") options.folder = value;
+    if (name == "--database") options.database = value;
     if (name == "--seconds") options.seconds = std::atof(value);
     if (name == "--rounds") options.rounds = std::max(1, std::atoi(value));
     if (name == "--callers") options.callers = std::max(1, std::atoi(value));
