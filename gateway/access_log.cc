@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <cmath>
 #include <string>
 
 #include "gateway/address.h"
@@ -66,7 +67,7 @@ void AccessLog::record(const Call& call, std::size_t index,
                                                   : std::string_view("unknown")},
              {"status", status},
              {"bytes", call.x.bytes_out()},
-             {"ms", seconds * 1000},
+             {"ms", std::round(seconds * 1e6) / 1e3},
              {"request_id", call.ctx.request_id},
              {"user", call.ctx.caller.value},
              {"address",
