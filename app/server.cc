@@ -9,6 +9,7 @@
 #include "app/tls.h"
 #include "app/wiring.h"
 #include "gateway/gateway.h"
+#include "gateway/revoked_feed.h"
 #include "idl/services.h"
 #include "platform/auth/keyfile.h"
 #include "platform/auth/revoked_sessions.h"
@@ -16,6 +17,7 @@
 #include "platform/core/block_on.h"
 #include "platform/core/exception.h"
 #include "platform/core/log.h"
+#include "platform/core/task_group.h"
 #include "platform/media/media_tools.h"
 #include "platform/net/http_server.h"
 #include "services/interaction/service.h"
@@ -141,6 +143,8 @@ class Server {
 
   // The loops end after what only runs on them, and before what their frames use.
   ~Server() {
+    background_.stop();
+    background_.join();
     http_.reset();
     events_.reset();
     loops_.end();
@@ -281,7 +285,11 @@ class Server {
 
   // Requests come last: what they queue, publish or write is already being taken care of.
   Result<> serve(const Config& config) {
-    SV_CHECK(block_on(user::load_revoked_sessions(storage_->of("user"), revoked_)));
+    SV_CHECK(block_on(revoked_feed_.pull()));
+    if (storage_->shared())
+      background_.spawn(loops_.background(), [this] {
+        return revoked_feed_.follow(storage_->supervisor.loop("sessions.revoked"));
+      });
     SV_TRY(HostPort address, parse_host_port("listen", config.listen));
     SV_TRY(tls_, load_tls(config));
     http_ = net::make_http_server({.host = address.host,
@@ -328,6 +336,8 @@ class Server {
   std::unique_ptr<Cache> cache_;
   Loops loops_;
   Services services_;
+  gateway::RevokedFeed revoked_feed_{services_, revoked_, storage_->clock};
+  TaskGroup background_{"app"};
   std::unique_ptr<user::UserApi> user_;
   std::unique_ptr<video::VideoService> video_;
   std::unique_ptr<interaction::InteractionService> interaction_;

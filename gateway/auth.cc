@@ -33,6 +33,10 @@ Result<Identity> identify(std::string_view authorization, Access access,
                           const auth::TokenSigner& tokens, const auth::RevokedSessions& revoked) {
   if (access == Access::open || (access == Access::optional && authorization.empty()))
     return Identity{};
+  if (!revoked.known()) {  // it may be one that has ended: nobody, until somebody can tell
+    if (!needs_token(access)) return Identity{};
+    return fail(Errc::unavailable, "user_unavailable");
+  }
   auto claims = verify(authorization, tokens, revoked);
   if (claims) return Identity{.user = claims->user, .session = std::move(claims->session)};
   if (needs_token(access)) return std::unexpected(std::move(claims.error()));

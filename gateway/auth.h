@@ -17,8 +17,8 @@ struct Identity {
 };
 
 // Who calls, by the Authorization header. On a route that requires a caller:
-// authorization_required, authorization_format or invalid_token (401). Elsewhere whatever is wrong
-// makes a guest.
+// authorization_required, authorization_format or invalid_token (401), user_unavailable (503) while
+// it is not known which sessions have ended. Elsewhere whatever is wrong makes a guest.
 Result<Identity> identify(std::string_view authorization, Access access,
                           const auth::TokenSigner& tokens, const auth::RevokedSessions& revoked);
 

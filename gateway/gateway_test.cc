@@ -1,9 +1,13 @@
+#include "gateway/revoked_feed.h"
 #include "gateway/test_support.h"
 #include "platform/core/encoding.h"
 #include "platform/crypto/sha256.h"
+#include "platform/testing/run.h"
 
 namespace sv::gateway::testing {
 namespace {
+
+using namespace std::chrono_literals;
 
 FakeExchange json_post(std::string path, std::string body) {
   FakeExchange x("POST", std::move(path), std::move(body));
@@ -134,6 +138,60 @@ TEST(Auth, ARevokedSessionIs401AtOnce) {
   w.revoked.add("gone", w.clock.now_ms() + 3'600'000);
   FakeExchange x("GET", "/api/auth/user/profile");
   EXPECT_EQ(w.serve(x.with("authorization", w.bearer(42, "gone"))).answered_status, 401);
+}
+
+// What nobody could tell for two seconds closes: whoever's session it is may have ended elsewhere.
+TEST(Auth, WhileNobodyKnowsWhichSessionsEndedNobodyIsSignedIn) {
+  World w;
+  w.revoked.heard(w.clock.monotonic_ms());
+  const auto ask = [&](const char* path) {
+    FakeExchange x("GET", path);
+    return w.serve(x.with("authorization", w.bearer(42))).answered_status;
+  };
+  w.clock.advance(2s);
+  EXPECT_EQ(ask("/api/auth/user/profile"), 200);
+  w.clock.advance(1ms);
+  EXPECT_EQ(ask("/api/auth/user/profile"), 503);
+  EXPECT_EQ(ask("/api/video/feed"), 200);
+  EXPECT_EQ(w.videos.feed.user_id, UserId(0));
+  w.revoked.heard(w.clock.monotonic_ms());
+  EXPECT_EQ(ask("/api/auth/user/profile"), 200);
+}
+
+struct EndedSessions final : user::UserAbsent {
+  Task<Result<user::RevokedSessionsResp>> get_revoked_sessions(
+      const Ctx&, const user::RevokedSessionsReq& req) override {
+    asked.push_back(req.after_ms);
+    user::RevokedSessionsResp out;
+    for (const auto& one : all)
+      if (std::pair(one.ended_ms, one.id) > std::pair(req.after_ms, req.after_id) &&
+          out.sessions.size() < 2)
+        out.sessions.push_back(one);
+    out.more = out.sessions.size() == 2;
+    co_return out;
+  }
+  std::vector<user::RevokedSession> all;
+  std::vector<std::int64_t> asked;
+};
+
+TEST(Auth, EverySessionThatEndedElsewhereIsHeardOf) {
+  const sv::testing::ManualClock clock;
+  auth::RevokedSessions revoked(clock);
+  EndedSessions users;
+  Services services;
+  services.user = &users;
+  RevokedFeed feed(services, revoked, clock);
+  for (std::int64_t id = 1; id <= 5; ++id)
+    users.all.push_back({.id = id, .ended_ms = 60'000, .until_ms = clock.now_ms() + 1});
+  ASSERT_TRUE(sv::testing::run_task(feed.pull()));
+  for (int id = 1; id <= 5; ++id) EXPECT_TRUE(revoked.contains(std::to_string(id))) << id;
+  // Committed after the others though it ended before them.
+  users.all.insert(users.all.begin(),
+                   {.id = 6, .ended_ms = 51'000, .until_ms = clock.now_ms() + 1});
+  users.asked.clear();
+  ASSERT_TRUE(sv::testing::run_task(feed.pull()));
+  EXPECT_TRUE(revoked.contains("6"));
+  EXPECT_EQ(users.asked.front(), 50'000);
 }
 
 TEST(Auth, ABadTokenOnAPublicReadMakesAGuest) {

@@ -210,6 +210,26 @@ struct PrivacyOfResp {
   2: map<common.UserId, Privacy> privacy
 }
 
+// Sessions that ended while access tokens of theirs may live, in the order of their end: those behind
+// a place (0, 0: all). Who asks again begins ten seconds before the last end that it heard of, for a
+// write may be committed a little after its time.
+struct RevokedSessionsReq {
+  1: i64 afterMs
+  2: i64 afterId
+}
+
+struct RevokedSession {
+  1: i64 id
+  2: i64 endedMs  // of the database's clock
+  3: i64 untilMs  // when every access token of it has expired
+}
+
+struct RevokedSessionsResp {
+  1: common.BaseResp BaseResp
+  2: list<RevokedSession> sessions
+  3: bool more
+}
+
 // -- The caller's own account.
 struct UpdatePrivacyReq {
   1: common.UserId userId (json = "-")
@@ -247,6 +267,7 @@ service UserService {
   UserBriefsResp GetUserBriefs(1: UserBriefsReq req)
   AvatarResp GetAvatar(1: AvatarReq req)
   PrivacyOfResp GetPrivacyOf(1: PrivacyOfReq req)
+  RevokedSessionsResp GetRevokedSessions(1: RevokedSessionsReq req)
   common.BaseResp UpdatePrivacy(1: UpdatePrivacyReq req)
   common.BaseResp DeleteAccount(1: DeleteAccountReq req)
 }

@@ -49,6 +49,14 @@ class RevokedSessions {
 
   std::size_t size() const { return size_.load(std::memory_order_relaxed); }
 
+  // Where sessions end in other processes too: what had ended at this moment (monotonic) is here.
+  void heard(std::int64_t asked_ms) { heard_ms_.store(asked_ms, std::memory_order_release); }
+  // False: for two seconds nobody could say which sessions have ended elsewhere.
+  bool known() const {
+    const std::int64_t heard = heard_ms_.load(std::memory_order_acquire);
+    return heard == 0 || clock_.monotonic_ms() - heard <= 2000;
+  }
+
  private:
   static constexpr std::size_t kFirstSweep = 256;
   struct Hash {
@@ -68,6 +76,7 @@ class RevokedSessions {
   const Clock& clock_;
   std::array<Shard, 16> shards_;
   std::atomic<std::size_t> size_{0};
+  std::atomic<std::int64_t> heard_ms_{0};  // 0: all end here
 };
 
 }  // namespace sv::auth

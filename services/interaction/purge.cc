@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::int64_t kEdges = 500, kComments = 100;
 // As what counts: see Locks.
-constexpr auto kHot = sql::Isolation::read_committed;
+constexpr auto kAdding = sql::Isolation::read_committed;
 
 std::int64_t number(const auth::FlatObject& object, std::string_view name) {
   const auth::FlatValue* value = auth::find_member(object, name);
@@ -69,7 +69,7 @@ Task<Result<>> LocalService::purge_video(VideoId video, UserId author) {
   sql::Database& db = state_.deps.db;
   SV_CO_CHECK(co_await db.write(
       Ctx{}, [this, video, author](sql::Tx& tx) { return state_.end_video(tx, video, author); },
-      kHot));
+      kAdding));
   for (bool more = true; more;) {
     SV_CO_TRY(more, co_await db.write(
                         Ctx{},
@@ -81,7 +81,7 @@ Task<Result<>> LocalService::purge_video(VideoId video, UserId author) {
                           SV_CHECK(state_.apply(tx, changes_of(dropped)));
                           return !dropped.empty();
                         },
-                        kHot));
+                        kAdding));
   }
   for (bool more = true; more;) {
     SV_CO_TRY(more, co_await db.write(
@@ -110,7 +110,7 @@ Task<Result<>> LocalService::purge_video(VideoId video, UserId author) {
                           SV_CHECK(state_.apply(tx, std::move(changes)));
                           return true;
                         },
-                        kHot));
+                        kAdding));
   }
   for (bool more = true; more;) {
     SV_CO_TRY(more, co_await db.write(Ctx{}, [video](sql::Tx& tx) -> Result<bool> {
@@ -136,7 +136,7 @@ Task<Result<>> LocalService::purge_user(UserId user) {
         SV_CHECK(tx.execute(store::kDropRequestsOfUser, {user}));
         return {};
       },
-      kHot));
+      kAdding));
   for (bool more = true; more;) {
     SV_CO_TRY(more, co_await db.write(
                         Ctx{},
@@ -146,7 +146,7 @@ Task<Result<>> LocalService::purge_user(UserId user) {
                           SV_CHECK(state_.apply(tx, changes_of(dropped)));
                           return !dropped.empty();
                         },
-                        kHot));
+                        kAdding));
   }
   for (bool more = true; more;) {
     SV_CO_TRY(more, co_await db.write(
@@ -160,7 +160,7 @@ Task<Result<>> LocalService::purge_user(UserId user) {
                           SV_CHECK(delete_comments_tx(tx, all));
                           return !some.empty();
                         },
-                        kHot));
+                        kAdding));
   }
   for (bool more = true; more;) {
     SV_CO_TRY(more, co_await db.write(Ctx{}, [user](sql::Tx& tx) -> Result<bool> {

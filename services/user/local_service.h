@@ -49,6 +49,8 @@ class LocalService final : public UserApi {
   Task<Result<SearchUsersResp>> search_users(const Ctx& ctx, const SearchUsersReq& req) override;
   Task<Result<UserBriefsResp>> get_user_briefs(const Ctx& ctx, const UserBriefsReq& req) override;
   Task<Result<PrivacyOfResp>> get_privacy_of(const Ctx& ctx, const PrivacyOfReq& req) override;
+  Task<Result<RevokedSessionsResp>> get_revoked_sessions(const Ctx& ctx,
+                                                         const RevokedSessionsReq& req) override;
 
  private:
   // service_accounts.cc

@@ -46,11 +46,4 @@ std::unique_ptr<UserApi> make_user_service(const UserDeps& deps, const UserOptio
   return std::make_unique<LocalService>(deps, options);
 }
 
-Task<Result<>> load_revoked_sessions(sql::Database& db, auth::RevokedSessions& revoked) {
-  SV_CO_TRY(const sql::Rows rows, co_await db.query(Ctx{}, store::kEndedSessions));
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    revoked.add(std::to_string(rows.i64(i, 0)), rows.i64(i, 1));
-  co_return Result<>{};
-}
-
 }  // namespace sv::user

@@ -57,8 +57,4 @@ struct UserOptions {
 // Accounts, sessions and profiles. Subscribes to `events`: make it before they start. Thread-safe.
 std::unique_ptr<UserApi> make_user_service(const UserDeps& deps, const UserOptions& options);
 
-// Puts the sessions that ended before this process started into `revoked`. Await it before the
-// first request is served.
-Task<Result<>> load_revoked_sessions(sql::Database& db, auth::RevokedSessions& revoked);
-
 }  // namespace sv::user

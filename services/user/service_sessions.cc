@@ -132,6 +132,19 @@ Result<auth::Claims> LocalService::check_token(std::string_view token) const {
   return claims;
 }
 
+Task<Result<RevokedSessionsResp>> LocalService::get_revoked_sessions(
+    const Ctx& ctx, const RevokedSessionsReq& req) {
+  constexpr std::int64_t kPage = 1000;
+  SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(ctx, store::kEndedSessions,
+                                                          {req.after_ms, req.after_id, kPage}));
+  RevokedSessionsResp out;
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    out.sessions.push_back(
+        {.id = rows.i64(i, 0), .ended_ms = rows.i64(i, 1), .until_ms = rows.i64(i, 2)});
+  out.more = static_cast<std::int64_t>(rows.size()) == kPage;
+  co_return out;
+}
+
 Task<Result<bool>> LocalService::verify_token(const Ctx&, const std::string& token) {
   co_return check_token(token).has_value();
 }

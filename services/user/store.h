@@ -155,8 +155,12 @@ inline constexpr std::string_view kForgetUserRefresh =
 inline constexpr std::string_view kBlankSessions =
     "UPDATE user_session SET address = '', user_agent = '' WHERE user_id = $1";
 // user_session_by_end.
-inline constexpr std::string_view kEndedSessions =
-    "SELECT id, expires_ms FROM user_session WHERE ended_ms > 0";
+inline constexpr std::string_view kEndedSessions = R"(
+    SELECT id, ended_ms, expires_ms
+    FROM user_session
+    WHERE ended_ms > 0 AND (ended_ms, id) > ($1, $2)
+    ORDER BY ended_ms, id
+    LIMIT $3)";
 // Primary keys of both tables.
 inline constexpr std::string_view kRefresh = R"(
     SELECT s.id, s.user_id, s.ended_ms, s.expires_ms, r.used_ms, r.salt

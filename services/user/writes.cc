@@ -63,7 +63,8 @@ Result<bool> Writes::end_session(sql::Tx& tx, UserId user, std::int64_t session)
   const std::int64_t now = clock_.now_ms();
   // One more second: exp counts whole seconds.
   const std::int64_t until = now + access_ttl_.count() + 1000;
-  SV_TRY(const std::int64_t ended, tx.execute(store::kEndSession, {session, user, now, until}));
+  SV_TRY(const std::int64_t ends, tx.now_ms());  // by which other instances ask what is new
+  SV_TRY(const std::int64_t ended, tx.execute(store::kEndSession, {session, user, ends, until}));
   if (ended == 0) return false;
   tx.on_commit([this, session, until] { revoked_.add(std::to_string(session), until); });
   SV_CHECK(events_.publish(
