@@ -34,7 +34,7 @@ int with_accounts(const Config& config, Run run) {
   if (!storage) return cannot(storage.error());
   asio::io_context idle;
   auto events = open_events(config, {&(*storage)->of("user")}, (*storage)->clock,
-                            idle.get_executor(), (*storage)->supervisor);
+                            idle.get_executor(), (*storage)->supervisor, (*storage)->metrics);
   return run(user::AdminDeps{.db = (*storage)->of("user"),
                              .clock = (*storage)->clock,
                              .ids = (*storage)->ids_of("user"),

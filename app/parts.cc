@@ -102,8 +102,9 @@ std::unique_ptr<Cache> memory_cache(const PartUrl& url) {
 constexpr Scheme<std::unique_ptr<Cache> (*)(const PartUrl&)> kCaches[] = {{"memory", memory_cache}};
 
 std::unique_ptr<EventBus> local_events(std::vector<sql::Database*> sources, const Clock& clock,
-                                       asio::any_io_executor executor, Supervisor& supervisor) {
-  return make_local_events(std::move(sources), clock, std::move(executor), supervisor, {});
+                                       asio::any_io_executor executor, Supervisor& supervisor,
+                                       metrics::Registry& metrics) {
+  return make_local_events(std::move(sources), clock, std::move(executor), supervisor, metrics, {});
 }
 constexpr Scheme<decltype(&local_events)> kBuses[] = {{"local", local_events}};
 
@@ -148,8 +149,9 @@ std::unique_ptr<Cache> open_cache(const Config& config) {
 
 std::unique_ptr<EventBus> open_events(const Config& config, std::vector<sql::Database*> sources,
                                       const Clock& clock, asio::any_io_executor executor,
-                                      Supervisor& supervisor) {
-  return adapter(kBuses, config.events)(std::move(sources), clock, std::move(executor), supervisor);
+                                      Supervisor& supervisor, metrics::Registry& metrics) {
+  return adapter(kBuses, config.events)(std::move(sources), clock, std::move(executor), supervisor,
+                                        metrics);
 }
 
 Result<std::unique_ptr<SearchIndex>> open_search(const Config& config) {

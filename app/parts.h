@@ -49,7 +49,7 @@ Result<std::unique_ptr<sql::Database>> open_copy(const std::filesystem::path& fi
 std::unique_ptr<Cache> open_cache(const Config& config);
 std::unique_ptr<EventBus> open_events(const Config& config, std::vector<sql::Database*> sources,
                                       const Clock& clock, asio::any_io_executor executor,
-                                      Supervisor& supervisor);
+                                      Supervisor& supervisor, metrics::Registry& metrics);
 Result<std::unique_ptr<SearchIndex>> open_search(const Config& config);
 Result<std::unique_ptr<ObjectStore>> open_objects(const Config& config, bool read_only,
                                                   ThreadPool& disk);

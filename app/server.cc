@@ -176,7 +176,7 @@ class Server {
         cache_(open_cache(c)),
         loops_(c.threads > 0 ? static_cast<std::size_t>(c.threads) : cores_),
         events_(open_events(c, databases(), storage_->clock, loops_.background(),
-                            storage_->supervisor)) {
+                            storage_->supervisor, metrics_)) {
     services_.user =
         (user_ = user::make_user_service({.db = storage_->of("user"),
                                           .clock = storage_->clock,
@@ -285,11 +285,6 @@ class Server {
 
   // Requests come last: what they queue, publish or write is already being taken care of.
   Result<> serve(const Config& config) {
-    SV_CHECK(block_on(revoked_feed_.pull()));
-    if (storage_->shared())
-      background_.spawn(loops_.background(), [this] {
-        return revoked_feed_.follow(storage_->supervisor.loop("sessions.revoked"));
-      });
     SV_TRY(HostPort address, parse_host_port("listen", config.listen));
     SV_TRY(tls_, load_tls(config));
     http_ = net::make_http_server({.host = address.host,
@@ -300,6 +295,15 @@ class Server {
                                   loops_.edge(), gateway_->handler(), gateway_->error_body());
     video_->start();
     events_->start();
+    // What ends from now on is heard of as an event.
+    if (auto heard = block_on(revoked_feed_.pull()); !heard) {
+      stop(std::chrono::milliseconds(0));
+      return heard;
+    }
+    if (storage_->shared())
+      background_.spawn(loops_.background(), [this] {
+        return revoked_feed_.follow(storage_->supervisor.loop("sessions.revoked"));
+      });
     const auto bound = http_->start();
     if (bound) return {};
     stop(std::chrono::milliseconds(0));

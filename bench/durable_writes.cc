@@ -268,7 +268,8 @@ Figures service_run(const Options& options, Work work) {
     services.user = &users;
     services.social = &social;
     Loop front, background;
-    auto events = make_local_events({db.get()}, clock, background.executor(), supervisor, {});
+    auto events =
+        make_local_events({db.get()}, clock, background.executor(), supervisor, metrics, {});
     auto service = interaction::make_interaction_service(
         {*db, clock, *ids, *events, revision, services, metrics});
     events->start();

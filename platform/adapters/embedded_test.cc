@@ -16,6 +16,7 @@
 #include "platform/adapters/sqlite.h"
 #include "platform/adapters/system_clock.h"
 #include "platform/adapters/test_local_events.h"
+#include "platform/testing/event_bus_log.h"
 #include "platform/testing/port_contracts.h"
 #include "platform/testing/run.h"
 
@@ -50,9 +51,9 @@ std::unique_ptr<sql::Database> sqlite_events(const std::filesystem::path& folder
   return db;
 }
 
-std::unique_ptr<EventBusSetup> local_events(const std::filesystem::path& folder) {
+std::unique_ptr<EventBusSetup> local_events(const std::filesystem::path& folder, BusUse use) {
   static const SystemClock clock;
-  return std::make_unique<LocalEventsSetup>(sqlite_events(folder), clock, std::chrono::days(7));
+  return std::make_unique<LocalEventsSetup>(sqlite_events(folder), clock, options_of(use));
 }
 
 }  // namespace
@@ -116,88 +117,100 @@ class BusyAtFirst final : public sql::Database {
   std::atomic<int> failures_;
 };
 
-TEST(LocalEventsTest, AConsumerWhosePositionCannotBeMadeAtFirstStillGetsEveryEvent) {
+constexpr LocalEventsOptions kBriefly{.retention = 1min, .forgotten = 3h, .poll = 1h};
+
+Result<> publish_ten(LocalEventsSetup& setup) {
+  return run_task(setup.database().run_write(Ctx{}, [&](sql::Tx& tx) -> Result<> {
+    for (int i = 0; i < 10; ++i)
+      SV_CHECK(setup.bus().publish(tx, Event{.topic = "t", .key = "k", .payload = {}}));
+    return {};
+  }));
+}
+
+TEST(LocalEventsTest, AGroupWhosePositionCannotBeMadeAtFirstStillGetsEveryEvent) {
   TempDir folder;
   ManualClock clock;
-  std::atomic<int> seen{0};
+  EventLog log;
   {
-    LocalEventsSetup setup(sqlite_events(folder.path()), clock, 1min);
-    for (int i = 0; i < 10; ++i)
-      ASSERT_OK(run_task(setup.database().run_write(Ctx{}, [&](sql::Tx& tx) {
-        return setup.bus().publish(tx, Event{.topic = "t", .key = "k", .payload = {}});
-      })));
+    LocalEventsSetup setup(sqlite_events(folder.path()), clock, kBriefly);
+    ASSERT_OK(publish_ten(setup));
   }
   clock.advance(1h);  // all but the newest could be trimmed, if nobody wanted them
-  LocalEventsSetup setup(sqlite_events(folder.path()), clock, 1min);
+  LocalEventsSetup setup(sqlite_events(folder.path()), clock, kBriefly);
   ASSERT_OK(run_task(setup.database().run_write(Ctx{}, [](sql::Tx& tx) -> Result<> {
-    SV_CHECK(tx.execute("INSERT INTO event_positions VALUES ('earlier', 10)"));
+    SV_CHECK(tx.execute("INSERT INTO event_positions (consumer, position) VALUES ('earlier', 10)"));
     return {};
   })));
   BusyAtFirst busy(setup.database(), 1);
-  auto bus = make_local_events({&busy}, clock, setup.io.get_executor(), supervisor(),
-                               {.retention = 1min, .poll = 1h});
-  bus->subscribe("late", {"t"}, [&seen](const std::vector<Event>& batch) -> Task<Result<>> {
-    seen += static_cast<int>(batch.size());
-    return answer(Result<>{});
-  });
+  auto bus = make_local_events({&busy}, clock, setup.io.get_executor(), supervisor(), setup.metrics,
+                               kBriefly);
+  bus->group({.name = "late", .topics = {"t"}, .db = busy, .prepare = into(log)});
   bus->start();
-  const auto end = std::chrono::steady_clock::now() + 20s;
-  while (seen < 10 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  EXPECT_TRUE(log.wait_for(10));
   bus->stop();
-  EXPECT_EQ(seen, 10);
 }
 
-TEST(LocalEventsTest, TrimmingStopsBeforeTheSlowestConsumer) {
+TEST(LocalEventsTest, AGroupGoesOnWhereAnEarlierVersionKeptItsPosition) {
   TempDir folder;
   ManualClock clock;
-  std::atomic<int> seen{0};
-  auto fast = [&seen](const std::vector<Event>& batch) -> Task<Result<>> {
-    seen += static_cast<int>(batch.size());
-    return answer(Result<>{});
-  };
-  auto stuck = [](const std::vector<Event>&) -> Task<Result<>> {
-    return answer(fail(Errc::unavailable));
-  };
-  auto rows = [](sql::Database& db) {
+  EventLog log;
+  LocalEventsSetup setup(sqlite_events(folder.path()), clock, kBriefly);
+  ASSERT_OK(publish_ten(setup));
+  ASSERT_OK(run_task(setup.database().run_write(Ctx{}, [](sql::Tx& tx) -> Result<> {
+    SV_CHECK(tx.execute("INSERT INTO event_positions (consumer, position) VALUES ('one', 7)"));
+    return {};
+  })));
+  subscribe(setup, "one", {"t"}, log);
+  setup.bus().start();
+  ASSERT_TRUE(log.wait_for(1));
+  setup.bus().stop();
+  EXPECT_EQ(log.events.size(), 3u);
+  EXPECT_EQ(log.events[0].id, 8);
+}
+
+// The groups keep their positions in a database of their own.
+TEST(LocalEventsTest, TrimmingStopsBeforeTheSlowestGroupUntilThatIsForgotten) {
+  TempDir folder, home_folder;
+  ManualClock clock;
+  EventLog fast, slow;
+  const auto home = sqlite_events(home_folder.path());
+  const auto rows = [](sql::Database& db) {
     return run_task(db.query(Ctx{}, "SELECT count(*) FROM event_outbox"))->i64(0, 0);
   };
-  auto until = [](auto condition) {
+  const auto until = [](auto condition) {
     const auto end = std::chrono::steady_clock::now() + 20s;
     while (!condition() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
     return condition();
   };
-  {
-    LocalEventsSetup setup(sqlite_events(folder.path()), clock, 1min);
-    setup.bus().subscribe("fast", {"t"}, fast);
-    setup.bus().subscribe("stuck", {"t"}, stuck);
-    setup.bus().start();
-    for (int i = 0; i < 10; ++i)
-      ASSERT_OK(run_task(setup.database().run_write(Ctx{}, [&](sql::Tx& tx) {
-        return setup.bus().publish(tx, Event{.topic = "t", .key = "k", .payload = {}});
-      })));
-    ASSERT_TRUE(until([&] {
-      auto at = run_task(setup.database().query(
-          Ctx{}, "SELECT position FROM event_positions WHERE consumer = 'fast'"));
-      return !at->empty() && at->i64(0, 0) == 10;
-    }));
-  }
+  const auto run = [&](std::vector<std::pair<std::string, EventLog*>> groups, auto then) {
+    LocalEventsSetup setup(sqlite_events(folder.path()), clock, kBriefly);
+    for (auto& [name, log] : groups)
+      setup.bus().group({.name = name, .topics = {"t"}, .db = *home, .prepare = into(*log)});
+    setup.bus().start();  // trims first
+    then(setup);
+  };
+  slow.away = 1 << 20;
+  run({{"fast", &fast}, {"slow", &slow}}, [&](LocalEventsSetup& setup) {
+    ASSERT_OK(publish_ten(setup));
+    ASSERT_TRUE(fast.wait_for(10));
+    ASSERT_TRUE(slow.wait_until([&] { return slow.attempts > 0; }));
+  });
   clock.advance(1h);
-  {
-    LocalEventsSetup setup(sqlite_events(folder.path()), clock, 1min);
-    setup.bus().subscribe("fast", {"t"}, fast);
-    setup.bus().subscribe("stuck", {"t"}, fast);
-    setup.bus().start();  // trims first: "stuck" has read nothing
-    ASSERT_TRUE(until([&] { return seen >= 20; }));
-    // Writes are answered in their order: the trimming asked for at the start is over after this
-    // one.
-    ASSERT_OK(run_task(setup.database().run_write(Ctx{}, [](sql::Tx&) -> Result<> { return {}; })));
+  run({{"fast", &fast}}, [&](LocalEventsSetup& setup) {
+    const auto told = [&] {
+      return run_task(setup.database().query(Ctx{},
+                                             "SELECT count(*) FROM event_positions WHERE consumer "
+                                             "= 'fast' AND position = 10"))
+          ->i64(0, 0);
+    };
+    ASSERT_TRUE(until([&] { return told() == 1; }));
     EXPECT_EQ(rows(setup.database()), 10);
-  }
-  {
-    LocalEventsSetup setup(sqlite_events(folder.path()), clock, 1min);
-    setup.bus().start();
+  });
+  clock.advance(2h + 1min);  // slow was last seen 3 h ago
+  run({{"fast", &fast}}, [&](LocalEventsSetup& setup) {
     EXPECT_TRUE(until([&] { return rows(setup.database()) == 1; }));  // the newest row stays
-  }
+  });
+  EXPECT_EQ(fast.events.size(), 10u);
 }
 
 // A child that reports progress on a pipe until it is killed. Its threads are its own: none runs

@@ -1,9 +1,17 @@
 #include "platform/adapters/local_events.h"
 
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+
 #include <boost/asio/strand.hpp>
 
+#include "platform/adapters/event_delivery.h"
 #include "platform/core/bell.h"
 #include "platform/core/task_group.h"
+#include "platform/crypto/random.h"
 
 namespace sv {
 namespace {
@@ -16,8 +24,19 @@ CREATE TABLE event_positions (consumer {text} PRIMARY KEY, position {int} NOT NU
 constexpr std::string_view kWaiting = R"sql(
 CREATE TABLE event_waiting (id {id}, topic {text} NOT NULL, key {text} NOT NULL, revision {int} NOT NULL, payload {text} NOT NULL, time_ms {int} NOT NULL);
 )sql";
+// A group's position is in the group's own database; event_positions tells the source how far it
+// has come there. Sources have names of their own, whatever path or address leads to them.
+constexpr std::string_view kGroups = R"sql(
+CREATE TABLE event_source (one {int} PRIMARY KEY, name {text} NOT NULL);
+ALTER TABLE event_positions ADD COLUMN seen_ms {int} NOT NULL DEFAULT 0;
+CREATE TABLE event_cursors (consumer {text} NOT NULL, source {text} NOT NULL, position {int} NOT NULL, PRIMARY KEY (consumer, source));
+CREATE TABLE event_letters (id {id}, consumer {text} NOT NULL, source {text} NOT NULL, event {int} NOT NULL, topic {text} NOT NULL, key {text} NOT NULL,
+  revision {int} NOT NULL, payload {text} NOT NULL, time_ms {int} NOT NULL, state {int} NOT NULL, tries {int} NOT NULL, error {text} NOT NULL);
+CREATE UNIQUE INDEX event_letters_key ON event_letters (consumer, source, key, event);
+)sql";
 constexpr std::array kOutboxMigrations{sql::Migration{"event/0001_outbox.sql", kOutbox},
-                                       sql::Migration{"event/0002_waiting.sql", kWaiting}};
+                                       sql::Migration{"event/0002_waiting.sql", kWaiting},
+                                       sql::Migration{"event/0003_groups.sql", kGroups}};
 
 constexpr std::string_view kPublish =
     "INSERT INTO event_outbox (topic, key, revision, payload, time_ms) VALUES ($1, $2, $3, $4, $5)";
@@ -34,7 +53,6 @@ constexpr std::string_view kNumber = R"(
     INSERT INTO event_outbox (id, topic, key, revision, payload, time_ms)
     VALUES ($1, $2, $3, $4, $5, $6))";
 constexpr std::string_view kNumbered = "DELETE FROM event_waiting WHERE id = any($1)";
-constexpr std::string_view kPosition = "SELECT position FROM event_positions WHERE consumer = $1";
 constexpr std::string_view kEnd = "SELECT coalesce(max(id), 0) FROM event_outbox";
 // primary key range
 constexpr std::string_view kBatch = R"(
@@ -42,30 +60,53 @@ constexpr std::string_view kBatch = R"(
     FROM event_outbox
     WHERE id > $1 AND id <= $2 AND topic = any($3)
     ORDER BY id
-    LIMIT 200)";
-constexpr std::int64_t kBatchSize = 200;
-constexpr std::string_view kJoin =
-    "INSERT INTO event_positions (consumer, position) VALUES ($1, 0) ON CONFLICT DO NOTHING";
-// Compare and set: who was overtaken moves nothing back.
-constexpr std::string_view kAdvance =
-    "UPDATE event_positions SET position = $3 WHERE consumer = $1 AND position = $2";
+    LIMIT $4)";
+constexpr std::string_view kNameSource =
+    "INSERT INTO event_source (one, name) VALUES (1, $1) ON CONFLICT (one) DO NOTHING";
+constexpr std::string_view kSourceName = "SELECT name FROM event_source";
+// What was there stays: a group without a position of its own goes on there. Versions that kept the
+// positions here wrote it.
+constexpr std::string_view kSeen = R"(
+    INSERT INTO event_positions (consumer, position, seen_ms)
+    VALUES ($1, 0, $2)
+    ON CONFLICT (consumer) DO UPDATE SET seen_ms = excluded.seen_ms
+    RETURNING position)";
+constexpr std::string_view kReached =
+    "UPDATE event_positions SET position = $2, seen_ms = $3 WHERE consumer = $1";
+constexpr std::string_view kFirstSeen = "UPDATE event_positions SET seen_ms = $1 WHERE seen_ms = 0";
+constexpr std::string_view kForget = "DELETE FROM event_positions WHERE seen_ms < $1";
 // The newest row stays, so that numbers are never given twice.
 constexpr std::string_view kTrim = R"(
     DELETE FROM event_outbox
     WHERE time_ms < $1 AND id <= (SELECT coalesce(min(position), 0) FROM event_positions)
         AND id < (SELECT max(id) FROM event_outbox))";
 
+// What is not the group's is passed over in memory; a position is written when so much lies behind
+// it.
+constexpr std::int64_t kUnwritten = 256;
+
+std::vector<Event> events_of(const sql::Rows& rows) {
+  std::vector<Event> out;
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    out.push_back({rows.i64(i, 0), rows.text(i, 1), rows.text(i, 2), rows.i64(i, 3),
+                   rows.text(i, 4), rows.i64(i, 5)});
+  return out;
+}
+
 class LocalEvents final : public EventBus {
  public:
   LocalEvents(std::vector<sql::Database*> sources, const Clock& clock,
-              asio::any_io_executor executor, Supervisor& supervisor, LocalEventsOptions options)
-      : sources_(std::move(sources)),
-        clock_(clock),
+              asio::any_io_executor executor, Supervisor& supervisor, metrics::Registry& metrics,
+              LocalEventsOptions options)
+      : clock_(clock),
         strand_(asio::make_strand(executor)),
         supervisor_(supervisor),
+        metrics_(metrics),
         options_(options),
         bell_(strand_),
-        group_("events") {}
+        tasks_("events") {
+    for (sql::Database* db : sources) sources_.push_back({.db = *db});
+  }
   ~LocalEvents() override { stop(); }
 
   Result<> publish(sql::Tx& tx, Event event) override {
@@ -77,87 +118,225 @@ class LocalEvents final : public EventBus {
     return {};
   }
 
-  void subscribe(std::string name, std::vector<std::string> topics, Consumer consumer) override {
-    consumers_.push_back(std::make_unique<Subscriber>(
-        Subscriber{std::move(name), std::move(topics), std::move(consumer)}));
-  }
+  void group(Group group) override { groups_.push_back(std::move(group)); }
+  void each(Each each) override { eachs_.push_back(std::move(each)); }
 
   void start() override {
+    if (!eachs_.empty()) begin_to_hear();
     for (std::size_t i = 0; i < sources_.size(); ++i) {
-      sql::Database* const db = sources_[i];
+      Source& source = sources_[i];
       // The same consumer reads the log of each database file: "events.video_search", "….2".
       const std::string file = i == 0 ? "" : fmt::format(".{}", i + 1);
-      for (const auto& subscriber : consumers_)
-        run("events." + subscriber->name + file,
-            [this, db, s = subscriber.get()] { return relay(*db, *s); });
-      run("events.trim" + file, [this, db] { return trim(*db); });
-      run("events.number" + file, [this, db] { return number(*db); });
+      for (Group& group : groups_) {
+        auto reader = std::make_shared<Reader>(group, behind(group.name + file));
+        run("events." + group.name + file,
+            [this, &source, reader](SupervisedLoop& loop) { return relay(source, *reader, loop); });
+      }
+      for (Each& each : eachs_) {
+        auto listener = std::make_shared<Listener>(each, source.end, Blame(options_.tries));
+        run("events." + each.name + file, [this, &source, listener](SupervisedLoop& loop) {
+          return relay(source, *listener, loop);
+        });
+      }
+      run("events.trim" + file, [this, &source](SupervisedLoop&) { return trim(source); });
+      run("events.watch" + file, [this, &source](SupervisedLoop&) { return watch(source); });
     }
+    std::set<sql::Database*> homes;
+    for (Group& group : groups_)
+      if (homes.insert(&group.db).second)
+        run("events.letters." + group.name,
+            [this, db = &group.db](SupervisedLoop&) { return look_at_letters(*db); });
   }
 
   void stop() override {
-    group_.stop();
-    group_.join();
+    tasks_.stop();
+    tasks_.join();
   }
 
  private:
-  struct Subscriber {
-    std::string name;
-    std::vector<std::string> topics;
-    Consumer consumer;
+  struct Source {
+    sql::Database& db;
+    std::string name = {};     // empty until it is known
+    std::int64_t end = 0;      // of the log, when it was last looked at
+    std::int64_t watched = 0;  // likewise, by watch()
+  };
+  // One group and one source.
+  struct Reader {
+    Reader(Group& of, metrics::Gauge& left) : group(of), behind(left) {}
+    Group& group;
+    metrics::Gauge& behind;
+    std::optional<GroupDelivery> delivery;  // once there is a position
+    std::int64_t passed = 0;                // nothing for the group up to here
+  };
+  struct Listener {
+    Each& each;
+    std::int64_t position;
+    Blame blame;
   };
 
-  void run(const std::string& name, Round round) {
-    group_.spawn(strand_, [&loop = supervisor_.loop(name), round = std::move(round)] {
-      return supervise(loop, round);
+  void run(const std::string& name, std::function<Task<Result<>>(SupervisedLoop&)> round) {
+    SupervisedLoop& loop = supervisor_.loop(name);
+    tasks_.spawn(strand_, [&loop, round = std::move(round)] {
+      return supervise(loop, [&loop, round] { return round(loop); });
     });
   }
 
-  Task<Result<>> relay(sql::Database& db, Subscriber& subscriber) {
-    const std::uint64_t seen = bell_.rings();
-    SV_CO_TRY(const bool more, co_await step(db, subscriber));
-    if (!more) co_await bell_.wait(options_.poll, seen);
+  metrics::Gauge& behind(const std::string& reader) {
+    return metrics_.gauge("shortvideo_events_behind", "Events that a consumer has yet to look at",
+                          {{"consumer", reader}});
+  }
+
+  // Waits until every log has said where it ends.
+  void begin_to_hear() {
+    TaskGroup first("events.start");
+    for (Source& source : sources_)
+      first.spawn(strand_, [this, &source] {
+        return supervise_once(supervisor_.loop("events.start"),
+                              [this, &source] { return find_beginning(source); });
+      });
+    first.join();
+  }
+
+  // Behind everything that is committed.
+  Task<Result<>> find_beginning(Source& source) {
+    for (bool more = true; more;) { SV_CO_TRY(more, co_await number(source.db)); }
+    co_return co_await find_end(source);
+  }
+
+  Task<Result<>> find_end(Source& source) {
+    SV_CO_TRY(const sql::Rows end, co_await source.db.query(Ctx{}, kEnd));
+    source.end = end.i64(0, 0);
     co_return Result<>{};
   }
 
-  // One batch. True: there is more.
-  Task<Result<bool>> step(sql::Database& db, Subscriber& subscriber) {
-    SV_CO_TRY(sql::Rows at, co_await db.query(Ctx{}, kPosition, {subscriber.name}));
-    if (at.empty()) SV_CO_CHECK(co_await db.write(Ctx{}, [this](sql::Tx& tx) { return join(tx); }));
-    const std::int64_t position = at.empty() ? 0 : at.i64(0, 0);
-    SV_CO_TRY(sql::Rows last, co_await db.query(Ctx{}, kEnd));
-    const std::int64_t end = last.i64(0, 0);
-    if (end <= position) co_return false;
-    SV_CO_TRY(sql::Rows rows, co_await db.query(Ctx{}, kBatch, {position, end, subscriber.topics}));
+  template <class Consumer>
+  Task<Result<>> relay(Source& source, Consumer& consumer, SupervisedLoop& loop) {
+    const std::uint64_t seen = bell_.rings();
+    SV_CO_TRY(const bool more, co_await step(source, consumer, loop));
+    if (!more) co_await bell_.wait(std::chrono::hours(1), seen);
+    co_return Result<>{};
+  }
+
+  // True: there may be more.
+  Task<Result<bool>> step(Source& source, Reader& reader, SupervisedLoop& loop) {
+    if (!reader.delivery) SV_CO_CHECK(co_await join(source, reader, loop));
+    GroupDelivery& to = *reader.delivery;
+    SV_CO_TRY(const bool replayed, co_await to.replay());
+    if (replayed) co_return true;
+    SV_CO_TRY(const std::int64_t position, co_await to.position());
+    const std::int64_t from = std::max(position, reader.passed);
+    SV_CO_CHECK(co_await find_end(source));
+    reader.behind.set(std::max<std::int64_t>(source.end - from, 0));
+    if (source.end <= from) co_return false;
+    SV_CO_TRY(auto next, co_await read(source, from, reader.group.topics, to.limit(from)));
+    if (next.events.empty() && next.end - position < kUnwritten) {
+      reader.passed = next.end;
+      reader.behind.set(0);
+      co_return false;
+    }
+    SV_CO_CHECK(co_await to.deliver(position, next.end, std::move(next.events)));
+    co_return true;
+  }
+
+  Task<Result<bool>> step(Source& source, Listener& listener, SupervisedLoop& loop) {
+    SV_CO_CHECK(co_await find_end(source));
+    if (source.end <= listener.position) co_return false;
+    SV_CO_TRY(const auto next, co_await read(source, listener.position, listener.each.topics,
+                                             listener.blame.limit(listener.position)));
+    Result<> done;
+    if (!next.events.empty())
+      done = co_await guarded(
+          [&listener, &events = next.events] { return listener.each.hear(events); });
+    if (!done) {
+      if (is_away(done.error())) co_return std::unexpected(std::move(done.error()));
+      loop.stumbled(done.error());
+      if (!listener.blame.give_up(next.events)) {
+        co_await pause(listener.blame.pause());
+        co_return true;
+      }
+    }
+    listener.position = next.end;
+    co_return true;
+  }
+
+  struct Next {
     std::vector<Event> events;
-    events.reserve(rows.size());
-    for (std::size_t i = 0; i < rows.size(); ++i)
-      events.push_back({rows.i64(i, 0), rows.text(i, 1), rows.text(i, 2), rows.i64(i, 3),
-                        rows.text(i, 4), rows.i64(i, 5)});
-    const bool full = static_cast<std::int64_t>(events.size()) == kBatchSize;
-    const std::int64_t reached = full ? events.back().id : end;
-    if (!events.empty()) SV_CO_CHECK(co_await subscriber.consumer(events));
-    Ctx ctx;
-    SV_CO_TRY([[maybe_unused]] std::int64_t changed,
-              co_await db.write(ctx, [&subscriber, position, reached](sql::Tx& tx) {
-                return tx.execute(kAdvance, {subscriber.name, position, reached});
-              }));
-    co_return full;
+    std::int64_t end = 0;  // the last one's number, or where the log ended
+  };
+  Task<Result<Next>> read(Source& source, std::int64_t from, std::vector<std::string> topics,
+                          std::int64_t limit) {
+    const std::int64_t end = source.end;
+    SV_CO_TRY(const sql::Rows rows,
+              co_await source.db.query(Ctx{}, kBatch, {from, end, std::move(topics), limit}));
+    Next next{.events = events_of(rows), .end = end};
+    if (std::ssize(next.events) == limit) next.end = next.events.back().id;
+    co_return next;
+  }
+
+  // The source learns of the group before the group reads: what it has yet to read is not trimmed.
+  Task<Result<>> join(Source& source, Reader& reader, SupervisedLoop& loop) {
+    SV_CO_CHECK(co_await name(source));
+    SV_CO_TRY(const std::int64_t reached,
+              co_await source.db.write(
+                  Ctx{}, [&reader, now = clock_.now_ms()](sql::Tx& tx) -> Result<std::int64_t> {
+                    SV_TRY(const sql::Rows rows, tx.query(kSeen, {reader.group.name, now}));
+                    return rows.i64(0, 0);
+                  }));
+    GroupDelivery delivery(reader.group, source.name, loop, options_.tries);
+    SV_CO_CHECK(co_await delivery.join(reached));
+    reader.delivery.emplace(std::move(delivery));
+    co_return Result<>{};
+  }
+
+  static Task<Result<>> name(Source& source) {
+    if (!source.name.empty()) co_return Result<>{};
+    SV_CO_TRY(source.name, co_await source.db.write(
+                               Ctx{}, [mine = random_token()](sql::Tx& tx) -> Result<std::string> {
+                                 SV_CHECK(tx.execute(kNameSource, {mine}));
+                                 SV_TRY(const sql::Rows name, tx.query(kSourceName));
+                                 return name.text(0, 0);
+                               }));
+    co_return Result<>{};
+  }
+
+  // Wakes who reads this log when another process wrote to it.
+  Task<Result<>> watch(Source& source) {
+    const std::uint64_t seen = bell_.rings();
+    SV_CO_TRY(const bool numbered, co_await number(source.db));
+    SV_CO_CHECK(co_await find_end(source));
+    const bool grown = std::exchange(source.watched, source.end) != source.end;
+    if (numbered || grown) bell_.ring();
+    else co_await bell_.wait(options_.poll, seen);
+    co_return Result<>{};
+  }
+
+  Task<Result<>> look_at_letters(sql::Database& db) {
+    SV_CO_TRY(const auto letters, co_await count_letters(db));
+    for (const Group& group : groups_) {
+      if (&group.db != &db) continue;
+      const auto at = letters.find(group.name);
+      const auto counts = at == letters.end() ? EventLetters::Counts{} : at->second;
+      gauge("shortvideo_events_dead", "Events that a consumer could not take", group)
+          .set(counts.dead);
+      gauge("shortvideo_events_parked", "Events that wait behind a dead one", group)
+          .set(counts.parked);
+      if (counts.replayed > 0) bell_.ring();
+    }
+    co_await pause(options_.poll);
+    co_return Result<>{};
+  }
+  metrics::Gauge& gauge(std::string_view name, std::string_view help, const Group& group) {
+    return metrics_.gauge(name, help, {{"consumer", group.name}});
   }
 
   // Gives what waits its place in the log, one process at a time. What two works published for one
   // key waits in their order: a work publishes after it wrote the row that orders the key, so the
   // second was numbered, and could commit, only after the first had.
-  Task<Result<>> number(sql::Database& db) {
-    const std::uint64_t seen = bell_.rings();
+  Task<Result<bool>> number(sql::Database& db) {
     SV_CO_TRY(const sql::Rows any, co_await db.query(Ctx{}, kAnyWaiting));
-    if (any.empty()) {
-      co_await bell_.wait(options_.poll, seen);
-      co_return Result<>{};
-    }
+    if (any.empty()) co_return false;
     SV_CO_CHECK(co_await db.write(Ctx{}, number_tx, sql::Isolation::read_committed));
-    bell_.ring();
-    co_return Result<>{};
+    co_return true;
   }
 
   static Result<> number_tx(sql::Tx& tx) {
@@ -177,41 +356,49 @@ class LocalEvents final : public EventBus {
     return {};
   }
 
-  // Every consumer has a position: a first one that has read nothing yet too.
-  Result<> join(sql::Tx& tx) const {
-    for (const auto& subscriber : consumers_) SV_CHECK(tx.execute(kJoin, {subscriber->name}));
-    return {};
-  }
-
-  // A consumer without a position would not hold trimming up: it gets one in the same transaction.
-  Task<Result<>> trim(sql::Database& db) {
-    const std::int64_t before = clock_.now_ms() - options_.retention.count();
-    SV_CO_CHECK(co_await db.write(Ctx{}, [this, before](sql::Tx& tx) -> Result<> {
-      SV_CHECK(join(tx));
-      SV_CHECK(tx.execute(kTrim, {before}));
+  // Tells the source how far this process's groups have come, and lets go what all have passed and
+  // nobody will want again.
+  Task<Result<>> trim(Source& source) {
+    SV_CO_CHECK(co_await name(source));
+    std::map<std::string, std::optional<std::int64_t>> reached;
+    const std::int64_t now = clock_.now_ms();
+    for (Group& group : groups_) {
+      SV_CO_TRY(reached[group.name], co_await find_position(group, source.name));
+    }
+    SV_CO_CHECK(co_await source.db.write(Ctx{}, [&, this](sql::Tx& tx) -> Result<> {
+      for (const auto& [group, position] : reached) {
+        SV_CHECK(tx.query(kSeen, {group, now}));
+        if (position) SV_CHECK(tx.execute(kReached, {group, *position, now}));
+      }
+      SV_CHECK(tx.execute(kFirstSeen, {now}));
+      SV_CHECK(tx.execute(kForget, {now - options_.forgotten.count()}));
+      SV_CHECK(tx.execute(kTrim, {now - options_.retention.count()}));
       return {};
     }));
     co_await pause(std::chrono::hours(1));
     co_return Result<>{};
   }
 
-  const std::vector<sql::Database*> sources_;
+  std::deque<Source> sources_;
   const Clock& clock_;
   asio::strand<asio::any_io_executor> strand_;
   Supervisor& supervisor_;
+  metrics::Registry& metrics_;
   const LocalEventsOptions options_;
   Bell bell_;
-  std::vector<std::unique_ptr<Subscriber>> consumers_;
-  TaskGroup group_;
+  std::deque<Group> groups_;
+  std::deque<Each> eachs_;
+  TaskGroup tasks_;
 };
 
 }  // namespace
 
 std::unique_ptr<EventBus> make_local_events(std::vector<sql::Database*> sources, const Clock& clock,
                                             asio::any_io_executor executor, Supervisor& supervisor,
+                                            metrics::Registry& metrics,
                                             LocalEventsOptions options) {
   return std::make_unique<LocalEvents>(std::move(sources), clock, std::move(executor), supervisor,
-                                       options);
+                                       metrics, options);
 }
 
 std::span<const sql::Migration> local_events_migrations() { return kOutboxMigrations; }

@@ -9,6 +9,7 @@
 #include "platform/adapters/system_clock.h"
 #include "platform/adapters/test_local_events.h"
 #include "platform/testing/database_contract.h"
+#include "platform/testing/event_bus_log.h"
 #include "platform/testing/run.h"
 
 namespace sv {
@@ -22,12 +23,14 @@ Result<std::unique_ptr<sql::Database>> open_schema(const std::filesystem::path& 
   return db;
 }
 
-std::unique_ptr<testing::EventBusSetup> events(const std::filesystem::path& folder) {
+std::unique_ptr<testing::EventBusSetup> events(const std::filesystem::path& folder,
+                                               testing::BusUse use) {
   static const SystemClock clock;
   const PostgresOptions options{.url = testing::schema_url(folder), .writers = 4, .readers = 1};
   auto db = open_postgres(options).value();
   migrate_postgres(options, local_events_migrations(), "event").value();
-  return std::make_unique<testing::LocalEventsSetup>(std::move(db), clock, std::chrono::days(7));
+  return std::make_unique<testing::LocalEventsSetup>(std::move(db), clock,
+                                                     testing::options_of(use));
 }
 
 // None without a server.
@@ -383,19 +386,9 @@ TEST_F(PostgresTest, ConnectionsAreCounted) {
 // Its number is lower than that of one which was committed, and read, before it.
 TEST_F(PostgresTest, AnEventThatCommitsLateIsDeliveredAllTheSame) {
   testing::TempDir folder;
-  const auto setup = events(folder.path());
-  std::mutex mutex;
-  std::vector<std::string> seen;
-  std::latch first(1), both(2);
-  setup->bus().subscribe("one", {"t"}, [&](const std::vector<Event>& batch) -> Task<Result<>> {
-    std::lock_guard lock(mutex);
-    for (const Event& e : batch) {
-      seen.push_back(e.payload);
-      if (seen.size() == 1) first.count_down();
-      both.count_down();
-    }
-    co_return Result<>{};
-  });
+  const auto setup = events(folder.path(), testing::BusUse::alone);
+  testing::EventLog log;
+  testing::subscribe(*setup, "one", {"t"}, log);
   setup->bus().start();
   const auto publish = [&](std::string payload, std::function<void()> then) {
     return run_task(setup->database().run_write(
@@ -412,15 +405,15 @@ TEST_F(PostgresTest, AnEventThatCommitsLateIsDeliveredAllTheSame) {
   std::thread late([&] {
     EXPECT_TRUE(publish("late", [&] {
       published.count_down();
-      first.wait();
+      EXPECT_TRUE(log.wait_for(1));
     }));
   });
   published.wait();
   EXPECT_TRUE(publish("early", [] {}));
   late.join();
-  both.wait();
+  ASSERT_TRUE(log.wait_for(2));
   setup->bus().stop();
-  EXPECT_EQ(seen, (std::vector<std::string>{"early", "late"}));
+  EXPECT_EQ(log.payloads(), (testing::Texts{"early", "late"}));
 }
 
 }  // namespace

@@ -27,6 +27,16 @@ std::chrono::milliseconds pause_after(int failures) {
       pause.count() * 4 / 5, pause.count() * 6 / 5)(random));
 }
 
+// True: the round succeeded.
+Task<bool> reported(SupervisedLoop& loop, const Round& round) {
+  const Result<> done = co_await guarded(round);
+  if (done) loop.succeeded();
+  else co_await pause(loop.failed(done.error()));
+  co_return done.has_value();
+}
+
+}  // namespace
+
 // An exception that a cancellation made is none of the round's: it ends the loop.
 Task<Result<>> guarded(const Round& round) {
   Result<> done;
@@ -40,16 +50,6 @@ Task<Result<>> guarded(const Round& round) {
     throw boost::system::system_error(asio::error::operation_aborted);
   co_return done;
 }
-
-// True: the round succeeded.
-Task<bool> reported(SupervisedLoop& loop, const Round& round) {
-  const Result<> done = co_await guarded(round);
-  if (done) loop.succeeded();
-  else co_await pause(loop.failed(done.error()));
-  co_return done.has_value();
-}
-
-}  // namespace
 
 void SupervisedLoop::succeeded() {
   std::lock_guard lock(mutex_);

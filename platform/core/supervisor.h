@@ -70,6 +70,9 @@ class Supervisor {
 // exception, is a failed round.
 using Round = std::function<Task<Result<>>()>;
 
+// One round, an exception turned into its error (error_of); one that a cancellation made is thrown
+// on.
+Task<Result<>> guarded(const Round& round);
 // Round after round, whatever they return or throw, until the task is cancelled.
 Task<> supervise(SupervisedLoop& loop, Round round);
 // The same until one has succeeded: for work that must be done once.

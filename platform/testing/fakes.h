@@ -36,10 +36,8 @@ class RecordingEvents final : public EventBus {
     });
     return {};
   }
-  void subscribe(std::string, std::vector<std::string> topics, Consumer consumer) override {
-    topics_ = std::move(topics);
-    consumer_ = std::move(consumer);
-  }
+  void group(Group group) override { groups_.push_back(std::move(group)); }
+  void each(Each each) override { eachs_.push_back(std::move(each)); }
   void start() override {}
   void stop() override {}
 
@@ -48,18 +46,35 @@ class RecordingEvents final : public EventBus {
     const std::lock_guard lock(mutex_);
     return std::exchange(events_, {});
   }
+  // To who subscribed to the first one's topic, as a bus would: an error is what made it come
+  // again.
   Result<> deliver(const std::vector<Event>& events) {
-    for (const Event& e : events)
-      EXPECT_NE(std::ranges::find(topics_, e.topic), topics_.end())
-          << "nobody subscribed to " << e.topic;
-    return run_task(consumer_(events));
+    for (Each& each : eachs_)
+      if (wants(each.topics, events)) return run_task(each.hear(events));
+    for (Group& group : groups_)
+      if (wants(group.topics, events)) return run_task(take(group, events));
+    ADD_FAILURE() << "nobody subscribed to " << events.at(0).topic;
+    return {};
   }
 
  private:
+  static bool wants(const std::vector<std::string>& topics, const std::vector<Event>& events) {
+    return std::ranges::find(topics, events.at(0).topic) != topics.end();
+  }
+  static Task<Result<>> take(Group& group, std::vector<Event> events) {
+    while (!events.empty()) {
+      SV_CO_TRY(Effect effect, co_await group.prepare(events));
+      if (effect.apply) SV_CO_CHECK(co_await group.db.write(Ctx{}, effect.apply));
+      const auto taken = static_cast<std::ptrdiff_t>(std::min(effect.events, events.size()));
+      events.erase(events.begin(), events.begin() + taken);
+    }
+    co_return Result<>{};
+  }
+
   std::mutex mutex_;
   std::vector<Event> events_;
-  std::vector<std::string> topics_;
-  Consumer consumer_;
+  std::vector<Group> groups_;
+  std::vector<Each> eachs_;
 };
 
 }  // namespace sv::testing

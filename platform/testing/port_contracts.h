@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -44,16 +45,35 @@ struct IdSourceContract : ::testing::TestWithParam<std::function<std::unique_ptr
   ManualClock clock;
 };
 
-// A bus, the database that its events are published from, and the event loop of its consumers.
+// A dead letter, as the command line lists it.
+struct DeadEvent {
+  std::string consumer;
+  std::int64_t id = 0;
+  std::string topic, key;
+  std::int64_t tries = 0;
+  std::string error;
+  std::int64_t parked = 0;
+};
+
+// A bus, the database that its events are published from and that its groups keep, and the event
+// loop of its consumers. One process of a service, with a command line beside it.
 struct EventBusSetup {
   virtual ~EventBusSetup() = default;
   virtual EventBus& bus() = 0;
   virtual sql::Database& database() = 0;
+  virtual std::vector<DeadEvent> dead() = 0;
+  virtual Result<> replay(std::string consumer, std::string key) = 0;
+  virtual Result<> drop(std::string consumer, std::int64_t id) = 0;
 };
-struct EventBusContract
-    : ::testing::TestWithParam<
-          std::function<std::unique_ptr<EventBusSetup>(const std::filesystem::path& folder)>> {
+// `alone` hears of nothing that another process does, the command line for one.
+enum class BusUse : unsigned char { alone, shared };
+inline constexpr int kEventTries = 2;  // before an event is a dead letter
+struct EventBusContract : ::testing::TestWithParam<std::function<std::unique_ptr<EventBusSetup>(
+                              const std::filesystem::path& folder, BusUse use)>> {
   TempDir folder;
+  std::unique_ptr<EventBusSetup> make(BusUse use = BusUse::alone) {
+    return GetParam()(folder.path(), use);
+  }
 };
 
 }  // namespace sv::testing

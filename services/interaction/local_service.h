@@ -137,7 +137,7 @@ class LocalService final : public InteractionService {
   Result<ReportResp> report_tx(sql::Tx& tx, const Ctx& ctx, const ReportReq& req);
 
   // purge.cc: consumer of video.changed and user.deleted.
-  Task<Result<>> purge(std::vector<Event> events);
+  Task<Result<Effect>> purge(std::vector<Event> events);
   Task<Result<>> purge_video(VideoId video, UserId author);
   Task<Result<>> purge_user(UserId user);
 

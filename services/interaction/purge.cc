@@ -50,7 +50,7 @@ Changes changes_of(const sql::Rows& dropped) {
 
 }  // namespace
 
-Task<Result<>> LocalService::purge(std::vector<Event> events) {
+Task<Result<Effect>> LocalService::purge(std::vector<Event> events) {
   for (const Event& event : events) {
     const auto payload = auth::parse_flat_json(event.payload);
     if (!payload || number(*payload, "id") <= 0)
@@ -60,7 +60,7 @@ Task<Result<>> LocalService::purge(std::vector<Event> events) {
     else if (text(*payload, "status") == "deleted")
       SV_CO_CHECK(co_await purge_video(VideoId(id), UserId(number(*payload, "authorId"))));
   }
-  co_return Result<>{};
+  co_return Effect{};
 }
 
 // From the first step on nothing counts for the author, and nothing new comes in; the rest removes

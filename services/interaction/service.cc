@@ -18,8 +18,11 @@ LocalService::LocalService(const InteractionDeps& deps)
       comment_writer_("interaction.comments", [this](const Ctx& ctx, std::vector<NewComment> rows) {
         return write_comments(ctx, std::move(rows));
       }) {
-  deps.events.subscribe("interaction.purge", {"video.changed", "user.deleted"},
-                        [this](const std::vector<Event>& events) { return purge(events); });
+  deps.events.group(
+      {.name = "interaction.purge",
+       .topics = {"video.changed", "user.deleted"},
+       .db = deps.db,
+       .prepare = [this](const std::vector<Event>& events) { return purge(events); }});
 }
 
 void LocalService::stop() {

@@ -1,4 +1,5 @@
-#include "platform/core/log.h"
+#include <algorithm>
+
 #include "services/message/local_service.h"
 #include "services/message/store.h"
 
@@ -68,83 +69,92 @@ Result<> check_known(const People& people) {
   return {};
 }
 
-}  // namespace
-
-Task<Result<>> LocalService::consume(const std::vector<Event>& events) {
-  std::vector<Notice> notices;
-  for (const Event& event : events) {
-    if (event.topic == "user.deleted") {
-      SV_CO_CHECK(co_await tell(std::exchange(notices, {})));
-      SV_CO_CHECK(co_await purge(UserId(event.key_id())));
-      continue;
-    }
-    const auto facts = read_json<EventFacts>(event.payload);
-    if (!facts) {
-      // It would come back for ever and hold up all that follow.
-      log::error("message", "an event cannot be read",
-                 {{"topic", event.topic}, {"key", event.key}, {"error", facts.error().token}});
-      continue;
-    }
-    if (event.topic == "social.blocked") {
-      SV_CO_CHECK(co_await tell(std::exchange(notices, {})));
-      SV_CO_CHECK(co_await forget_acts(facts->target, facts->user));
-      SV_CO_CHECK(co_await forget_acts(facts->user, facts->target));
-      continue;
-    }
-    const std::size_t before = notices.size();
-    append_notices(event, *facts, notices);
-    for (std::size_t i = before; i < notices.size(); ++i) notices[i].time_ms = event.time_ms;
-    if (event.topic == "social.followed")
-      SV_CO_CHECK(co_await accept_followed(facts->user, facts->target));
-  }
-  co_return co_await tell(std::move(notices));
+Result<EventFacts> read_facts(const Event& event) {
+  auto facts = read_json<EventFacts>(event.payload);
+  if (!facts) return fail(Errc::internal, "event_invalid", facts.error().token);
+  return facts;
 }
 
-// In one transaction, and not before those who know answer, after what makes some of it unwanted:
-// one's own acts, and those of the gone, the blocked and the muted.
-Task<Result<>> LocalService::tell(std::vector<Notice> notices) {
-  const Ctx ctx;
+}  // namespace
+
+// What events add up to.
+struct LocalService::News {
+  std::vector<Notice> notices;
+  std::vector<std::pair<UserId, UserId>> followed;  // who now follows whom
+  std::vector<std::int64_t> users;                  // who hears of something
+};
+
+// What removes a great deal goes in steps, and alone, so that it happens between what came before
+// it and what comes after.
+Task<Result<Effect>> LocalService::consume(const std::vector<Event>& events) {
+  const auto alone = std::ranges::find_if(events, [](const Event& event) {
+    return event.topic == "user.deleted" || event.topic == "social.blocked";
+  });
+  if (alone == events.begin()) co_return co_await take_alone(events[0]);
+  News news;
+  for (const Event& event : std::ranges::subrange(events.begin(), alone)) {
+    SV_CO_TRY(const auto facts, read_facts(event));
+    if (event.topic == "social.followed") news.followed.emplace_back(facts.user, facts.target);
+    const std::size_t before = news.notices.size();
+    append_notices(event, facts, news.notices);
+    for (std::size_t i = before; i < news.notices.size(); ++i)
+      news.notices[i].time_ms = event.time_ms;
+  }
+  SV_CO_CHECK(co_await keep_wanted(news));
+  co_return Effect{.apply = [this, news = std::move(news)](sql::Tx& tx) { return tell(tx, news); },
+                   .events = static_cast<std::size_t>(alone - events.begin())};
+}
+
+Task<Result<Effect>> LocalService::take_alone(const Event& event) {
+  if (event.topic == "user.deleted") {
+    SV_CO_CHECK(co_await purge(UserId(event.key_id())));
+  } else {
+    SV_CO_TRY(const auto facts, read_facts(event));
+    SV_CO_CHECK(co_await forget_acts(facts.target, facts.user));
+    SV_CO_CHECK(co_await forget_acts(facts.user, facts.target));
+  }
+  co_return Effect{.apply = {}, .events = 1};
+}
+
+// Not before those who know answer, after what makes some of it unwanted: one's own acts, and those
+// of the gone, the blocked and the muted.
+Task<Result<>> LocalService::keep_wanted(News& news) {
   std::map<UserId, std::set<UserId>> asked;
-  for (const Notice& n : notices) {
+  for (const Notice& n : news.notices) {
     auto& ids = asked[n.user];
     ids.insert(n.user);
     ids.insert(n.actors.begin(), n.actors.end());
   }
   std::map<UserId, People> known;
-  std::vector<std::int64_t> users;
   for (const auto& [user, ids] : asked) {
     if (!user) continue;
-    known[user] = co_await people(ctx, user, ids);
+    known[user] = co_await people(Ctx{}, user, ids);
     SV_CO_CHECK(check_known(known[user]));
-    if (!known[user][user].gone) users.push_back(user.value);
+    if (!known[user][user].gone) news.users.push_back(user.value);
   }
-  for (Notice& n : notices) {
+  for (Notice& n : news.notices) {
     People& look = known[n.user];
     std::erase_if(n.actors, [&](UserId id) {
       return id && (id == n.user || look[id].gone || look[id].blocked || look[id].muted);
     });
     if (look[n.user].gone) n.actors.clear();
   }
-  std::erase_if(notices, [](const Notice& n) { return !n.user || n.actors.empty(); });
-  if (notices.empty()) co_return Result<>{};
-  co_return co_await deps_.db.write(
-      ctx, [this, notices = std::move(notices), users = std::move(users)](sql::Tx& tx) -> Result<> {
-        SV_TRY(const sql::Rows rows, tx.query(store::kSettingsOf, {users}));
-        std::map<UserId, std::int64_t> off;
-        for (std::size_t i = 0; i < rows.size(); ++i) off[UserId(rows.i64(i, 0))] = rows.i64(i, 1);
-        for (const Notice& n : notices) SV_CHECK(notices_.add(tx, n, off[n.user]));
-        return {};
-      });
+  std::erase_if(news.notices, [](const Notice& n) { return !n.user || n.actors.empty(); });
+  co_return Result<>{};
 }
 
-// Who follows a stranger has answered the request.
-Task<Result<>> LocalService::accept_followed(UserId user, UserId followed) {
-  const Ctx ctx;
-  co_return co_await deps_.db.write(ctx, [this, user, followed](sql::Tx& tx) -> Result<> {
+Result<> LocalService::tell(sql::Tx& tx, const News& news) {
+  // Who follows a stranger has answered the request.
+  for (const auto& [user, followed] : news.followed) {
     SV_TRY(const std::int64_t accepted, tx.execute(store::kAccept, {user, followed}));
     if (accepted > 0) tx.on_commit([this, user] { generations_.bump(user.value); });
-    return {};
-  });
+  }
+  if (news.notices.empty()) return {};
+  SV_TRY(const sql::Rows rows, tx.query(store::kSettingsOf, {news.users}));
+  std::map<UserId, std::int64_t> off;
+  for (std::size_t i = 0; i < rows.size(); ++i) off[UserId(rows.i64(i, 0))] = rows.i64(i, 1);
+  for (const Notice& n : news.notices) SV_CHECK(notices_.add(tx, n, off[n.user]));
+  return {};
 }
 
 // In pieces, so that no other writer waits for someone who liked everything.

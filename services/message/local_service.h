@@ -124,9 +124,11 @@ class LocalService final : public MessageApi {
                                                            std::int64_t kind);
 
   // consumer.cc
-  Task<Result<>> consume(const std::vector<Event>& events);
-  Task<Result<>> tell(std::vector<Notice> notices);
-  Task<Result<>> accept_followed(UserId user, UserId followed);
+  struct News;
+  Task<Result<Effect>> consume(const std::vector<Event>& events);
+  Task<Result<Effect>> take_alone(const Event& event);
+  Task<Result<>> keep_wanted(News& news);
+  Result<> tell(sql::Tx& tx, const News& news);
   Task<Result<>> forget_acts(UserId actor, UserId user);
   Task<Result<>> purge(UserId user);
 

@@ -341,11 +341,19 @@ TEST_P(NotificationTest, AWarmListAsksTheDatabaseNothing) {
   EXPECT_EQ(notices(kAnn)->notifications[0].video_id, kFilm);
 }
 
-TEST_P(NotificationTest, ABrokenEventDoesNotStopTheNext) {
-  const auto broken = event("interaction.liked", kAnn, "{");
-  const auto good = event("social.followed", kAnn, R"({"user":2,"target":1})");
-  ASSERT_TRUE(succeeded(events.deliver({broken, good})));
-  EXPECT_EQ(contents(kAnn), Texts{"bob followed you"});
+TEST_P(NotificationTest, AnEventThatCannotBeReadIsAnError) {
+  for (const char* topic : {"interaction.liked", "social.followed", "social.blocked"})
+    EXPECT_EQ(token_of(events.deliver({event(topic, kAnn, "{")})), "event_invalid") << topic;
+  EXPECT_EQ(rows("message_notifications"), 0);
+}
+
+// In one batch: who blocks after he was followed takes the follower's acts away.
+TEST_P(NotificationTest, WhatComesTogetherHappensInOrder) {
+  const std::string payload = R"({"user":2,"target":1})";
+  ASSERT_TRUE(succeeded(events.deliver({event("social.followed", kAnn, payload),
+                                        event("social.blocked", kBob, payload),
+                                        event("social.follow_requested", kAnn, payload)})));
+  EXPECT_EQ(notices(kAnn)->notifications.size(), 1u);
 }
 
 TEST_P(NotificationTest, AnEventWaitsForThoseWhoKnowWhomItMayReach) {

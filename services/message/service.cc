@@ -13,11 +13,12 @@ LocalService::LocalService(const MessageDeps& deps, const MessageOptions& option
       privacy_(deps.metrics, "user", "whose messages are wanted"),
       keys_("message_request_keys", deps.clock),
       notices_(deps.ids, generations_) {
-  deps_.events.subscribe(
-      "message.notifications",
-      {"social.followed", "social.follow_requested", "social.blocked", "interaction.liked",
-       "interaction.commented", "video.changed", "user.deleted"},
-      [this](const std::vector<Event>& events) { return consume(events); });
+  deps_.events.group(
+      {.name = "message.notifications",
+       .topics = {"social.followed", "social.follow_requested", "social.blocked",
+                  "interaction.liked", "interaction.commented", "video.changed", "user.deleted"},
+       .db = deps_.db,
+       .prepare = [this](const std::vector<Event>& events) { return consume(events); }});
 }
 
 std::unique_ptr<MessageApi> make_message_service(const MessageDeps& deps,

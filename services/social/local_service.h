@@ -50,7 +50,7 @@ class LocalService final : public SocialApi {
   // exist, user_unavailable while nobody can tell.
   Task<Result<std::set<UserId>>> private_among(const Ctx& ctx, std::vector<UserId> users);
   Task<Result<>> check_exists(const Ctx& ctx, UserId user);
-  Task<Result<>> forget_users(const std::vector<Event>& events);
+  Task<Result<Effect>> forget_users(const std::vector<Event>& events);
 
   // service_actions.cc. `ties` is what the transaction found between the two.
   Result<bool> follow(sql::Tx& tx, UserId user, UserId target, bool ask);  // true: it was asked for

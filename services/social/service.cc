@@ -12,12 +12,15 @@ constexpr std::int64_t kForgottenAtOnce =
 
 LocalService::LocalService(const SocialDeps& deps)
     : deps_(deps), graph_(deps), users_(deps.metrics, "user", "people and their privacy") {
-  deps_.events.subscribe("social.purge", {"user.deleted"},
-                         [this](const std::vector<Event>& events) { return forget_users(events); });
+  deps_.events.group(
+      {.name = "social.purge",
+       .topics = {"user.deleted"},
+       .db = deps_.db,
+       .prepare = [this](const std::vector<Event>& events) { return forget_users(events); }});
 }
 
-// What is gone already is not found again: a second delivery does nothing.
-Task<Result<>> LocalService::forget_users(const std::vector<Event>& events) {
+// In steps: what is gone already is not found again, so a second delivery does nothing.
+Task<Result<Effect>> LocalService::forget_users(const std::vector<Event>& events) {
   const Ctx ctx;
   for (const Event& event : events) {
     const UserId user(event.key_id());
@@ -29,7 +32,7 @@ Task<Result<>> LocalService::forget_users(const std::vector<Event>& events) {
       }));
     }
   }
-  co_return Result<>{};
+  co_return Effect{};
 }
 
 Task<Result<std::set<UserId>>> LocalService::private_among(const Ctx& ctx,

@@ -6,8 +6,8 @@
 namespace sv::user {
 namespace {
 
-// What other processes (the command line) changed. What this one changed is applied before its
-// caller is answered; twice does no harm.
+// What other processes (instances, the command line) changed. What this one changed is applied
+// before its caller is answered; twice does no harm.
 Task<Result<>> apply(const std::vector<Event>& events, AccountCache& cache,
                      auth::RevokedSessions& revoked) {
   for (const Event& event : events) {
@@ -37,9 +37,11 @@ LocalService::LocalService(const UserDeps& deps, const UserOptions& options)
       ties_(deps.metrics, "social", "follows and blocks"),
       writes_(deps.events, deps.revoked, cache_, deps.revision, deps.clock, options.access_ttl),
       request_keys_("user_request_keys", deps.clock) {
-  deps_.events.subscribe(
-      "user.memory", {"user.changed", "user.session_ended"},
-      [this](const std::vector<Event>& events) { return apply(events, cache_, deps_.revoked); });
+  deps_.events.each({.name = "user.memory",
+                     .topics = {"user.changed", "user.session_ended"},
+                     .hear = [this](const std::vector<Event>& events) {
+                       return apply(events, cache_, deps_.revoked);
+                     }});
 }
 
 std::unique_ptr<UserApi> make_user_service(const UserDeps& deps, const UserOptions& options) {

@@ -125,7 +125,8 @@ Task<Result<std::vector<std::int64_t>>> Inboxes::large_authors(const Ctx& ctx, U
   co_return out;
 }
 
-Task<Result<>> Inboxes::push(const std::vector<Event>& events) {
+// In steps, a page of followers each.
+Task<Result<Effect>> Inboxes::push(const std::vector<Event>& events) {
   std::vector<VideoId> ids;
   for (const auto& event : events) {
     const VideoId id(event.key_id());
@@ -135,7 +136,7 @@ Task<Result<>> Inboxes::push(const std::vector<Event>& events) {
   SV_CO_TRY(auto rows, co_await state_.load_committed(ctx, std::move(ids)));
   for (auto& row : rows)
     if (row && row->listed) SV_CO_CHECK(co_await push_one(ctx, std::move(row)));
-  co_return Result<>{};
+  co_return Effect{};
 }
 
 Task<Result<>> Inboxes::push_one(const Ctx& ctx, VideoPtr row) {

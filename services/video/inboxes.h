@@ -33,7 +33,7 @@ class Inboxes {
   // Those of the large authors whom `user` follows.
   Task<Result<std::vector<std::int64_t>>> large_authors(const Ctx& ctx, UserId user);
   // Consumer of video.changed. Repeats do no harm.
-  Task<Result<>> push(const std::vector<Event>& events);
+  Task<Result<Effect>> push(const std::vector<Event>& events);
 
  private:
   Task<Result<std::vector<std::int64_t>>> followed(const Ctx& ctx, UserId user);

@@ -161,13 +161,17 @@ class LocalService final : public VideoService {
   struct Engagement {
     std::int64_t weight = 0, time_ms = 0;
   };
-  Task<Result<>> hear_counts(const std::vector<Event>& events);  // consumer of interaction.counted
+  // Consumer of interaction.counted.
+  Task<Result<Effect>> hear_counts(const std::vector<Event>& events);
   Result<> warm(sql::Tx& tx, const std::map<VideoId, Engagement>& told);
 
-  Task<Result<>> purge_accounts(const std::vector<Event>& events);  // consumer of user.deleted
-  Task<Result<>> index_events(std::vector<Event> events);
+  Task<Result<Effect>> purge_accounts(
+      const std::vector<Event>& events);  // consumer of user.deleted
+  Task<Result<Effect>> index_events(std::vector<Event> events);
   Task<Result<>> index_rows(std::map<std::int64_t, std::int64_t> revisions);
   Task<Result<>> fill_index();  // goes on where an earlier one ended
+
+  void subscribe(std::string name, std::string topic, EventBus::Prepare prepare);
 
   State state_;
   ViewBuffer views_;

@@ -39,18 +39,21 @@ LocalService::LocalService(VideoDeps deps, VideoOptions options)
       inboxes_(state_),
       group_("video") {
   state_.wake = [this] { pipeline_.wake(); };
-  state_.deps.events.subscribe(
-      "video_search", {"video.changed"},
-      [this](const std::vector<Event>& events) { return index_events(events); });
-  state_.deps.events.subscribe(
-      "video_hot", {"interaction.counted"},
-      [this](const std::vector<Event>& events) { return hear_counts(events); });
-  state_.deps.events.subscribe(
-      "video_accounts", {"user.deleted"},
-      [this](const std::vector<Event>& events) { return purge_accounts(events); });
-  state_.deps.events.subscribe(
-      "video_inbox", {"video.changed"},
-      [this](const std::vector<Event>& events) { return inboxes_.push(events); });
+  subscribe("video_search", "video.changed",
+            [this](const std::vector<Event>& events) { return index_events(events); });
+  subscribe("video_hot", "interaction.counted",
+            [this](const std::vector<Event>& events) { return hear_counts(events); });
+  subscribe("video_accounts", "user.deleted",
+            [this](const std::vector<Event>& events) { return purge_accounts(events); });
+  subscribe("video_inbox", "video.changed",
+            [this](const std::vector<Event>& events) { return inboxes_.push(events); });
+}
+
+void LocalService::subscribe(std::string name, std::string topic, EventBus::Prepare prepare) {
+  state_.deps.events.group({.name = std::move(name),
+                            .topics = {std::move(topic)},
+                            .db = state_.deps.db,
+                            .prepare = std::move(prepare)});
 }
 
 void LocalService::start() {

@@ -82,7 +82,7 @@ Task<Result<>> LocalService::update_video_info(const Ctx& ctx, const UpdateVideo
 }
 
 // A video a transaction, so that the writer is never held for long. Repeats find nothing left.
-Task<Result<>> LocalService::purge_accounts(const std::vector<Event>& events) {
+Task<Result<Effect>> LocalService::purge_accounts(const std::vector<Event>& events) {
   constexpr std::string_view kSome = R"(
       SELECT id
       FROM video_videos
@@ -101,7 +101,7 @@ Task<Result<>> LocalService::purge_accounts(const std::vector<Event>& events) {
         if (auto gone =
                 co_await delete_video(ctx, {.video_id = VideoId(some.i64(i, 0)), .user_id = user});
             !gone && gone.error().code != Errc::not_found)
-          co_return gone;
+          co_return std::unexpected(gone.error());
     }
     SV_CO_CHECK(co_await state_.deps.db.write(ctx, [this, user](sql::Tx& tx) -> Result<> {
       SV_CHECK(tx.execute("DELETE FROM video_views WHERE viewer = $1", {fmt::format("u{}", user)}));
@@ -115,7 +115,7 @@ Task<Result<>> LocalService::purge_accounts(const std::vector<Event>& events) {
       return {};
     }));
   }
-  co_return Result<>{};
+  co_return Effect{};
 }
 
 Task<Result<>> LocalService::delete_video(const Ctx& ctx, const DeleteVideoReq& req) {

@@ -38,7 +38,7 @@ std::int64_t number(const auth::FlatObject& object, std::string_view name) {
 
 // Consumer of interaction.counted, which tells how many there are, not what was added: events may
 // come twice, late and in any order.
-Task<Result<>> LocalService::hear_counts(const std::vector<Event>& events) {
+Task<Result<Effect>> LocalService::hear_counts(const std::vector<Event>& events) {
   std::map<VideoId, Engagement> told;
   for (const Event& event : events) {
     const auto counts = auth::parse_flat_json(event.payload);
@@ -49,8 +49,7 @@ Task<Result<>> LocalService::hear_counts(const std::vector<Event>& events) {
     Engagement& most = told[VideoId(event.key_id())];
     if (weight > most.weight) most = {.weight = weight, .time_ms = event.time_ms};
   }
-  co_return co_await state_.deps.db.write(
-      Ctx{}, [this, told = std::move(told)](sql::Tx& tx) { return warm(tx, told); });
+  co_return Effect{.apply = [this, told = std::move(told)](sql::Tx& tx) { return warm(tx, told); }};
 }
 
 Result<> LocalService::warm(sql::Tx& tx, const std::map<VideoId, Engagement>& told) {

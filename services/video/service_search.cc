@@ -61,13 +61,14 @@ Task<Result<std::vector<VideoPtr>>> LocalService::found(const Ctx& ctx, UserId v
 
 // Consumer of video.changed: brings the index to the state of the rows. Repeats and old events do
 // no harm.
-Task<Result<>> LocalService::index_events(std::vector<Event> events) {
+Task<Result<Effect>> LocalService::index_events(std::vector<Event> events) {
   std::map<std::int64_t, std::int64_t> revisions;
   for (const auto& event : events) {
     auto& revision = revisions[event.key_id()];
     revision = std::max(revision, event.revision);
   }
-  co_return co_await index_rows(std::move(revisions));
+  SV_CO_CHECK(co_await index_rows(std::move(revisions)));
+  co_return Effect{};
 }
 
 // Ids with the revision at which a row that is gone has left.

@@ -228,7 +228,7 @@ class VideoWorld : public ::testing::TestWithParam<Way> {
     ids_ = std::move(make_id_source(*db_, id_clock_, supervisor_).value());
     objects_ = std::move(make_file_objects({.root = folder_ / "objects"}, *pool_).value());
     search_ = std::move(make_local_search(folder_ / "search.db").value());
-    events_ = make_local_events({db_.get()}, clock_, io_.get_executor(), supervisor_, {});
+    events_ = make_local_events({db_.get()}, clock_, io_.get_executor(), supervisor_, metrics_, {});
     services_.user = &users_;
     services_.social = &social_;
     service_ =

@@ -49,10 +49,12 @@ def until(true, timeout=30):
 
 
 def caught_up(data):
+    """Whether the search index has heard of every video."""
     db = sqlite3.connect(f"file:{data}/shortvideo.db?mode=ro", uri=True)
     try:
-        (last,), (position,) = db.execute("SELECT max(id) FROM event_outbox").fetchone(), db.execute("SELECT min(position) FROM event_positions").fetchone()
-        return last == position
+        (last,) = db.execute("SELECT max(id) FROM event_outbox WHERE topic = 'video.changed'").fetchone()
+        (position,) = db.execute("SELECT position FROM event_cursors WHERE consumer = 'video_search'").fetchone()
+        return last <= position
     finally:
         db.close()
 
