@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "app/config.h"
@@ -23,5 +24,11 @@ int create_user(const Config& config,
 int set_password(const Config& config,
                  const std::string& name);  // likewise; ends the user's sessions
 int grant_admin(const Config& config, const std::string& name);
+
+// Events that a consumer could not take (event_commands.cc); beside a server.
+int list_dead_events(const Config& config, bool json);
+int replay_events(const Config& config, const std::string& consumer,
+                  const std::string& key);  // "all": every key
+int drop_event(const Config& config, const std::string& consumer, std::int64_t id);
 
 }  // namespace sv::commands

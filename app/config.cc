@@ -290,6 +290,10 @@ Result<> check_config(const Config& c) {
       mb != cache.query.end() && !number<std::uint32_t>(mb->second))
     return bad(fmt::format("cache: mb={} is not a whole number of MiB", mb->second));
   SV_CHECK(scheme("events", c.events, schemes_of("events")));
+  PartUrl events = parse_part_url(c, c.events);
+  if (auto tries = events.query.find("tries");
+      tries != events.query.end() && number<std::uint16_t>(tries->second).value_or(0) == 0)
+    return bad(fmt::format("events: tries={} is not a number from 1 to 65535", tries->second));
   SV_CHECK(scheme("search", c.search, schemes_of("search")));
   SV_CHECK(scheme("objects", c.objects, schemes_of("objects")));
   SV_CHECK(scheme("registry", c.registry, {"none"}));

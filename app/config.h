@@ -34,7 +34,7 @@ struct Config {
   std::string database_replica;
   std::map<std::string, std::string> databases;  // by service; absent: `database`
   std::string cache = "memory:?mb=256";
-  std::string events = "local:";
+  std::string events = "local:?tries=8";
   std::string search = "local:";
   std::string objects = "file:{data}/objects";
   std::string registry = "none:";

@@ -54,6 +54,7 @@ const std::map<std::string, std::vector<std::string>> kOther{
     {"database", {"database=sqlite:{data}/other.db"}},
     {"databases.user", {"databases.user=sqlite:{data}/user.db"}},
     {"cache", {"cache=memory:?mb=64"}},
+    {"events", {"events=local:?tries=3"}},
     {"objects", {"objects=file:/srv/objects"}},
     {"media.max_age", {"media.max_age=2h"}},
     {"auth.keys", {"auth.keys=[{kid: a, secret: 0123456789abcdef0123456789abcdef}]"}},
@@ -77,9 +78,9 @@ const std::map<std::string, std::vector<std::string>> kOther{
 };
 
 // Keys of the contract that have one value in this build, or nothing behind them yet.
-const std::set<std::string> kNotYet{"services",   "database_replica", "events",
-                                    "search",     "registry",         "media",
-                                    "ws.origins", "metrics.listen",   "tracing.otlp"};
+const std::set<std::string> kNotYet{
+    "services", "database_replica", "search",         "registry",
+    "media",    "ws.origins",       "metrics.listen", "tracing.otlp"};
 
 TEST(ConfigFile, HoldsTheDefaults) {
   const auto shipped = load_config({.file = kFile, .environment = {}, .sets = {}});

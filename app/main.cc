@@ -66,8 +66,9 @@ int main(int argc, char** argv) {
   CLI::App app{"shortvideo: the backend for short-video apps", "shortvideo"};
   app.require_subcommand(1);
   Options options;
-  std::string name, folder;
-  bool repair = false;
+  std::string name, folder, consumer, key = "all";
+  std::int64_t event = 0;
+  bool repair = false, json = false;
 
   auto* serve = app.add_subcommand("serve", "run the services and the HTTP gateway");
   add_data_options(*serve, options);
@@ -108,6 +109,23 @@ int main(int argc, char** argv) {
   auto* user_password = add_user_command(
       "set-password", "change a password, read from standard input; ends the sessions");
   auto* user_admin = add_user_command("grant-admin", "make an account an administrator");
+  auto* events = app.add_subcommand("events", "events that a consumer could not take");
+  events->require_subcommand(1);
+  auto add_events_command = [&](const char* verb, const char* help) {
+    auto* command = events->add_subcommand(verb, help);
+    add_data_options(*command, options);
+    if (verb != std::string_view("dead"))
+      command->add_option("consumer", consumer, "as `events dead` names it")->required();
+    return command;
+  };
+  auto* events_dead = add_events_command("dead", "list them");
+  events_dead->add_flag("--json", json, "as a JSON array");
+  auto* events_replay =
+      add_events_command("replay", "deliver them again, and what waits behind them, in order");
+  events_replay->add_option("key", key, "of that key only, or all");
+  auto* events_drop =
+      add_events_command("drop", "forget one for ever; what waits behind it goes on");
+  events_drop->add_option("id", event, "its number in the list")->required();
 
   try {
     app.parse(arguments(argc, argv));
@@ -137,5 +155,14 @@ int main(int argc, char** argv) {
   if (*user_admin)
     return with_config(options,
                        [&](const Config& c) { return sv::commands::grant_admin(c, name); });
+  if (*events_dead)
+    return with_config(options,
+                       [&](const Config& c) { return sv::commands::list_dead_events(c, json); });
+  if (*events_replay)
+    return with_config(
+        options, [&](const Config& c) { return sv::commands::replay_events(c, consumer, key); });
+  if (*events_drop)
+    return with_config(
+        options, [&](const Config& c) { return sv::commands::drop_event(c, consumer, event); });
   return sv::commands::kCannotRun;
 }

@@ -101,10 +101,14 @@ std::unique_ptr<Cache> memory_cache(const PartUrl& url) {
 }
 constexpr Scheme<std::unique_ptr<Cache> (*)(const PartUrl&)> kCaches[] = {{"memory", memory_cache}};
 
-std::unique_ptr<EventBus> local_events(std::vector<sql::Database*> sources, const Clock& clock,
-                                       asio::any_io_executor executor, Supervisor& supervisor,
-                                       metrics::Registry& metrics) {
-  return make_local_events(std::move(sources), clock, std::move(executor), supervisor, metrics, {});
+std::unique_ptr<EventBus> local_events(const PartUrl& url, std::vector<sql::Database*> sources,
+                                       const Clock& clock, asio::any_io_executor executor,
+                                       Supervisor& supervisor, metrics::Registry& metrics) {
+  LocalEventsOptions options;
+  if (const auto tries = url.query.find("tries"); tries != url.query.end())
+    options.tries = std::stoi(tries->second);
+  return make_local_events(std::move(sources), clock, std::move(executor), supervisor, metrics,
+                           options);
 }
 constexpr Scheme<decltype(&local_events)> kBuses[] = {{"local", local_events}};
 
@@ -150,8 +154,8 @@ std::unique_ptr<Cache> open_cache(const Config& config) {
 std::unique_ptr<EventBus> open_events(const Config& config, std::vector<sql::Database*> sources,
                                       const Clock& clock, asio::any_io_executor executor,
                                       Supervisor& supervisor, metrics::Registry& metrics) {
-  return adapter(kBuses, config.events)(std::move(sources), clock, std::move(executor), supervisor,
-                                        metrics);
+  return adapter(kBuses, config.events)(parse_part_url(config, config.events), std::move(sources),
+                                        clock, std::move(executor), supervisor, metrics);
 }
 
 Result<std::unique_ptr<SearchIndex>> open_search(const Config& config) {

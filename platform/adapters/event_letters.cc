@@ -37,8 +37,11 @@ constexpr std::string_view kReplayLetters = R"(
     UPDATE event_letters
     SET state = $3
     WHERE consumer = $1 AND ($2 = '' OR key = $2) AND state <> $3)";
-constexpr std::string_view kDropLetter =
-    "DELETE FROM event_letters WHERE consumer = $1 AND id = $2 RETURNING source, key, state";
+// primary key
+constexpr std::string_view kDropLetter = R"(
+    DELETE FROM event_letters
+    WHERE consumer = $1 AND id = $2 AND state = $3
+    RETURNING source, key)";
 
 std::string sentence(const Error& error) {
   return error.detail.empty() ? error.token : fmt::format("{}: {}", error.token, error.detail);
@@ -71,11 +74,10 @@ Task<Result<std::int64_t>> replay_letters(sql::Database& db, std::string consume
 
 Task<Result<bool>> drop_letter(sql::Database& db, std::string consumer, std::int64_t id) {
   co_return co_await db.write(Ctx{}, [consumer, id](sql::Tx& tx) -> Result<bool> {
-    SV_TRY(const sql::Rows dropped, tx.query(kDropLetter, {consumer, id}));
+    SV_TRY(const sql::Rows dropped, tx.query(kDropLetter, {consumer, id, LetterState::dead}));
     if (dropped.empty()) return false;
-    if (dropped.i64(0, 2) == static_cast<std::int64_t>(LetterState::dead))
-      SV_CHECK(tx.execute(kSetStateOfKey, {consumer, dropped.text(0, 0), dropped.text(0, 1),
-                                           LetterState::replayed, LetterState::parked}));
+    SV_CHECK(tx.execute(kSetStateOfKey, {consumer, dropped.text(0, 0), dropped.text(0, 1),
+                                         LetterState::replayed, LetterState::parked}));
     return true;
   });
 }

@@ -30,7 +30,7 @@ Task<Result<std::vector<DeadLetter>>> list_dead_letters(sql::Database& db);
 // Gives the letters of a key, or with an empty key all of the consumer's, to the serving process:
 // how many there are.
 Task<Result<std::int64_t>> replay_letters(sql::Database& db, std::string consumer, std::string key);
-// Forgets one; what is parked behind it goes on. False: there is none.
+// Forgets a dead one; what is parked behind it goes on. False: there is none.
 Task<Result<bool>> drop_letter(sql::Database& db, std::string consumer, std::int64_t id);
 
 // Letters of one group about the events of one source.
