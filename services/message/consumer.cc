@@ -2,6 +2,7 @@
 
 #include "services/message/local_service.h"
 #include "services/message/store.h"
+#include "services/parts/locks.h"
 
 namespace sv::message {
 namespace {
@@ -146,6 +147,7 @@ Task<Result<>> LocalService::keep_wanted(News& news) {
 Result<> LocalService::tell(sql::Tx& tx, const News& news) {
   // Who follows a stranger has answered the request.
   for (const auto& [user, followed] : news.followed) {
+    SV_CHECK(lock_conversation(tx, Pair(user, followed)));
     SV_TRY(const std::int64_t accepted, tx.execute(store::kAccept, {user, followed}));
     if (accepted > 0) tx.on_commit([this, user] { generations_.bump(user.value); });
   }
@@ -173,8 +175,12 @@ Task<Result<>> LocalService::forget_acts(UserId actor, UserId user) {
 Task<Result<>> LocalService::purge(UserId user) {
   if (!user) co_return Result<>{};
   const Ctx ctx;
-  SV_CO_CHECK(
-      co_await deps_.db.write(ctx, [this, user](sql::Tx& tx) { return gone_.add(tx, user); }));
+  SV_CO_CHECK(co_await deps_.db.write(ctx, [this, user](sql::Tx& tx) -> Result<> {
+    Locks locks;
+    locks.exclude("person", user.value);  // who writes to them checks that they are not gone
+    SV_CHECK(locks.take(tx));
+    return gone_.add(tx, user);
+  }));
   for (bool more = true; more;) {
     SV_CO_TRY(more, co_await deps_.db.write(ctx, [this, user](sql::Tx& tx) -> Result<bool> {
       SV_TRY(const sql::Rows sides, tx.query(store::kSomeSides, {user}));

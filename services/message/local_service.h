@@ -105,6 +105,7 @@ class LocalService final : public MessageApi {
   Result<> delete_tx(sql::Tx& tx, const DeleteMessageReq& req);
   Result<> count_unread(sql::Tx& tx, Pair pair, UserId user, UserId other, std::int64_t upto);
   // A change of the conversation that both may see: read, sent or deleted.
+  Result<> lock_conversation(sql::Tx& tx, Pair pair);
   void conversation_changed(sql::Tx& tx, Pair pair);
 
   // service_inbox.cc

@@ -4,6 +4,7 @@
 #include "platform/core/time.h"
 #include "services/message/local_service.h"
 #include "services/message/store.h"
+#include "services/parts/locks.h"
 
 namespace sv::message {
 namespace {
@@ -82,15 +83,33 @@ Task<Result<SendMessageResp>> LocalService::send_message(const Ctx& ctx,
   SV_CO_CHECK(check_content(req.content));
   SV_CO_TRY(const Standing allowed, co_await standing(ctx, req.sender_id, req.receiver_id));
   co_return co_await deps_.db.write(
-      ctx, [this, ctx, req, allowed](sql::Tx& tx) { return write_message(tx, ctx, req, allowed); });
+      ctx, [this, ctx, req, allowed](sql::Tx& tx) { return write_message(tx, ctx, req, allowed); },
+      sql::Isolation::read_committed);
+}
+
+// One after the other, whichever instance: a conversation's numbers have no gap, and many who write
+// into one would undo each other's works all the time.
+Result<> LocalService::lock_conversation(sql::Tx& tx, Pair pair) {
+  Locks locks;
+  locks.share("person", pair.low.value);
+  locks.share("person", pair.high.value);
+  SV_CHECK(locks.take(tx));
+  const auto high = static_cast<std::uint64_t>(pair.high.value);
+  const auto mixed = static_cast<std::uint64_t>(pair.low.value) ^ high << 32 ^ high >> 32;
+  return tx.lock("conversation", static_cast<std::int64_t>(mixed), sql::LockMode::exclusive);
 }
 
 Result<SendMessageResp> LocalService::write_message(sql::Tx& tx, const Ctx& ctx,
                                                     const SendMessageReq& req,
                                                     const Standing& standing) {
   const Pair pair(req.sender_id, req.receiver_id);
-  const std::string body = fmt::format("{}\n{}", req.receiver_id.value, req.content);
-  SV_TRY(const auto before, keys_.find(tx, ctx, req.sender_id, "send", body));
+  SV_CHECK(lock_conversation(tx, pair));
+  const std::int64_t id = deps_.ids.next(), now = deps_.clock.now_ms();
+  SV_TRY(const auto claims,
+         keys_.claim(tx, "send",
+                     {{ctx, req.sender_id,
+                       fmt::format("{}\n{}", req.receiver_id.value, req.content), id}}));
+  SV_TRY(const auto before, claims.front());
   if (before) {
     SV_TRY(const sql::Rows sent, tx.query(store::kMessage, {*before, req.sender_id}));
     return SendMessageResp{.message_id = MessageId(*before),
@@ -109,12 +128,10 @@ Result<SendMessageResp> LocalService::write_message(sql::Tx& tx, const Ctx& ctx,
   // Before it is accepted, all that a request's conversation holds is the stranger's.
   if (request && options_.before_accept > 0 && seq > options_.before_accept)
     return fail(Errc::forbidden, "request_pending");
-  const std::int64_t id = deps_.ids.next(), now = deps_.clock.now_ms();
   SV_CHECK(tx.execute(store::kAddMessage,
                       {id, pair.low, pair.high, seq, req.sender_id, req.content, now}));
   SV_CHECK(tx.execute(store::kReceived, {req.receiver_id, req.sender_id, request, id, now}));
   SV_CHECK(tx.execute(store::kWrote, {req.sender_id, req.receiver_id, id, now}));
-  SV_CHECK(keys_.remember(tx, ctx, req.sender_id, "send", body, id));
   conversation_changed(tx, pair);
   return SendMessageResp{.message_id = MessageId(id), .seq = seq};
 }
@@ -171,6 +188,7 @@ Task<Result<GetChatHistoryResp>> LocalService::get_chat_history(const Ctx& ctx,
 // A number beyond the last is the last; one before what was read changes nothing.
 Result<> LocalService::read_up_to(sql::Tx& tx, UserId user, UserId other, std::int64_t seq) {
   const Pair pair(user, other);
+  SV_CHECK(lock_conversation(tx, pair));
   SV_TRY(const sql::Rows at, tx.query(store::kReadSeq, {pair.low, pair.high, user}));
   if (at.empty()) return fail(Errc::not_found, "conversation_not_found");
   const std::int64_t last = at.i64(0, 0), upto = std::min(seq, last);
@@ -188,19 +206,23 @@ Task<Result<>> LocalService::mark_conversation_read(const Ctx& ctx,
   if (!req.other_user_id || req.other_user_id == req.user_id)
     co_return fail(Errc::not_found, "conversation_not_found");
   if (req.seq < 1) co_return invalid("seq", "out_of_range");
-  co_return co_await deps_.db.write(ctx, [this, req](sql::Tx& tx) {
-    return read_up_to(tx, req.user_id, req.other_user_id, req.seq);
-  });
+  co_return co_await deps_.db.write(
+      ctx,
+      [this, req](sql::Tx& tx) { return read_up_to(tx, req.user_id, req.other_user_id, req.seq); },
+      sql::Isolation::read_committed);
 }
 
 Task<Result<>> LocalService::mark_message_read(const Ctx& ctx, const MarkMessageReadReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
-  co_return co_await deps_.db.write(ctx, [this, req](sql::Tx& tx) -> Result<> {
-    SV_TRY(const sql::Rows rows, tx.query(store::kMessage, {req.message_id, req.user_id}));
-    const auto place = read_place(rows);
-    if (!place || place->hidden) return fail(Errc::not_found, "message_not_found");
-    return read_up_to(tx, req.user_id, place->other(req.user_id), place->seq);
-  });
+  co_return co_await deps_.db.write(
+      ctx,
+      [this, req](sql::Tx& tx) -> Result<> {
+        SV_TRY(const sql::Rows rows, tx.query(store::kMessage, {req.message_id, req.user_id}));
+        const auto place = read_place(rows);
+        if (!place || place->hidden) return fail(Errc::not_found, "message_not_found");
+        return read_up_to(tx, req.user_id, place->other(req.user_id), place->seq);
+      },
+      sql::Isolation::read_committed);
 }
 
 Task<Result<MessageSenderResp>> LocalService::get_message_sender(const Ctx& ctx,
@@ -215,7 +237,8 @@ Task<Result<MessageSenderResp>> LocalService::get_message_sender(const Ctx& ctx,
 
 Task<Result<>> LocalService::delete_message(const Ctx& ctx, const DeleteMessageReq& req) {
   if (!req.user_id) co_return fail(Errc::unauthenticated);
-  co_return co_await deps_.db.write(ctx, [this, req](sql::Tx& tx) { return delete_tx(tx, req); });
+  co_return co_await deps_.db.write(
+      ctx, [this, req](sql::Tx& tx) { return delete_tx(tx, req); }, sql::Isolation::read_committed);
 }
 
 Result<> LocalService::delete_tx(sql::Tx& tx, const DeleteMessageReq& req) {
@@ -224,6 +247,7 @@ Result<> LocalService::delete_tx(sql::Tx& tx, const DeleteMessageReq& req) {
   if (!place || place->hidden) return fail(Errc::not_found, "message_not_found");
   const Pair pair = place->pair;
   const UserId other = place->other(req.user_id);
+  SV_CHECK(lock_conversation(tx, pair));
   SV_CHECK(tx.execute(store::kHide, {req.message_id, req.user_id}));
   SV_TRY(const sql::Rows side, tx.query(store::kSide, {req.user_id, other}));
   if (!side.empty() && side.i64(0, 2) == req.message_id.value) {

@@ -156,16 +156,20 @@ Task<Result<>> LocalService::accept_request(const Ctx& ctx, const AcceptRequestR
   SV_CO_TRY(const Person from,
             co_await people_.look_up_one(ctx, req.user_id, req.from_user_id, Purpose::write));
   if (from.blocked || from.gone) co_return fail(Errc::not_found, "message_request_not_found");
-  co_return co_await deps_.db.write(ctx, [this, req](sql::Tx& tx) -> Result<> {
-    SV_TRY(const std::int64_t accepted,
-           tx.execute(store::kAccept, {req.user_id, req.from_user_id}));
-    if (accepted == 0) {
-      SV_TRY(const sql::Rows side, tx.query(store::kSide, {req.user_id, req.from_user_id}));
-      if (side.empty()) return fail(Errc::not_found, "message_request_not_found");
-    }
-    tx.on_commit([this, user = req.user_id] { generations_.bump(user.value); });
-    return {};
-  });
+  co_return co_await deps_.db.write(
+      ctx,
+      [this, req](sql::Tx& tx) -> Result<> {
+        SV_CHECK(lock_conversation(tx, Pair(req.user_id, req.from_user_id)));
+        SV_TRY(const std::int64_t accepted,
+               tx.execute(store::kAccept, {req.user_id, req.from_user_id}));
+        if (accepted == 0) {
+          SV_TRY(const sql::Rows side, tx.query(store::kSide, {req.user_id, req.from_user_id}));
+          if (side.empty()) return fail(Errc::not_found, "message_request_not_found");
+        }
+        tx.on_commit([this, user = req.user_id] { generations_.bump(user.value); });
+        return {};
+      },
+      sql::Isolation::read_committed);
 }
 
 }  // namespace sv::message
