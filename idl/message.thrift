@@ -183,22 +183,6 @@ struct MessageSenderResp {
   2: common.UserId senderId
 }
 
-// The payload of another service's event; what it does not tell is 0.
-struct EventFacts {
-  1: common.UserId user
-  2: common.UserId target
-  3: common.VideoId video
-  4: common.UserId author
-  5: list<common.UserId> users
-  6: common.CommentId comment
-  7: common.CommentId replyTo
-  8: common.UserId replyToUser
-  9: common.VideoId id
-  10: common.UserId authorId
-  11: string status
-  12: string was
-}
-
 service MessageService {
   SendMessageResp SendMessage(1: SendMessageReq req)
   GetChatHistoryResp GetChatHistory(1: GetChatHistoryReq req)

@@ -1,7 +1,5 @@
-#include <charconv>
-
-#include "platform/auth/flat_json.h"
 #include "services/interaction/local_service.h"
+#include "services/parts/events.h"
 #include "services/parts/locks.h"
 
 // What is deleted elsewhere leaves nothing countable here. Each step is one transaction of bounded
@@ -13,18 +11,6 @@ namespace {
 constexpr std::int64_t kEdges = 500, kComments = 100;
 // As what counts: see Locks.
 constexpr auto kAdding = sql::Isolation::read_committed;
-
-std::int64_t number(const auth::FlatObject& object, std::string_view name) {
-  const auth::FlatValue* value = auth::find_member(object, name);
-  const auto* n = value ? std::get_if<std::int64_t>(value) : nullptr;
-  return n ? *n : 0;
-}
-
-std::string text(const auth::FlatObject& object, std::string_view name) {
-  const auth::FlatValue* value = auth::find_member(object, name);
-  const auto* s = value ? std::get_if<std::string>(value) : nullptr;
-  return s ? *s : std::string();
-}
 
 std::vector<std::int64_t> first_column(const sql::Rows& rows) {
   std::vector<std::int64_t> out;
@@ -52,13 +38,13 @@ Changes changes_of(const sql::Rows& dropped) {
 
 Task<Result<Effect>> LocalService::purge(std::vector<Event> events) {
   for (const Event& event : events) {
-    const auto payload = auth::parse_flat_json(event.payload);
-    if (!payload || number(*payload, "id") <= 0)
-      co_return fail(Errc::internal, "event_invalid", event.topic);
-    const std::int64_t id = number(*payload, "id");
-    if (event.topic == "user.deleted") SV_CO_CHECK(co_await purge_user(UserId(id)));
-    else if (text(*payload, "status") == "deleted")
-      SV_CO_CHECK(co_await purge_video(VideoId(id), UserId(number(*payload, "authorId"))));
+    if (is<events::UserDeleted>(event)) {
+      SV_CO_TRY(const auto user, read_event<events::UserDeleted>(event));
+      SV_CO_CHECK(co_await purge_user(user.id));
+      continue;
+    }
+    SV_CO_TRY(const auto video, read_event<events::VideoChanged>(event));
+    if (video.status == "deleted") SV_CO_CHECK(co_await purge_video(video.id, video.author_id));
   }
   co_return Effect{};
 }

@@ -1,6 +1,7 @@
 #include "services/interaction/service.h"
 
 #include "services/interaction/local_service.h"
+#include "services/parts/events.h"
 
 namespace sv::interaction {
 
@@ -20,7 +21,7 @@ LocalService::LocalService(const InteractionDeps& deps)
       }) {
   deps.events.group(
       {.name = "interaction.purge",
-       .topics = {"video.changed", "user.deleted"},
+       .topics = topics<events::VideoChanged, events::UserDeleted>(),
        .db = deps.db,
        .prepare = [this](const std::vector<Event>& events) { return purge(events); }});
 }

@@ -2,6 +2,7 @@
 
 #include "services/interaction/local_service.h"
 #include "services/interaction/rules.h"
+#include "services/parts/events.h"
 #include "services/parts/locks.h"
 
 namespace sv::interaction {
@@ -130,19 +131,17 @@ Changes count(const std::vector<Made>& all) {
   return out;
 }
 
-Result<> tell(EventBus& events, sql::Tx& tx, const std::vector<Made>& all) {
-  constexpr std::string_view kPayload =
-      R"({{"comment":{},"video":{},"author":{},"user":{},"replyTo":{},"replyToUser":{},"rootId":{}}})";
+Result<> tell(EventBus& bus, sql::Tx& tx, const std::vector<Made>& all) {
   for (const Made& made : all) {
     const CommentRow& row = *made.row;
-    SV_CHECK(events.publish(
-        tx, {.id = 0,
-             .topic = "interaction.commented",
-             .key = fmt::format("{}", row.video),
-             .revision = 0,
-             .payload = fmt::format(kPayload, row.id, row.video, made.author, row.user,
-                                    row.reply_to, made.reply_to_user, row.root),
-             .time_ms = row.created_ms}));
+    SV_CHECK(publish_event(bus, tx, row.video, 0,
+                           events::InteractionCommented{.comment = row.id,
+                                                        .video = row.video,
+                                                        .author = made.author,
+                                                        .user = row.user,
+                                                        .reply_to = row.reply_to,
+                                                        .reply_to_user = made.reply_to_user,
+                                                        .root_id = row.root}));
   }
   return {};
 }

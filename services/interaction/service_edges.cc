@@ -3,6 +3,7 @@
 
 #include "services/interaction/local_service.h"
 #include "services/interaction/rules.h"
+#include "services/parts/events.h"
 #include "services/parts/locks.h"
 
 namespace sv::interaction {
@@ -110,28 +111,17 @@ Changes count(const std::vector<EdgeChange>& changed, const Known& known) {
 }
 
 // One event a video: who likes it now and did not before.
-Result<> tell(EventBus& events, sql::Tx& tx, const std::vector<EdgeChange>& changed,
-              std::int64_t now) {
-  struct Liked {
-    UserId author;
-    std::vector<std::int64_t> users;
-  };
-  std::map<VideoId, Liked> liked;
+Result<> tell(EventBus& bus, sql::Tx& tx, const std::vector<EdgeChange>& changed) {
+  std::map<VideoId, events::InteractionLiked> liked;
   for (const EdgeChange& row : changed) {
     if (row.edge.kind != Edge::like || !row.on) continue;
-    Liked& of = liked[VideoId(row.edge.object)];
+    const VideoId video(row.edge.object);
+    events::InteractionLiked& of = liked[video];
+    of.video = video;
     of.author = row.author;
-    of.users.push_back(row.edge.user.value);
+    of.users.push_back(row.edge.user);
   }
-  for (const auto& [video, by] : liked)
-    SV_CHECK(
-        events.publish(tx, {.id = 0,
-                            .topic = "interaction.liked",
-                            .key = fmt::format("{}", video),
-                            .revision = 0,
-                            .payload = fmt::format(R"({{"video":{},"author":{},"users":[{}]}})",
-                                                   video, by.author, fmt::join(by.users, ",")),
-                            .time_ms = now}));
+  for (const auto& [video, of] : liked) SV_CHECK(publish_event(bus, tx, video, 0, of));
   return {};
 }
 
@@ -191,7 +181,7 @@ Result<std::vector<Result<>>> LocalService::write_edges_tx(sql::Tx& tx,
   for (const auto& places : turns(rows, outcomes))
     for (const bool on : {true, false})
       SV_CHECK(write(tx, rows, places, on, now, outcomes, changed));
-  SV_CHECK(tell(state_.deps.events, tx, changed, now));
+  SV_CHECK(tell(state_.deps.events, tx, changed));
   SV_CHECK(state_.apply(tx, count(changed, known)));
   return outcomes;
 }

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "services/parts/events.h"
 #include "services/parts/locks.h"
 
 namespace sv::interaction {
@@ -292,15 +293,12 @@ Result<> State::add_to_comments(sql::Tx& tx, const std::map<CommentId, Changes::
 }
 
 Result<> State::tell(sql::Tx& tx, const VideoCounts& counts) {
-  return deps.events.publish(
-      tx, {.id = 0,
-           .topic = "interaction.counted",
-           .key = fmt::format("{}", counts.id),
-           .revision = counts.revision,
-           .payload =
-               fmt::format(R"({{"video":{},"likes":{},"comments":{},"stars":{},"shares":{}}})",
-                           counts.id, counts.likes, counts.comments, counts.stars, counts.shares),
-           .time_ms = now()});
+  return publish_event(deps.events, tx, counts.id, counts.revision,
+                       events::InteractionCounted{.video = counts.id,
+                                                  .likes = counts.likes,
+                                                  .comments = counts.comments,
+                                                  .stars = counts.stars,
+                                                  .shares = counts.shares});
 }
 
 Result<> State::apply(sql::Tx& tx, Changes changes) {

@@ -2,63 +2,84 @@
 
 #include "services/message/local_service.h"
 #include "services/message/store.h"
+#include "services/parts/events.h"
 #include "services/parts/locks.h"
 
 namespace sv::message {
 namespace {
 
 // What an event is worth telling, and to whom.
-void append_notices(const Event& event, const EventFacts& e, std::vector<Notice>& out) {
-  if (event.topic == "social.followed") {
-    out.push_back(
-        {.user = e.target, .kind = Kind::follow, .related = e.user.value, .actors = {e.user}});
-  } else if (event.topic == "social.follow_requested") {
-    out.push_back({.user = e.target,
-                   .kind = Kind::follow_request,
-                   .related = e.user.value,
-                   .actors = {e.user}});
-  } else if (event.topic == "interaction.liked") {
+void append_notices(const events::SocialFollowed& e, std::vector<Notice>& out) {
+  out.push_back(
+      {.user = e.target, .kind = Kind::follow, .related = e.user.value, .actors = {e.user}});
+}
+
+void append_notices(const events::SocialFollowRequested& e, std::vector<Notice>& out) {
+  out.push_back({.user = e.target,
+                 .kind = Kind::follow_request,
+                 .related = e.user.value,
+                 .actors = {e.user}});
+}
+
+void append_notices(const events::InteractionLiked& e, std::vector<Notice>& out) {
+  out.push_back({.user = e.author,
+                 .kind = Kind::like,
+                 .object = e.video.value,
+                 .video = e.video,
+                 .related = e.video.value,
+                 .actors = e.users});
+}
+
+// Who is answered hears of that and not of the comment as well.
+void append_notices(const events::InteractionCommented& e, std::vector<Notice>& out) {
+  if (e.reply_to_user)
+    out.push_back({.user = e.reply_to_user,
+                   .kind = Kind::reply,
+                   .object = e.reply_to.value,
+                   .video = e.video,
+                   .related = e.comment.value,
+                   .actors = {e.user},
+                   .fact = e.comment.value});
+  if (e.author != e.reply_to_user)
     out.push_back({.user = e.author,
-                   .kind = Kind::like,
+                   .kind = Kind::comment,
                    .object = e.video.value,
                    .video = e.video,
-                   .related = e.video.value,
-                   .actors = e.users});
-  } else if (event.topic == "interaction.commented") {
-    // Who is answered hears of that and not of the comment as well.
-    if (e.reply_to_user)
-      out.push_back({.user = e.reply_to_user,
-                     .kind = Kind::reply,
-                     .object = e.reply_to.value,
-                     .video = e.video,
-                     .related = e.comment.value,
-                     .actors = {e.user},
-                     .fact = e.comment.value});
-    if (e.author != e.reply_to_user)
-      out.push_back({.user = e.author,
-                     .kind = Kind::comment,
-                     .object = e.video.value,
-                     .video = e.video,
-                     .related = e.comment.value,
-                     .actors = {e.user},
-                     .fact = e.comment.value});
-  } else if (event.topic == "video.changed" && e.status == "ready") {
-    out.push_back({.user = e.author_id,
-                   .kind = Kind::upload,
-                   .object = e.id.value,
-                   .video = e.id,
-                   .related = e.id.value,
-                   .actors = {UserId(0)}});
-  } else if (event.topic == "video.changed" && e.status == "failed" && e.was != "failed") {
-    // Another failure after a retry is told again.
-    out.push_back({.user = e.author_id,
-                   .kind = Kind::upload_failed,
-                   .object = e.id.value,
-                   .video = e.id,
-                   .related = e.id.value,
-                   .actors = {UserId(0)},
-                   .fact = event.revision});
-  }
+                   .related = e.comment.value,
+                   .actors = {e.user},
+                   .fact = e.comment.value});
+}
+
+// Another failure after a retry is told again.
+void append_notices(const events::VideoChanged& e, std::int64_t revision,
+                    std::vector<Notice>& out) {
+  const bool failed = e.status == "failed" && e.was != "failed";
+  if (e.status != "ready" && !failed) return;
+  out.push_back({.user = e.author_id,
+                 .kind = failed ? Kind::upload_failed : Kind::upload,
+                 .object = e.id.value,
+                 .video = e.id,
+                 .related = e.id.value,
+                 .actors = {UserId(0)},
+                 .fact = failed ? revision : 0});
+}
+
+template <class T>
+Result<> append_as(const Event& event, std::vector<Notice>& out) {
+  SV_TRY(const auto what, read_event<T>(event));
+  if constexpr (std::is_same_v<T, events::VideoChanged>) append_notices(what, event.revision, out);
+  else append_notices(what, out);
+  return {};
+}
+
+Result<> append_of(const Event& event, std::vector<Notice>& out) {
+  if (is<events::SocialFollowed>(event)) return append_as<events::SocialFollowed>(event, out);
+  if (is<events::SocialFollowRequested>(event))
+    return append_as<events::SocialFollowRequested>(event, out);
+  if (is<events::InteractionLiked>(event)) return append_as<events::InteractionLiked>(event, out);
+  if (is<events::InteractionCommented>(event))
+    return append_as<events::InteractionCommented>(event, out);
+  return append_as<events::VideoChanged>(event, out);
 }
 
 // A notification across a block could not be taken back: its event waits.
@@ -68,12 +89,6 @@ Result<> check_known(const People& people) {
     if (person.ties != Heard::now) return fail(Errc::unavailable, "social_unavailable");
   }
   return {};
-}
-
-Result<EventFacts> read_facts(const Event& event) {
-  auto facts = read_json<EventFacts>(event.payload);
-  if (!facts) return fail(Errc::internal, "event_invalid", facts.error().token);
-  return facts;
 }
 
 }  // namespace
@@ -89,15 +104,17 @@ struct LocalService::News {
 // it and what comes after.
 Task<Result<Effect>> LocalService::consume(const std::vector<Event>& events) {
   const auto alone = std::ranges::find_if(events, [](const Event& event) {
-    return event.topic == "user.deleted" || event.topic == "social.blocked";
+    return is<events::UserDeleted>(event) || is<events::SocialBlocked>(event);
   });
   if (alone == events.begin()) co_return co_await take_alone(events[0]);
   News news;
   for (const Event& event : std::ranges::subrange(events.begin(), alone)) {
-    SV_CO_TRY(const auto facts, read_facts(event));
-    if (event.topic == "social.followed") news.followed.emplace_back(facts.user, facts.target);
+    if (is<events::SocialFollowed>(event)) {
+      SV_CO_TRY(const auto e, read_event<events::SocialFollowed>(event));
+      news.followed.emplace_back(e.user, e.target);
+    }
     const std::size_t before = news.notices.size();
-    append_notices(event, facts, news.notices);
+    SV_CO_CHECK(append_of(event, news.notices));
     for (std::size_t i = before; i < news.notices.size(); ++i)
       news.notices[i].time_ms = event.time_ms;
   }
@@ -107,12 +124,13 @@ Task<Result<Effect>> LocalService::consume(const std::vector<Event>& events) {
 }
 
 Task<Result<Effect>> LocalService::take_alone(const Event& event) {
-  if (event.topic == "user.deleted") {
-    SV_CO_CHECK(co_await purge(UserId(event.key_id())));
+  if (is<events::UserDeleted>(event)) {
+    SV_CO_TRY(const auto e, read_event<events::UserDeleted>(event));
+    SV_CO_CHECK(co_await purge(e.id));
   } else {
-    SV_CO_TRY(const auto facts, read_facts(event));
-    SV_CO_CHECK(co_await forget_acts(facts.target, facts.user));
-    SV_CO_CHECK(co_await forget_acts(facts.user, facts.target));
+    SV_CO_TRY(const auto e, read_event<events::SocialBlocked>(event));
+    SV_CO_CHECK(co_await forget_acts(e.target, e.user));
+    SV_CO_CHECK(co_await forget_acts(e.user, e.target));
   }
   co_return Effect{.apply = {}, .events = 1};
 }

@@ -1,6 +1,7 @@
 #include "services/message/service.h"
 
 #include "services/message/local_service.h"
+#include "services/parts/events.h"
 
 namespace sv::message {
 
@@ -15,8 +16,9 @@ LocalService::LocalService(const MessageDeps& deps, const MessageOptions& option
       notices_(deps.ids, generations_) {
   deps_.events.group(
       {.name = "message.notifications",
-       .topics = {"social.followed", "social.follow_requested", "social.blocked",
-                  "interaction.liked", "interaction.commented", "video.changed", "user.deleted"},
+       .topics = topics<events::SocialFollowed, events::SocialFollowRequested,
+                        events::SocialBlocked, events::InteractionLiked,
+                        events::InteractionCommented, events::VideoChanged, events::UserDeleted>(),
        .db = deps_.db,
        .prepare = [this](const std::vector<Event>& events) { return consume(events); }});
 }

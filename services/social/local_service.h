@@ -59,7 +59,6 @@ class LocalService final : public SocialApi {
   Result<> mute(sql::Tx& tx, const MuteActionReq& req);
   Result<> begin_following(sql::Tx& tx, UserId user, UserId target, Ties ties);
   Result<> end_following(sql::Tx& tx, UserId user, UserId target, Ties ties);
-  Result<> publish(sql::Tx& tx, std::string_view topic, UserId key, UserId user, UserId target);
 
   // service_lists.cc
   struct Page {

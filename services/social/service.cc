@@ -1,5 +1,6 @@
 #include "services/social/service.h"
 
+#include "services/parts/events.h"
 #include "services/social/local_service.h"
 
 namespace sv::social {
@@ -14,16 +15,17 @@ LocalService::LocalService(const SocialDeps& deps)
     : deps_(deps), graph_(deps), users_(deps.metrics, "user", "people and their privacy") {
   deps_.events.group(
       {.name = "social.purge",
-       .topics = {"user.deleted"},
+       .topics = topics<events::UserDeleted>(),
        .db = deps_.db,
-       .prepare = [this](const std::vector<Event>& events) { return forget_users(events); }});
+       .prepare = [this](const std::vector<Event>& batch) { return forget_users(batch); }});
 }
 
 // In steps: what is gone already is not found again, so a second delivery does nothing.
-Task<Result<Effect>> LocalService::forget_users(const std::vector<Event>& events) {
+Task<Result<Effect>> LocalService::forget_users(const std::vector<Event>& batch) {
   const Ctx ctx;
-  for (const Event& event : events) {
-    const UserId user(event.key_id());
+  for (const Event& event : batch) {
+    SV_CO_TRY(const auto deleted, read_event<events::UserDeleted>(event));
+    const UserId user = deleted.id;
     SV_CO_CHECK(
         co_await deps_.db.write(ctx, [this, user](sql::Tx& tx) { return gone_.add(tx, user); }));
     for (bool more = true; more;) {

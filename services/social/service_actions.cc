@@ -1,3 +1,4 @@
+#include "services/parts/events.h"
 #include "services/social/local_service.h"
 
 namespace sv::social {
@@ -42,7 +43,9 @@ Result<bool> LocalService::follow(sql::Tx& tx, UserId user, UserId target, bool 
     return false;
   }
   SV_TRY(const bool asked, graph_.add(tx, Kind::request, user, target));
-  if (asked) SV_CHECK(publish(tx, "social.follow_requested", target, user, target));
+  if (asked)
+    SV_CHECK(publish_event(deps_.events, tx, target, 0,
+                           events::SocialFollowRequested{.user = user, .target = target}));
   return true;
 }
 
@@ -86,7 +89,8 @@ Result<> LocalService::block(sql::Tx& tx, const BlockActionReq& req) {
   SV_TRY(const Ties ties, graph_.ties_now(tx, user, target));
   SV_CHECK(end_following(tx, user, target, ties));
   SV_CHECK(end_following(tx, target, user, ties.flipped()));
-  return publish(tx, "social.blocked", user, user, target);
+  return publish_event(deps_.events, tx, user, 0,
+                       events::SocialBlocked{.user = user, .target = target});
 }
 
 Task<Result<>> LocalService::mute_action(const Ctx& ctx, const MuteActionReq& req) {
@@ -115,7 +119,8 @@ Result<> LocalService::begin_following(sql::Tx& tx, UserId user, UserId target, 
     SV_CHECK(graph_.add(tx, Kind::friends, user, target));
     SV_CHECK(graph_.add(tx, Kind::friends, target, user));
   }
-  return publish(tx, "social.followed", target, user, target);
+  return publish_event(deps_.events, tx, target, 0,
+                       events::SocialFollowed{.user = user, .target = target});
 }
 
 Result<> LocalService::end_following(sql::Tx& tx, UserId user, UserId target, Ties ties) {
@@ -126,18 +131,8 @@ Result<> LocalService::end_following(sql::Tx& tx, UserId user, UserId target, Ti
     SV_CHECK(graph_.remove(tx, Kind::friends, user, target));
     SV_CHECK(graph_.remove(tx, Kind::friends, target, user));
   }
-  return publish(tx, "social.unfollowed", target, user, target);
-}
-
-Result<> LocalService::publish(sql::Tx& tx, std::string_view topic, UserId key, UserId user,
-                               UserId target) {
-  return deps_.events.publish(tx,
-                              {.id = 0,
-                               .topic = std::string(topic),
-                               .key = std::to_string(key.value),
-                               .revision = 0,
-                               .payload = fmt::format(R"({{"user":{},"target":{}}})", user, target),
-                               .time_ms = deps_.clock.now_ms()});
+  return publish_event(deps_.events, tx, target, 0,
+                       events::SocialUnfollowed{.user = user, .target = target});
 }
 
 }  // namespace sv::social

@@ -1,6 +1,6 @@
 #include "services/user/service.h"
 
-#include "platform/auth/flat_json.h"
+#include "services/parts/events.h"
 #include "services/user/local_service.h"
 
 namespace sv::user {
@@ -8,20 +8,15 @@ namespace {
 
 // What other processes (instances, the command line) changed. What this one changed is applied
 // before its caller is answered; twice does no harm.
-Task<Result<>> apply(const std::vector<Event>& events, AccountCache& cache,
-                     auth::RevokedSessions& revoked) {
-  for (const Event& event : events) {
-    if (event.topic == "user.changed") {
+Task<Result<>> hear(const std::vector<Event>& heard, AccountCache& cache,
+                    auth::RevokedSessions& revoked) {
+  for (const Event& event : heard) {
+    if (is<events::UserChanged>(event)) {
       cache.erase(UserId(event.key_id()));
       continue;
     }
-    const auto payload = auth::parse_flat_json(event.payload);
-    if (!payload) co_return fail(Errc::internal, "event_invalid", event.topic);
-    const auto* session = auth::find_member(*payload, "session");
-    const auto* until = auth::find_member(*payload, "until");
-    if (session == nullptr || until == nullptr)
-      co_return fail(Errc::internal, "event_invalid", event.topic);
-    revoked.add(std::get<std::string>(*session), std::get<std::int64_t>(*until));
+    SV_CO_TRY(const auto ended, read_event<events::UserSessionEnded>(event));
+    revoked.add(ended.session, ended.until_ms);
   }
   co_return Result<>{};
 }
@@ -38,9 +33,9 @@ LocalService::LocalService(const UserDeps& deps, const UserOptions& options)
       writes_(deps.events, deps.revoked, cache_, deps.revision, deps.clock, options.access_ttl),
       request_keys_("user_request_keys", deps.clock) {
   deps_.events.each({.name = "user.memory",
-                     .topics = {"user.changed", "user.session_ended"},
-                     .hear = [this](const std::vector<Event>& events) {
-                       return apply(events, cache_, deps_.revoked);
+                     .topics = topics<events::UserChanged, events::UserSessionEnded>(),
+                     .hear = [this](const std::vector<Event>& heard) {
+                       return hear(heard, cache_, deps_.revoked);
                      }});
 }
 

@@ -1,5 +1,7 @@
 #include "services/user/writes.h"
 
+#include "services/parts/events.h"
+
 namespace sv::user {
 
 Result<> Writes::insert_account(sql::Tx& tx, const NewAccount& a) const {
@@ -27,12 +29,7 @@ Result<bool> Writes::delete_account(sql::Tx& tx, UserId id, std::string_view pas
   SV_CHECK(tx.execute(store::kBlankSessions, {id}));
   const std::int64_t now = clock_.now_ms();
   SV_CHECK(changed(tx, id, now));
-  SV_CHECK(events_.publish(tx, {.id = 0,
-                                .topic = "user.deleted",
-                                .key = std::to_string(id.value),
-                                .revision = now,
-                                .payload = fmt::format(R"({{"id":{}}})", id.value),
-                                .time_ms = now}));
+  SV_CHECK(publish_event(events_, tx, id, now, events::UserDeleted{.id = id}));
   return true;
 }
 
@@ -41,12 +38,7 @@ Result<> Writes::changed(sql::Tx& tx, UserId id, std::int64_t revision) const {
     cache_.erase(id);
     revision_.bump();
   });
-  return events_.publish(tx, {.id = 0,
-                              .topic = "user.changed",
-                              .key = std::to_string(id.value),
-                              .revision = revision,
-                              .payload = {},
-                              .time_ms = clock_.now_ms()});
+  return publish_event(events_, tx, id, revision, events::UserChanged{});
 }
 
 Result<> Writes::open_session(sql::Tx& tx, const NewSession& s) const {
@@ -67,13 +59,9 @@ Result<bool> Writes::end_session(sql::Tx& tx, UserId user, std::int64_t session)
   SV_TRY(const std::int64_t ended, tx.execute(store::kEndSession, {session, user, ends, until}));
   if (ended == 0) return false;
   tx.on_commit([this, session, until] { revoked_.add(std::to_string(session), until); });
-  SV_CHECK(events_.publish(
-      tx, {.id = 0,
-           .topic = "user.session_ended",
-           .key = std::to_string(user.value),
-           .revision = now,
-           .payload = fmt::format(R"({{"session":"{}","until":{}}})", session, until),
-           .time_ms = now}));
+  SV_CHECK(publish_event(
+      events_, tx, user, now,
+      events::UserSessionEnded{.session = std::to_string(session), .until_ms = until}));
   return true;
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "services/parts/events.h"
+
 namespace sv::video {
 namespace {
 
@@ -129,8 +131,8 @@ Task<Result<std::vector<std::int64_t>>> Inboxes::large_authors(const Ctx& ctx, U
 Task<Result<Effect>> Inboxes::push(const std::vector<Event>& events) {
   std::vector<VideoId> ids;
   for (const auto& event : events) {
-    const VideoId id(event.key_id());
-    if (std::ranges::find(ids, id) == ids.end()) ids.push_back(id);
+    SV_CO_TRY(const auto changed, read_event<events::VideoChanged>(event));
+    if (std::ranges::find(ids, changed.id) == ids.end()) ids.push_back(changed.id);
   }
   const Ctx ctx;
   SV_CO_TRY(auto rows, co_await state_.load_committed(ctx, std::move(ids)));

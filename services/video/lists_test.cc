@@ -197,7 +197,7 @@ TEST_P(Lists, ADeletedAccountTakesItsVideosAndItsListsAlong) {
                                  .topic = "user.deleted",
                                  .key = std::to_string(kAnn.value),
                                  .revision = 1,
-                                 .payload = {},
+                                 .payload = fmt::format(R"({{"id":{}}})", kAnn),
                                  .time_ms = 0});
   }))));
   EXPECT_TRUE(eventually([&] {

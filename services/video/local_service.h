@@ -171,7 +171,7 @@ class LocalService final : public VideoService {
   Task<Result<>> index_rows(std::map<std::int64_t, std::int64_t> revisions);
   Task<Result<>> fill_index();  // goes on where an earlier one ended
 
-  void subscribe(std::string name, std::string topic, EventBus::Prepare prepare);
+  void subscribe(std::string name, std::vector<std::string> topics, EventBus::Prepare prepare);
 
   State state_;
   ViewBuffer views_;

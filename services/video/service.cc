@@ -1,6 +1,7 @@
 #include "services/video/service.h"
 
 #include "platform/core/log.h"
+#include "services/parts/events.h"
 #include "services/video/local_service.h"
 
 namespace sv::video {
@@ -39,19 +40,20 @@ LocalService::LocalService(VideoDeps deps, VideoOptions options)
       inboxes_(state_),
       group_("video") {
   state_.wake = [this] { pipeline_.wake(); };
-  subscribe("video_search", "video.changed",
+  subscribe("video_search", topics<events::VideoChanged>(),
             [this](const std::vector<Event>& events) { return index_events(events); });
-  subscribe("video_hot", "interaction.counted",
+  subscribe("video_hot", topics<events::InteractionCounted>(),
             [this](const std::vector<Event>& events) { return hear_counts(events); });
-  subscribe("video_accounts", "user.deleted",
+  subscribe("video_accounts", topics<events::UserDeleted>(),
             [this](const std::vector<Event>& events) { return purge_accounts(events); });
-  subscribe("video_inbox", "video.changed",
+  subscribe("video_inbox", topics<events::VideoChanged>(),
             [this](const std::vector<Event>& events) { return inboxes_.push(events); });
 }
 
-void LocalService::subscribe(std::string name, std::string topic, EventBus::Prepare prepare) {
+void LocalService::subscribe(std::string name, std::vector<std::string> topics,
+                             EventBus::Prepare prepare) {
   state_.deps.events.group({.name = std::move(name),
-                            .topics = {std::move(topic)},
+                            .topics = std::move(topics),
                             .db = state_.deps.db,
                             .prepare = std::move(prepare)});
 }

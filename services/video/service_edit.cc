@@ -1,5 +1,6 @@
 #include <cstdlib>
 
+#include "services/parts/events.h"
 #include "services/video/local_service.h"
 #include "services/video/media_access.h"
 #include "services/video/progress.h"
@@ -90,7 +91,8 @@ Task<Result<Effect>> LocalService::purge_accounts(const std::vector<Event>& even
       LIMIT 100)";  // video_videos_author
   const Ctx ctx;
   for (const auto& event : events) {
-    const UserId user(event.key_id());
+    SV_CO_TRY(const auto deleted, read_event<events::UserDeleted>(event));
+    const UserId user = deleted.id;
     SV_CO_CHECK(co_await state_.deps.db.write(
         ctx, [this, user](sql::Tx& tx) { return state_.gone.add(tx, user); }));
     for (;;) {

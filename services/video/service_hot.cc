@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
-#include "platform/auth/flat_json.h"
 #include "platform/core/cursor.h"
+#include "services/parts/events.h"
 #include "services/video/local_service.h"
 
 // The hot list: what is seen, liked, commented and shared now weighs more than what was (views.h).
@@ -28,12 +28,6 @@ constexpr std::string_view kEngaged =
 constexpr std::string_view kEngage =
     "UPDATE video_stats SET hot = $2, engaged = $3 WHERE video_id = $1";
 
-std::int64_t number(const auth::FlatObject& object, std::string_view name) {
-  const auth::FlatValue* value = auth::find_member(object, name);
-  const auto* n = value ? std::get_if<std::int64_t>(value) : nullptr;
-  return n ? *n : 0;
-}
-
 }  // namespace
 
 // Consumer of interaction.counted, which tells how many there are, not what was added: events may
@@ -41,12 +35,10 @@ std::int64_t number(const auth::FlatObject& object, std::string_view name) {
 Task<Result<Effect>> LocalService::hear_counts(const std::vector<Event>& events) {
   std::map<VideoId, Engagement> told;
   for (const Event& event : events) {
-    const auto counts = auth::parse_flat_json(event.payload);
-    if (!counts) co_return fail(Errc::internal, "event_invalid", event.topic);
-    const std::int64_t weight = kLike * number(*counts, "likes") +
-                                kComment * number(*counts, "comments") +
-                                kShare * number(*counts, "shares");
-    Engagement& most = told[VideoId(event.key_id())];
+    SV_CO_TRY(const auto counts, read_event<events::InteractionCounted>(event));
+    const std::int64_t weight =
+        kLike * counts.likes + kComment * counts.comments + kShare * counts.shares;
+    Engagement& most = told[counts.video];
     if (weight > most.weight) most = {.weight = weight, .time_ms = event.time_ms};
   }
   co_return Effect{.apply = [this, told = std::move(told)](sql::Tx& tx) { return warm(tx, told); }};

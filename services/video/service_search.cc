@@ -5,6 +5,7 @@
 
 #include "platform/core/cursor.h"
 #include "platform/core/log.h"
+#include "services/parts/events.h"
 #include "services/video/local_service.h"
 
 namespace sv::video {
@@ -64,7 +65,8 @@ Task<Result<std::vector<VideoPtr>>> LocalService::found(const Ctx& ctx, UserId v
 Task<Result<Effect>> LocalService::index_events(std::vector<Event> events) {
   std::map<std::int64_t, std::int64_t> revisions;
   for (const auto& event : events) {
-    auto& revision = revisions[event.key_id()];
+    SV_CO_TRY(const auto changed, read_event<events::VideoChanged>(event));
+    auto& revision = revisions[changed.id.value];
     revision = std::max(revision, event.revision);
   }
   SV_CO_CHECK(co_await index_rows(std::move(revisions)));

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "platform/text/text.h"
+#include "services/parts/events.h"
 #include "services/video/views.h"
 
 namespace sv::video {
@@ -109,14 +110,11 @@ Result<> State::announce(sql::Tx& tx, const VideoRow& row, std::string_view was,
         VALUES ($1, 0, 0, $2)
         ON CONFLICT (video_id) DO NOTHING)",
                         {row.id, heat(row.publish_time, 1)}));
-  SV_CHECK(deps.events.publish(
-      tx, Event{.id = 0,
-                .topic = "video.changed",
-                .key = fmt::format("{}", row.id),
-                .revision = row.revision,
-                .payload = fmt::format(R"({{"id":{},"authorId":{},"status":"{}","was":"{}"}})",
-                                       row.id, row.author, status_name(row.status), was),
-                .time_ms = now()}));
+  SV_CHECK(publish_event(deps.events, tx, row.id, row.revision,
+                         events::VideoChanged{.id = row.id,
+                                              .author_id = row.author,
+                                              .status = std::string(status_name(row.status)),
+                                              .was = std::string(was)}));
   tx.on_commit([this, id = row.id, author = row.author, listing] {
     rows.erase(id);
     authors.erase(author);

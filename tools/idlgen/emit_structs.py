@@ -28,6 +28,8 @@ def header(m, parser):
         out.append("")
     for s in m.structs:
         out += comment(s.doc) + [f"struct {s.name} {{"]
+        if "topic" in s.notes:
+            out += [f"  // The order is kept by {s.notes['key']}.", f'  static constexpr std::string_view kTopic = "{s.notes["topic"]}";']
         for f in s.fields:
             out += comment(f.doc, "  ") + [member(f)]
         out += [f"  bool operator==(const {s.name}&) const = default;", "};", ""]

@@ -15,6 +15,7 @@ KEYWORDS = set(
     "requires return short signed sizeof static struct switch template this throw true try typedef typename union unsigned using "
     "virtual void volatile while xor".split())
 ANNOTATIONS = {"must", "len", "bytes", "range", "cap", "pattern", "one_of", "json", "omit"}
+STRUCT_ANNOTATIONS = {"topic", "key"}
 
 
 class IdlError(Exception):
@@ -62,6 +63,7 @@ class Struct:
     fields: list
     doc: str
     has_base: bool = False         # carries a BaseResp, which is not a member
+    notes: dict = field(default_factory=dict)
 
     @property
     def wrapper(self):
@@ -140,7 +142,10 @@ class Parser:
         for f in fields:
             if f.type.name == "BaseResp":
                 self.base_ids[(module, node.get("name"))] = f.id
-        return Struct(node.get("name"), module, members, node.get("doc", ""), len(members) < len(fields))
+        notes = {a.get("key"): a.get("value") for a in node.findall(NS + "annotation")}
+        if set(notes) not in (set(), STRUCT_ANNOTATIONS):
+            raise IdlError(f"{module}: struct {node.get('name')}: an event has a topic and a key, other structs no annotations")
+        return Struct(node.get("name"), module, members, node.get("doc", ""), len(members) < len(fields), notes)
 
     def field(self, module, node):
         notes = {a.get("key"): a.get("value") for a in node.findall(NS + "annotation")}
