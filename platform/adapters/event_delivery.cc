@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 constexpr std::int64_t kEventsAtOnce = 200;
 constexpr std::chrono::milliseconds kFirstRetry = 100ms, kLastRetry = 10s;
 // A database that does not answer is away, not slow.
-constexpr auto kPatience = 30s;
+constexpr auto kAnswerTime = 30s;
 constexpr std::string_view kOvertaken = "event_overtaken";
 
 constexpr std::string_view kJoinGroup = R"(
@@ -27,9 +27,9 @@ constexpr std::string_view kAdvance = R"(
     SET position = $4
     WHERE consumer = $1 AND source = $2 AND position = $3)";
 
-Ctx soon() {
+Ctx in_time() {
   Ctx ctx;
-  ctx.deadline = std::chrono::steady_clock::now() + kPatience;
+  ctx.deadline = std::chrono::steady_clock::now() + kAnswerTime;
   return ctx;
 }
 
@@ -40,7 +40,7 @@ std::unexpected<Error> overtaken() { return fail(Errc::conflict, kOvertaken); }
 Task<Result<std::optional<std::int64_t>>> find_position(EventBus::Group& group,
                                                         std::string source) {
   SV_CO_TRY(const sql::Rows at,
-            co_await group.db.query(soon(), kCursor, {group.name, std::move(source)}));
+            co_await group.db.query(in_time(), kCursor, {group.name, std::move(source)}));
   if (at.empty()) co_return std::nullopt;
   co_return at.i64(0, 0);
 }
@@ -64,7 +64,7 @@ std::chrono::milliseconds Blame::pause() const {
 }
 
 Task<Result<>> GroupDelivery::join(std::int64_t position) {
-  co_return co_await group_.db.write(soon(), [this, position](sql::Tx& tx) -> Result<> {
+  co_return co_await group_.db.write(in_time(), [this, position](sql::Tx& tx) -> Result<> {
     SV_CHECK(tx.execute(kJoinGroup, {group_.name, source_, position}));
     return {};
   });
@@ -80,7 +80,7 @@ Task<Result<>> GroupDelivery::deliver(std::int64_t from, std::int64_t to,
                                       std::vector<Event> events) {
   Batch batch{.keys = letters_.of_keys(events), .from = from, .to = to};
   SV_CO_TRY(const sql::Rows tails,
-            co_await group_.db.query(soon(), EventLetters::kTails, batch.keys));
+            co_await group_.db.query(in_time(), EventLetters::kTails, batch.keys));
   batch.tails = EventLetters::tails(tails);
   for (Event& event : events)
     (batch.tails.contains(event.key) ? batch.parked : batch.events).push_back(std::move(event));
@@ -89,7 +89,7 @@ Task<Result<>> GroupDelivery::deliver(std::int64_t from, std::int64_t to,
 
 Task<Result<bool>> GroupDelivery::replay() {
   SV_CO_TRY(const sql::Rows rows,
-            co_await group_.db.query(soon(), EventLetters::kReplayed, letters_.replayed()));
+            co_await group_.db.query(in_time(), EventLetters::kReplayed, letters_.replayed()));
   if (rows.empty()) co_return false;
   Batch batch{.letter = rows.i64(0, 0)};
   batch.events.push_back({rows.i64(0, 1), rows.text(0, 2), rows.text(0, 3), rows.i64(0, 4),
@@ -110,7 +110,7 @@ Task<Result<>> GroupDelivery::hand_over(const Batch& batch) {
   if (!batch.events.empty()) { SV_CO_TRY(effect, co_await group_.prepare(batch.events)); }
   const bool all = effect.events >= batch.events.size();
   const std::int64_t to = all ? batch.to : batch.events[std::max(effect.events, 1zu) - 1].id;
-  co_return co_await group_.db.write(soon(), [&](sql::Tx& tx) -> Result<> {
+  co_return co_await group_.db.write(in_time(), [&](sql::Tx& tx) -> Result<> {
     SV_CHECK(advance(tx, batch, to));
     return effect.apply ? effect.apply(tx) : Result<>{};
   });
@@ -144,7 +144,7 @@ Task<Result<>> GroupDelivery::failed(const Batch& batch, Error error) {
 Task<Result<>> GroupDelivery::bury(const Batch& batch, Error error) {
   const Event& event = batch.events[0];
   const int tries = (batch.letter != 0 ? from_letters_ : from_log_).tries();
-  SV_CO_CHECK(co_await group_.db.write(soon(), [&](sql::Tx& tx) -> Result<> {
+  SV_CO_CHECK(co_await group_.db.write(in_time(), [&](sql::Tx& tx) -> Result<> {
     if (batch.letter != 0) {
       SV_TRY(const bool mine, letters_.bury_again(tx, batch.letter, event, tries, error));
       return mine ? Result<>{} : overtaken();

@@ -74,7 +74,7 @@ constexpr std::string_view kSeen = R"(
 constexpr std::string_view kReached =
     "UPDATE event_positions SET position = $2, seen_ms = $3 WHERE consumer = $1";
 constexpr std::string_view kFirstSeen = "UPDATE event_positions SET seen_ms = $1 WHERE seen_ms = 0";
-constexpr std::string_view kForget = "DELETE FROM event_positions WHERE seen_ms < $1";
+constexpr std::string_view kForgetGroups = "DELETE FROM event_positions WHERE seen_ms < $1";
 // The newest row stays, so that numbers are never given twice.
 constexpr std::string_view kTrim = R"(
     DELETE FROM event_outbox
@@ -371,7 +371,7 @@ class LocalEvents final : public EventBus {
         if (position) SV_CHECK(tx.execute(kReached, {group, *position, now}));
       }
       SV_CHECK(tx.execute(kFirstSeen, {now}));
-      SV_CHECK(tx.execute(kForget, {now - options_.forgotten.count()}));
+      SV_CHECK(tx.execute(kForgetGroups, {now - options_.forgotten.count()}));
       SV_CHECK(tx.execute(kTrim, {now - options_.retention.count()}));
       return {};
     }));
