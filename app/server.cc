@@ -217,8 +217,7 @@ class Server {
               .memory_age = storage_->memory_age("video")},
              {.public_url = c.public_url,
               .scratch = scratch(c),
-              .workers = static_cast<int>(c.transcode_workers),
-              .embedded = storage_->memory_age("video").count() == 0}))
+              .workers = static_cast<int>(c.transcode_workers)}))
             .get();
     services_.interaction = (interaction_ = interaction::make_interaction_service(
                                  {.db = storage_->of("interaction"),

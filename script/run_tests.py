@@ -209,7 +209,7 @@ def api_postgres_step():
     """The scenarios whose requests cross services, on PostgreSQL with a schema for each service: nothing may need two in one statement."""
     if not ENGINES.settings():
         return Count(failed=1, names=["engines: PostgreSQL did not start"])
-    tests = "people accounts social interaction message lists playback privacy statements access_matrix history crash commands".split()
+    tests = "people accounts social interaction message lists playback privacy access_matrix history crash commands".split()
     return api_step("api-postgres", [f"tests/api/test_{name}.py" for name in tests], {**ENGINES.settings(), **ON_POSTGRES, "SV_TEST_APART": "1"})
 
 

@@ -6,7 +6,7 @@ import harness
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "concurrent: does several things at once; runs under the thread sanitizer too")
-    config.addinivalue_line("markers", "sqlite: about SQLite's files; not collected when the run is on another engine")
+    config.addinivalue_line("markers", "sqlite: about SQLite's files, or what only its one process promises; not collected when the run is on another engine")
 
 
 def pytest_collection_modifyitems(config, items):

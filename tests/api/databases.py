@@ -29,18 +29,30 @@ def settings(data):
 def copy(data, to):
     """The data folder and its tables, of a server that has ended."""
     shutil.copytree(data, to)
+    settle(data)
+    if ON_POSTGRES:
+        with contextlib.closing(_connect(_server())) as db:
+            _query(db, f'CREATE DATABASE "{_name(to)}" TEMPLATE "{_name(data)}"')
+
+
+def settle(data):
+    """Waits until nobody is connected any more: what a killed server sent is still being done for a moment."""
     if ON_POSTGRES:
         with contextlib.closing(_connect(_server())) as db:
             deadline = time.monotonic() + 20
             while _query(db, "SELECT 1 FROM pg_stat_activity WHERE datname = %s", (_name(data),)) and time.monotonic() < deadline:
-                time.sleep(0.01)  # what a killed server sent is still being done
-            _query(db, f'CREATE DATABASE "{_name(to)}" TEMPLATE "{_name(data)}"')
+                time.sleep(0.01)
 
 
 def drop(data):
     if ON_POSTGRES:
+        import psycopg2.errors
         with contextlib.closing(_connect(_server())) as db:
-            _query(db, f'DROP DATABASE IF EXISTS "{_name(data)}" WITH (FORCE)')
+            for _ in range(100):
+                try:
+                    return _query(db, f'DROP DATABASE IF EXISTS "{_name(data)}" WITH (FORCE)')
+                except (psycopg2.errors.InsufficientPrivilege, psycopg2.errors.ObjectInUse):
+                    time.sleep(0.05)  # the server itself looks after it just now
 
 
 @contextlib.contextmanager

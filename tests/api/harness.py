@@ -67,7 +67,9 @@ class Server:
     def kill(self):
         if self.process and self.process.poll() is None:
             self.process.kill()
-        return self.process.wait()
+        code = self.process.wait()
+        databases.settle(self.data)
+        return code
 
     def memory(self, what="VmRSS"):
         """Bytes resident now (VmRSS) or at most ever (VmHWM)."""

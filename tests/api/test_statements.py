@@ -8,6 +8,8 @@ import requests
 from harness import Api, make_clip, register
 
 PAGE = 20
+# On a database that others may write, what is warm is read again after a moment.
+pytestmark = pytest.mark.sqlite
 
 
 @pytest.fixture(scope="module")
