@@ -44,6 +44,13 @@ def settle(data):
                 time.sleep(0.01)
 
 
+def follow():
+    """A status is read from the database itself. Lists in memory follow when the server's answer to the COMMIT is there: on PostgreSQL a moment
+    later, which is what it promises to those who did not write (docs/consistency.md)."""
+    if ON_POSTGRES:
+        time.sleep(0.1)
+
+
 def drop(data):
     if ON_POSTGRES:
         import psycopg2.errors

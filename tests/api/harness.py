@@ -140,6 +140,7 @@ class Api:
         while time.monotonic() < deadline:
             status = self.status(video_id)
             if until(status):
+                databases.follow()
                 return status
             time.sleep(0.05)
         raise AssertionError(f"after {timeout} s still {status}")
