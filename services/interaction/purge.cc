@@ -1,3 +1,5 @@
+#include <functional>
+
 #include "services/interaction/local_service.h"
 #include "services/parts/events.h"
 #include "services/parts/locks.h"
@@ -16,6 +18,12 @@ std::vector<std::int64_t> first_column(const sql::Rows& rows) {
   std::vector<std::int64_t> out;
   for (std::size_t i = 0; i < rows.size(); ++i) out.push_back(rows.i64(i, 0));
   return out;
+}
+
+// One bounded transaction after the other, until a step says that nothing is left.
+Task<Result<>> in_steps(sql::Database& db, std::function<Result<bool>(sql::Tx&)> step) {
+  for (bool more = true; more;) { SV_CO_TRY(more, co_await db.write(Ctx{}, step, kAdding)); }
+  co_return Result<>{};
 }
 
 // Dropped edges as changes: each takes one from what it counted in.
@@ -56,54 +64,38 @@ Task<Result<>> LocalService::purge_video(VideoId video, UserId author) {
   SV_CO_CHECK(co_await db.write(
       Ctx{}, [this, video, author](sql::Tx& tx) { return state_.end_video(tx, video, author); },
       kAdding));
-  for (bool more = true; more;) {
-    SV_CO_TRY(more, co_await db.write(
-                        Ctx{},
-                        [this, video](sql::Tx& tx) -> Result<bool> {
-                          const std::vector<std::int64_t> kinds{num(Edge::like), num(Edge::star)};
-                          SV_TRY(const sql::Rows dropped,
-                                 tx.query(store::kDropEdgesOfObjects,
-                                          {std::vector{video.value}, kinds, kEdges}));
-                          SV_CHECK(state_.apply(tx, changes_of(dropped)));
-                          return !dropped.empty();
-                        },
-                        kAdding));
-  }
-  for (bool more = true; more;) {
-    SV_CO_TRY(more, co_await db.write(
-                        Ctx{},
-                        [this, video](sql::Tx& tx) -> Result<bool> {
-                          SV_TRY(const sql::Rows some,
-                                 tx.query(store::kCommentsOfVideo, {video, kComments}));
-                          if (some.empty()) return false;
-                          const std::vector<std::int64_t> ids = first_column(some),
-                                                          kinds{num(Edge::comment_like)};
-                          Locks locks;
-                          for (std::int64_t id : ids) locks.exclude("comment", id);
-                          SV_CHECK(locks.take(tx));
-                          SV_TRY(const sql::Rows dropped,
-                                 tx.query(store::kDropEdgesOfObjects, {ids, kinds, kEdges}));
-                          Changes changes = changes_of(dropped);
-                          if (static_cast<std::int64_t>(dropped.size()) < kEdges) {  // none is left
-                            SV_CHECK(tx.execute(store::kDropComments, {ids}));
-                            for (std::int64_t id : ids) {
-                              changes.comments[CommentId(id)] = {};
-                              changes.threads.insert({.video = video, .root = CommentId(id)});
-                            }
-                          }
-                          changes.threads.insert({.video = video});
-                          changes.rankings.insert(video);
-                          SV_CHECK(state_.apply(tx, std::move(changes)));
-                          return true;
-                        },
-                        kAdding));
-  }
-  for (bool more = true; more;) {
-    SV_CO_TRY(more, co_await db.write(Ctx{}, [video](sql::Tx& tx) -> Result<bool> {
-      SV_TRY(const std::int64_t dropped, tx.execute(store::kDropSharesOfVideo, {video, kEdges}));
-      return dropped > 0;
-    }));
-  }
+  SV_CO_CHECK(co_await in_steps(db, [this, video](sql::Tx& tx) -> Result<bool> {
+    const std::vector<std::int64_t> kinds{num(Edge::like), num(Edge::star)};
+    SV_TRY(const sql::Rows dropped,
+           tx.query(store::kDropEdgesOfObjects, {std::vector{video.value}, kinds, kEdges}));
+    SV_CHECK(state_.apply(tx, changes_of(dropped)));
+    return !dropped.empty();
+  }));
+  SV_CO_CHECK(co_await in_steps(db, [this, video](sql::Tx& tx) -> Result<bool> {
+    SV_TRY(const sql::Rows some, tx.query(store::kCommentsOfVideo, {video, kComments}));
+    if (some.empty()) return false;
+    const std::vector<std::int64_t> ids = first_column(some), kinds{num(Edge::comment_like)};
+    Locks locks;
+    for (std::int64_t id : ids) locks.exclude("comment", id);
+    SV_CHECK(locks.take(tx));
+    SV_TRY(const sql::Rows dropped, tx.query(store::kDropEdgesOfObjects, {ids, kinds, kEdges}));
+    Changes changes = changes_of(dropped);
+    if (static_cast<std::int64_t>(dropped.size()) < kEdges) {  // none is left
+      SV_CHECK(tx.execute(store::kDropComments, {ids}));
+      for (std::int64_t id : ids) {
+        changes.comments[CommentId(id)] = {};
+        changes.threads.insert({.video = video, .root = CommentId(id)});
+      }
+    }
+    changes.threads.insert({.video = video});
+    changes.rankings.insert(video);
+    SV_CHECK(state_.apply(tx, std::move(changes)));
+    return true;
+  }));
+  SV_CO_CHECK(co_await in_steps(db, [video](sql::Tx& tx) -> Result<bool> {
+    SV_TRY(const std::int64_t dropped, tx.execute(store::kDropSharesOfVideo, {video, kEdges}));
+    return dropped > 0;
+  }));
   co_return Result<>{};
 }
 
@@ -123,37 +115,23 @@ Task<Result<>> LocalService::purge_user(UserId user) {
         return {};
       },
       kAdding));
-  for (bool more = true; more;) {
-    SV_CO_TRY(more, co_await db.write(
-                        Ctx{},
-                        [this, user](sql::Tx& tx) -> Result<bool> {
-                          SV_TRY(const sql::Rows dropped,
-                                 tx.query(store::kDropEdgesOfUser, {user, kEdges}));
-                          SV_CHECK(state_.apply(tx, changes_of(dropped)));
-                          return !dropped.empty();
-                        },
-                        kAdding));
-  }
-  for (bool more = true; more;) {
-    SV_CO_TRY(more, co_await db.write(
-                        Ctx{},
-                        [this, user](sql::Tx& tx) -> Result<bool> {
-                          SV_TRY(const sql::Rows some,
-                                 tx.query(store::kCommentsOfUser, {user, kComments}));
-                          SV_TRY(const auto rows, state_.comments_now(tx, first_column(some)));
-                          std::vector<CommentPtr> all;
-                          for (const auto& [id, row] : rows) all.push_back(row);
-                          SV_CHECK(delete_comments_tx(tx, all));
-                          return !some.empty();
-                        },
-                        kAdding));
-  }
-  for (bool more = true; more;) {
-    SV_CO_TRY(more, co_await db.write(Ctx{}, [user](sql::Tx& tx) -> Result<bool> {
-      SV_TRY(const std::int64_t dropped, tx.execute(store::kDropSharesOfUser, {user, kEdges}));
-      return dropped > 0;
-    }));
-  }
+  SV_CO_CHECK(co_await in_steps(db, [this, user](sql::Tx& tx) -> Result<bool> {
+    SV_TRY(const sql::Rows dropped, tx.query(store::kDropEdgesOfUser, {user, kEdges}));
+    SV_CHECK(state_.apply(tx, changes_of(dropped)));
+    return !dropped.empty();
+  }));
+  SV_CO_CHECK(co_await in_steps(db, [this, user](sql::Tx& tx) -> Result<bool> {
+    SV_TRY(const sql::Rows some, tx.query(store::kCommentsOfUser, {user, kComments}));
+    SV_TRY(const auto rows, state_.comments_now(tx, first_column(some)));
+    std::vector<CommentPtr> all;
+    for (const auto& [id, row] : rows) all.push_back(row);
+    SV_CHECK(delete_comments_tx(tx, all));
+    return !some.empty();
+  }));
+  SV_CO_CHECK(co_await in_steps(db, [user](sql::Tx& tx) -> Result<bool> {
+    SV_TRY(const std::int64_t dropped, tx.execute(store::kDropSharesOfUser, {user, kEdges}));
+    return dropped > 0;
+  }));
   co_return Result<>{};
 }
 
