@@ -21,12 +21,6 @@
 namespace sv::commands {
 namespace {
 
-int cannot(const Error& error) {
-  fmt::print(stderr, "shortvideo: {}\n",
-             error.detail.empty() ? message_text(error, Lang::en) : error.detail);
-  return kCannotRun;
-}
-
 // A command's failure that an operator caused is told in words, not in tokens.
 template <class Run>
 int with_accounts(const Config& config, Run run) {
@@ -86,6 +80,14 @@ int told(const Result<>& done, std::string_view success) {
 }
 
 }  // namespace
+
+int cannot(const std::string& sentence) {
+  fmt::print(stderr, "shortvideo: {}\n", sentence);
+  return kCannotRun;
+}
+int cannot(const Error& error) {
+  return cannot(error.detail.empty() ? message_text(error, Lang::en) : error.detail);
+}
 
 int serve(const Config& config) {
   const std::string problem = log::init({.level = log::parse_level(config.log_level),

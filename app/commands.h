@@ -12,6 +12,10 @@ namespace sv::commands {
 inline constexpr int kFindings = 1;   // something is damaged or missing
 inline constexpr int kCannotRun = 2;  // wrong input, or a part that cannot be had
 
+// Prints the sentence; kCannotRun.
+int cannot(const std::string& sentence);
+int cannot(const Error& error);
+
 int serve(const Config& config);
 int check(const Config& config);  // what load_config cannot know: the files that keys name
 int migrate(const Config& config);

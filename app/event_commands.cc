@@ -13,14 +13,6 @@
 namespace sv::commands {
 namespace {
 
-int cannot_run(const std::string& sentence) {
-  fmt::print(stderr, "shortvideo: {}\n", sentence);
-  return kCannotRun;
-}
-int cannot_run(const Error& error) {
-  return cannot_run(error.detail.empty() ? message_text(error, Lang::en) : error.detail);
-}
-
 void append_text(std::string& out, std::string_view name, std::string_view value) {
   out += fmt::format("{}\"{}\":", out.back() == '{' ? "" : ",", name);
   json::append_string(out, value);
@@ -61,12 +53,12 @@ Task<Result<std::int64_t>> drop_in(sql::Database& db, std::string consumer, std:
 }  // namespace
 
 int list_dead_events(const Config& config, bool json) {
-  auto storage = open_storage(config, Access::admin);
-  if (!storage) return cannot_run(storage.error());
+  auto storage = open_storage(config, Access::look);
+  if (!storage) return cannot(storage.error());
   std::vector<DeadLetter> all;
   for (auto& [url, place] : (*storage)->places) {
     auto some = block_on(list_dead_letters(*place.database.db));
-    if (!some) return cannot_run(some.error());
+    if (!some) return cannot(some.error());
     all.insert(all.end(), some->begin(), some->end());
   }
   if (json) {
@@ -84,10 +76,10 @@ int replay_events(const Config& config, const std::string& consumer, const std::
   const bool all = key == "all";
   const auto replayed = change_letters(
       config, [&](sql::Database& db) { return replay_letters(db, consumer, all ? "" : key); });
-  if (!replayed) return cannot_run(replayed.error());
+  if (!replayed) return cannot(replayed.error());
   if (*replayed == 0)
-    return cannot_run(all ? fmt::format("no event of {} is dead", consumer)
-                          : fmt::format("no event of {} with the key {} is dead", consumer, key));
+    return cannot(all ? fmt::format("no event of {} is dead", consumer)
+                      : fmt::format("no event of {} with the key {} is dead", consumer, key));
   fmt::print("{} events will be delivered again\n", *replayed);
   return 0;
 }
@@ -95,9 +87,9 @@ int replay_events(const Config& config, const std::string& consumer, const std::
 int drop_event(const Config& config, const std::string& consumer, std::int64_t id) {
   const auto dropped =
       change_letters(config, [&](sql::Database& db) { return drop_in(db, consumer, id); });
-  if (!dropped) return cannot_run(dropped.error());
+  if (!dropped) return cannot(dropped.error());
   if (*dropped == 0)
-    return cannot_run(
+    return cannot(
         fmt::format("{} has no dead event {}; `shortvideo events dead` lists them", consumer, id));
   fmt::print("event {} of {} is forgotten\n", id, consumer);
   return 0;
