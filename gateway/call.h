@@ -24,6 +24,7 @@ struct Call {
   std::size_t common = std::string::npos;  // the headers up to here are every answer's: what a
                                            // handler adds goes with it when it fails
   std::string body{};                      // of an api route's answer
+  UserId signed_in{};                      // by this very request
   bool token_given = false;  // an Authorization header came: the answer is for its sender alone
 
   void header(std::string_view name, std::string_view value) {

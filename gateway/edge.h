@@ -7,6 +7,7 @@
 #include "gateway/address.h"
 #include "gateway/gateway.h"
 #include "gateway/guest_keys.h"
+#include "gateway/own_writes.h"
 #include "gateway/page_cache.h"
 #include "gateway/rate_limit.h"
 #include "gateway/router.h"
@@ -34,6 +35,7 @@ struct Edge {
   const auth::TokenSigner tokens;
   const auth::UrlSigner urls;
   RateLimiter limits;
+  OwnWrites own_writes;
   PageCache pages;
   FreshCache<MediaFile> media;  // by path
   GuestKeys guests;

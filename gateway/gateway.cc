@@ -9,6 +9,7 @@
 #include "gateway/request_id.h"
 #include "platform/core/exception.h"
 #include "platform/core/log.h"
+#include "platform/core/when_all.h"
 #include "platform/core/within.h"
 
 namespace sv::gateway {
@@ -29,6 +30,7 @@ Edge::Edge(GatewayDeps d, GatewayOptions o)
       tokens(deps.keys, deps.clock),
       urls(deps.keys, deps.clock),
       limits(deps.cache, options.limits_enabled, options.limits_factor),
+      own_writes(deps.cache),
       pages(deps.revision, options.page_cache_bytes, options.page_age),
       media(deps.revision, 4u << 20, options.page_age),
       guests(deps.clock),
@@ -67,6 +69,7 @@ class WebGateway final : public Gateway {
   Task<> serve(net::Exchange& x);
   Task<> answer(Call& call, const Router::Match& match);
   Task<Result<>> dispatch(Call& call);
+  Task<Result<>> admit(Call& call);
   Task<Result<>> send_page(Call& call);
   Task<Result<>> send_own(Call& call);
   Task<Result<>> send_private(Call& call);
@@ -138,7 +141,7 @@ Task<Result<>> WebGateway::dispatch(Call& call) {
   call.ctx.caller = who.user;
   call.ctx.session = std::move(who.session);
   if (who.bad_token) call.header("WWW-Authenticate", "Bearer error=\"invalid_token\"");
-  SV_CO_CHECK(co_await edge_.limits.take(route.rate, call.ctx, call.headers));
+  SV_CO_CHECK(co_await admit(call));
   if (route.access == Access::moderator) SV_CO_CHECK(co_await require_moderator(call));
   call.common = call.headers.size();
   if (route.kind == Kind::cached && !call.token_given && call.x.query().size() <= kCachedQuery)
@@ -155,6 +158,17 @@ Task<Result<>> WebGateway::dispatch(Call& call) {
     call.ctx.deadline = std::chrono::steady_clock::now() + edge_.options.deadline;
   }
   co_return co_await send_own(call);
+}
+
+// Counts the request and learns what its caller wrote lately: one round trip to a shared cache.
+Task<Result<>> WebGateway::admit(Call& call) {
+  if (!call.ctx.caller || !edge_.own_writes.needed())
+    co_return co_await edge_.limits.take(call.route->rate, call.ctx, call.headers);
+  Result<> admitted;
+  std::tie(admitted, call.ctx.fresh) =
+      co_await when_all(edge_.limits.take(call.route->rate, call.ctx, call.headers),
+                        edge_.own_writes.of(call.ctx.caller));
+  co_return admitted;
 }
 
 // A guest's answer that may come from, and goes into, the page cache.
@@ -193,6 +207,7 @@ Task<Result<>> WebGateway::send_own(Call& call) {
       !call.token_given && !needs_token(call.route->access) && call.route->method == "GET";
   if (shared) call.ctx.uncertain = std::make_shared<std::atomic<bool>>(false);
   SV_CO_CHECK(co_await run_in_time(call));
+  co_await note_own_write(call);
   if (!shared || *call.ctx.uncertain) co_return co_await send_private(call);
   co_return co_await send_json(call, "no-cache", etag_of(call.body));
 }

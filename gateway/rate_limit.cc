@@ -73,8 +73,7 @@ Task<Result<>> RateLimiter::take(RateClass rate, const Ctx& ctx, std::string& he
   key.append(policy.name)
       .append(by_address ? ":a:" : ":u:")
       .append(by_address ? address_bucket(ctx.address) : std::to_string(ctx.caller.value));
-  const auto taken =
-      co_await cache_.take(key, per_second(policy, factor_), scaled(policy.burst, factor_));
+  const auto taken = co_await one(key, per_second(policy, factor_), scaled(policy.burst, factor_));
   if (!taken) co_return Result<>{};
   fmt::format_to(std::back_inserter(headers),
                  "RateLimit-Policy: \"{}\";q={};w={}\r\nRateLimit: \"{}\";r={};t={}\r\n",
@@ -82,6 +81,16 @@ Task<Result<>> RateLimiter::take(RateClass rate, const Ctx& ctx, std::string& he
                  taken->remaining, whole_seconds(taken->reset));
   if (taken->allowed) co_return Result<>{};
   co_return too_many("rate_limited", taken->retry_after);
+}
+
+Task<Result<Cache::Taken>> RateLimiter::one(std::string_view key, double rate, std::int64_t burst) {
+  const std::int64_t chunk = cache_.shared() ? TokenChunks::size(rate, burst) : 1;
+  if (chunk > 1) {
+    if (auto at_hand = chunks_.spend(key)) co_return *at_hand;
+    SV_CO_TRY(const Cache::Taken taken, co_await cache_.take(key, rate, burst, chunk));
+    if (taken.allowed) co_return chunks_.keep(key, taken, chunk);
+  }
+  co_return co_await cache_.take(key, rate, burst);  // of the last ones each gets his own
 }
 
 Task<Result<>> RateLimiter::login_allowed(const Ctx& ctx, std::string_view username) {

@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "gateway/token_chunks.h"
 #include "platform/core/ctx.h"
 #include "platform/core/error.h"
 #include "platform/core/task.h"
@@ -28,7 +29,11 @@ class RateLimiter {
   Task<> login_failed(const Ctx& ctx, std::string_view username);
 
  private:
+  // One token of the bucket, from a chunk where the cache is shared.
+  Task<Result<Cache::Taken>> one(std::string_view key, double rate, std::int64_t burst);
+
   Cache& cache_;
+  TokenChunks chunks_;
   const bool enabled_;
   const double factor_;
 };

@@ -10,6 +10,7 @@
 #include "gateway/call.h"
 #include "gateway/envelope.h"
 #include "gateway/input.h"
+#include "gateway/own_writes.h"
 #include "gateway/rate_limit.h"
 #include "platform/core/error.h"
 #include "platform/core/task.h"
@@ -59,6 +60,7 @@ struct Route {
   Schema (*input)() = nullptr;
   Schema (*output)() = nullptr;
   std::string_view content_type = "application/json";  // of a successful answer
+  ServiceSet writes{};       // the services whose data a success may have changed
   std::string_view files{};  // of a form, as JSON Schema: its parts that are files
 };
 
@@ -129,6 +131,7 @@ Task<Result<>> send_answer(Call& call, const Result<T>& data) {
     call.x.close_after();  // what is left of the body is not read
     co_return std::unexpected(data.error());
   }
+  co_await note_own_write(call);
   write_answer(call, *data);
   call.headers +=
       "Content-Type: application/json; charset=utf-8\r\nCache-Control: private, no-store\r\nVary: "

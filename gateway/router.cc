@@ -5,10 +5,22 @@
 namespace sv::gateway {
 
 Router::Router() {
-  for (auto part :
-       {user_routes(), video_routes(), social_routes(), interaction_routes(), message_routes(),
-        upload_routes(), avatar_routes(), media_routes(), platform_routes(), web_routes()})
-    routes_.insert(routes_.end(), part.begin(), part.end());
+  const auto add = [this](std::span<const Route> part, ServiceSet writes = {}) {
+    for (Route route : part) {
+      if (route.method != "GET") route.writes = writes;
+      routes_.push_back(route);
+    }
+  };
+  add(user_routes(), {Service::user});
+  add(video_routes(), {Service::video});
+  add(social_routes(), {Service::social});
+  add(interaction_routes(), {Service::interaction});
+  add(message_routes(), {Service::message});
+  add(upload_routes(), {Service::video});
+  add(avatar_routes(), {Service::user});
+  add(media_routes());
+  add(platform_routes());
+  add(web_routes());
   std::unordered_map<std::string_view, Path> prefixes;
   for (std::size_t i = 0; i < routes_.size(); ++i) {
     const std::string_view path = routes_[i].path;

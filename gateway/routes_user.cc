@@ -14,6 +14,7 @@ Task<Result<user::LoginRegisterResp>> sign_up(Call& call, const user::RegisterRe
   auto reply = co_await users(call).register_(call.ctx, in);
   if (keyed && !reply && reply.error().token == "idempotency_mismatch")
     co_await call.edge.limits.login_failed(call.ctx, in.username);
+  if (reply) call.signed_in = reply->user.id;
   co_return reply;
 }
 
@@ -22,11 +23,14 @@ Task<Result<user::LoginRegisterResp>> login(Call& call, const user::LoginReq& in
   auto reply = co_await users(call).login(call.ctx, in);
   if (!reply && reply.error().token == "wrong_credentials")
     co_await call.edge.limits.login_failed(call.ctx, in.username);
+  if (reply) call.signed_in = reply->user.id;
   co_return reply;
 }
 
 Task<Result<user::RefreshResp>> refresh(Call& call, const user::RefreshReq& in) {
-  co_return co_await users(call).refresh(call.ctx, in);
+  SV_CO_TRY(auto reply, co_await users(call).refresh(call.ctx, in));
+  if (const auto claims = call.edge.tokens.verify(reply.token)) call.signed_in = claims->user;
+  co_return reply;
 }
 
 Task<Result<>> logout(Call& call) {

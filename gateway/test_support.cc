@@ -88,9 +88,10 @@ Task<Result<user::LoginRegisterResp>> FakeUsers::login(const Ctx&, const user::L
   co_return user::LoginRegisterResp{};
 }
 
-Task<Result<user::UserInfoResp>> FakeUsers::get_user_info(const Ctx&,
+Task<Result<user::UserInfoResp>> FakeUsers::get_user_info(const Ctx& ctx,
                                                           const user::UserInfoReq& req) {
   asked = req;
+  fresh = ctx.fresh;
   user::UserInfoResp reply;
   reply.user.id = req.user_id;
   co_return reply;
@@ -192,12 +193,26 @@ Task<Result<social::FollowListResp>> FakeSocial::get_follow_list(const Ctx&,
 
 Task<Result<std::vector<std::optional<std::string>>>> FakeCache::get_many(
     std::span<const std::string> keys) {
-  co_return std::vector<std::optional<std::string>>(keys.size());
+  if (down) co_return fail(Errc::unavailable);
+  std::vector<std::optional<std::string>> out;
+  for (const std::string& key : keys) {
+    const auto at = bits.find(key);
+    out.push_back(at == bits.end() ? std::nullopt : std::optional(std::to_string(at->second)));
+  }
+  co_return out;
+}
+
+Task<Result<>> FakeCache::add_bits(std::string_view key, std::uint64_t more,
+                                   std::chrono::milliseconds) {
+  if (down) co_return fail(Errc::unavailable);
+  bits[std::string(key)] |= more;
+  co_return Result<>{};
 }
 
 Task<Result<Cache::Taken>> FakeCache::take(std::string_view key, double, std::int64_t burst,
                                            std::int64_t cost) {
   if (down) co_return fail(Errc::unavailable);
+  ++asked;
   std::int64_t& used = taken[std::string(key)];
   Taken out{.allowed = used + std::max<std::int64_t>(cost, 1) <= burst, .limit = burst};
   if (out.allowed) used += cost;
@@ -272,13 +287,13 @@ Task<Result<>> dependency(const bool* ok) {
 
 }  // namespace
 
-World::World(GatewayOptions options) {
+World::World(GatewayOptions options, Cache* installation) {
   services.user = &users;
   services.video = &videos;
   services.social = &social;
   gateway = make_gateway(
       {.services = services,
-       .cache = cache,
+       .cache = installation ? *installation : cache,
        .objects = objects,
        .keys = keys,
        .revoked = revoked,

@@ -90,6 +90,7 @@ class FakeUsers final : public user::UserAbsent {
   bool throws = false;
   user::RegisterReq registered;
   user::UserInfoReq asked;
+  ServiceSet fresh;  // of who asked
 };
 
 class FakeVideos final : public video::VideoAbsent {
@@ -137,15 +138,18 @@ class FakeSocial final : public social::SocialAbsent {
   social::FollowListReq asked;
 };
 
-// Token buckets that never refill.
+// Token buckets that never refill, and values that never go.
 class FakeCache final : public Cache {
  public:
+  bool shared() const override { return is_shared; }
   Task<Result<std::vector<std::optional<std::string>>>> get_many(
       std::span<const std::string> keys) override;
   Task<Result<>> set(std::string_view, std::string, std::chrono::milliseconds) override {
     co_return Result<>{};
   }
   Task<Result<>> remove(std::string_view) override { co_return Result<>{}; }
+  Task<Result<>> add_bits(std::string_view key, std::uint64_t bits,
+                          std::chrono::milliseconds ttl) override;
   Task<Result<bool>> set_if_absent(std::string_view, std::string,
                                    std::chrono::milliseconds) override {
     co_return true;
@@ -153,8 +157,10 @@ class FakeCache final : public Cache {
   Task<Result<Taken>> take(std::string_view key, double rate, std::int64_t burst,
                            std::int64_t cost) override;
 
-  bool down = false;
+  bool down = false, is_shared = false;
+  int asked = 0;                              // for tokens
   std::map<std::string, std::int64_t> taken;  // by key
+  std::map<std::string, std::uint64_t> bits;
 };
 
 class FakeObjects final : public ObjectStore {
@@ -182,7 +188,8 @@ class FakeObjects final : public ObjectStore {
 
 // A gateway with its fakes.
 struct World {
-  explicit World(GatewayOptions options = {});
+  // `installation`: the cache it shares with other gateways; null: its own.
+  explicit World(GatewayOptions options = {}, Cache* installation = nullptr);
   // Serves one request.
   FakeExchange& serve(FakeExchange& x) {
     sv::testing::run_task(gateway->handler()(x));

@@ -1,5 +1,7 @@
 #include "platform/adapters/memory_cache.h"
 
+#include <array>
+#include <charconv>
 #include <list>
 #include <mutex>
 #include <unordered_map>
@@ -64,7 +66,10 @@ struct alignas(64) Shard {
 
 class MemoryCache final : public Cache {
  public:
-  explicit MemoryCache(std::size_t bytes) : limit_(bytes / kShards) {}
+  explicit MemoryCache(const MemoryCacheOptions& options)
+      : limit_(options.bytes / kShards), shared_(options.shared) {}
+
+  bool shared() const override { return shared_; }
 
   Task<Result<std::vector<std::optional<std::string>>>> get_many(
       std::span<const std::string> keys) override {
@@ -94,6 +99,17 @@ class MemoryCache final : public Cache {
     co_return Result<>{};
   }
 
+  Task<Result<>> add_bits(std::string_view key, std::uint64_t bits,
+                          std::chrono::milliseconds ttl) override {
+    Shard& s = shard(key);
+    std::lock_guard lock(s.mutex);
+    std::uint64_t before = 0;
+    if (const auto at = s.find(key); at != s.entries.end())
+      std::from_chars(at->value.data(), at->value.data() + at->value.size(), before);
+    s.put(key, std::to_string(before | bits), Steady::now() + ttl, limit_);
+    co_return Result<>{};
+  }
+
   Task<Result<bool>> set_if_absent(std::string_view key, std::string value,
                                    std::chrono::milliseconds ttl) override {
     Shard& s = shard(key);
@@ -114,13 +130,14 @@ class MemoryCache final : public Cache {
   Shard& shard(std::string_view key) { return shards_[Hash{}(key) % kShards]; }
 
   const std::size_t limit_;
+  const bool shared_;
   std::array<Shard, kShards> shards_;
 };
 
 }  // namespace
 
 std::unique_ptr<Cache> make_memory_cache(MemoryCacheOptions options) {
-  return std::make_unique<MemoryCache>(options.bytes);
+  return std::make_unique<MemoryCache>(options);
 }
 
 }  // namespace sv

@@ -7,6 +7,7 @@
 
 #include "platform/core/error.h"
 #include "platform/core/ids.h"
+#include "platform/core/service_set.h"
 
 namespace sv {
 
@@ -25,6 +26,9 @@ struct Ctx {
   std::string user_agent;
   Lang lang = Lang::zh;  // of error texts
   bool moderator = false;
+  // The services the caller has just written to, through whichever instance: they read past what
+  // they keep in memory. Goes on to every call.
+  ServiceSet fresh;
   // Null: nobody keeps the answer.
   std::shared_ptr<std::atomic<bool>> uncertain;
 };

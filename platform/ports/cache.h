@@ -26,11 +26,17 @@ class Cache {
   };
 
   virtual ~Cache() = default;
+  // Other processes use it too.
+  virtual bool shared() const = 0;
   virtual Task<Result<std::vector<std::optional<std::string>>>> get_many(
       std::span<const std::string> keys) = 0;
   virtual Task<Result<>> set(std::string_view key, std::string value,
                              std::chrono::milliseconds ttl) = 0;
   virtual Task<Result<>> remove(std::string_view key) = 0;
+  // Adds bits to the decimal number that is the value, 0 when there is none; it lives for `ttl`
+  // from now.
+  virtual Task<Result<>> add_bits(std::string_view key, std::uint64_t bits,
+                                  std::chrono::milliseconds ttl) = 0;
   // True when the key was absent: the caller now holds it for `ttl`.
   virtual Task<Result<bool>> set_if_absent(std::string_view key, std::string value,
                                            std::chrono::milliseconds ttl) = 0;

@@ -37,6 +37,14 @@ TEST_P(CacheContract, ALaterValueReplacesAndRemoveForgets) {
   EXPECT_FALSE(get(*cache, "a"));
 }
 
+TEST_P(CacheContract, BitsAddUpWhoeverAddsThem) {
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&, t] { ASSERT_OK(run_task(cache->add_bits("bits", 1U << t, 1min))); });
+  for (auto& t : threads) t.join();
+  EXPECT_EQ(get(*cache, "bits"), "15");
+}
+
 TEST_P(CacheContract, AValueIsGoneWhenItsTimeIsOver) {
   ASSERT_OK(run_task(cache->set("short", "1", 1ms)));
   ASSERT_OK(run_task(cache->set("long", "1", 1h)));

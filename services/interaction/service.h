@@ -26,7 +26,9 @@ struct InteractionDeps {
   metrics::Registry& metrics;
   std::chrono::milliseconds memory_age{0};  // 0: no other process writes db
 
-  Memory memory() const { return {.clock = clock, .age = memory_age}; }
+  Memory memory() const {
+    return {.clock = clock, .age = memory_age, .owner = Service::interaction};
+  }
 };
 
 // Likes, stars, comments, shares, reports, and their counters. Subscribes to `events`: make it

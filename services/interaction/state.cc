@@ -33,7 +33,7 @@ Task<Result<std::map<VideoId, VideoCounts>>> State::counts(const Ctx& ctx,
     auto [at, fresh] = out.try_emplace(id);
     if (!fresh) continue;
     at->second.id = id;
-    if (auto known = videos_.find(id)) at->second = *known;
+    if (auto known = videos_.find(ctx, id)) at->second = *known;
     else missing.push_back(id.value);
   }
   if (missing.empty()) co_return out;
@@ -55,7 +55,7 @@ Task<Result<std::map<UserId, PersonCounts>>> State::received(const Ctx& ctx,
     auto [at, fresh] = out.try_emplace(id);
     if (!fresh) continue;
     at->second.id = id;
-    if (auto known = people_.find(id)) at->second = *known;
+    if (auto known = people_.find(ctx, id)) at->second = *known;
     else missing.push_back(id.value);
   }
   if (missing.empty()) co_return out;
@@ -79,7 +79,7 @@ Task<Result<std::set<std::pair<Edge, std::int64_t>>>> State::edges_of(
     const std::size_t before = missing.size();
     for (Edge kind : kinds) {
       const EdgeKey key{.kind = kind, .user = user, .object = object};
-      const auto known = edges_.find(key);
+      const auto known = edges_.find(ctx, key);
       if (!known) missing.push_back(key);
       else if (*known) out.emplace(kind, object);
     }
@@ -103,7 +103,7 @@ Task<Result<std::vector<CommentPtr>>> State::comments(const Ctx& ctx,
   std::vector<std::int64_t> missing;
   const auto stamp = comments_.stamp();
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    out[i] = comments_.find(ids[i]).value_or(nullptr);
+    out[i] = comments_.find(ctx, ids[i]).value_or(nullptr);
     if (!out[i]) missing.push_back(ids[i].value);
   }
   if (missing.empty()) co_return out;
@@ -147,7 +147,7 @@ Task<Result<std::vector<Entry>>> State::read_thread(const Ctx& ctx, ThreadKey ke
 Task<Result<std::vector<Entry>>> State::thread(const Ctx& ctx, ThreadKey key, Entry after,
                                                std::size_t count) {
   using enum ListHead::Order;
-  ListHeadPtr head = threads_.find(key).value_or(nullptr);
+  ListHeadPtr head = threads_.find(ctx, key).value_or(nullptr);
   if (!head) {
     const auto stamp = threads_.stamp();
     SV_CO_TRY(std::vector<Entry> first,
@@ -162,7 +162,7 @@ Task<Result<std::vector<Entry>>> State::thread(const Ctx& ctx, ThreadKey key, En
 
 Task<Result<Recent>> State::recent_head(const Ctx& ctx, UserId user, Edge kind) {
   const auto key = std::pair(user, kind);
-  if (auto known = recent_.find(key)) co_return std::move(*known);
+  if (auto known = recent_.find(ctx, key)) co_return std::move(*known);
   const auto stamp = recent_.stamp();
   SV_CO_TRY(const sql::Rows rows,
             co_await deps.db.query(ctx, store::kRecent,
@@ -193,7 +193,7 @@ Task<Result<std::int64_t>> State::recent_total(const Ctx& ctx, UserId user, Edge
 }
 
 Task<Result<RankingPtr>> State::current_ranking(const Ctx& ctx, VideoId video) {
-  if (auto known = rankings_.find(video); known && now() - (*known)->made_ms < kRankingMs)
+  if (auto known = rankings_.find(ctx, video); known && now() - (*known)->made_ms < kRankingMs)
     co_return std::move(*known);
   const auto stamp = rankings_.stamp();
   SV_CO_TRY(const sql::Rows rows, co_await deps.db.query(ctx, store::kHottest, {video, kRanked}));

@@ -51,7 +51,7 @@ class PageCache {
   using Pages = ObjectCache<PageKey, Ptr, PageKeyHash>;
 
   explicit PageCache(const Memory& memory) : pages_(memory, 4096) {}
-  Ptr find(const PageKey& key) { return pages_.find(key).value_or(nullptr); }
+  Ptr find(const Ctx& ctx, const PageKey& key) { return pages_.find(ctx, key).value_or(nullptr); }
   // Before the rows are read, for put().
   Pages::Stamp stamp() const { return pages_.stamp(); }
   void put(const Pages::Stamp& stamp, const PageKey& key, Ptr page) {

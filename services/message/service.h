@@ -24,7 +24,7 @@ struct MessageDeps {
   metrics::Registry& metrics;
   std::chrono::milliseconds memory_age{0};  // 0: no other process writes db
 
-  Memory memory() const { return {.clock = clock, .age = memory_age}; }
+  Memory memory() const { return {.clock = clock, .age = memory_age, .owner = Service::message}; }
 };
 
 struct MessageOptions {

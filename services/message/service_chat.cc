@@ -160,7 +160,7 @@ Task<Result<GetChatHistoryResp>> LocalService::get_chat_history(const Ctx& ctx,
                     req.last_message_id.value,
                     size,
                     0};
-  auto page = histories_.find(key);
+  auto page = histories_.find(ctx, key);
   if (!page) {
     const auto stamp = histories_.stamp();
     std::int64_t from = kFarSeq;

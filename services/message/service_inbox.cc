@@ -55,7 +55,7 @@ Task<Result<PageCache<InboxPage>::Ptr>> LocalService::inbox_page(const Ctx& ctx,
                     other,
                     count,
                     0};
-  if (auto page = inboxes_.find(key)) co_return page;
+  if (auto page = inboxes_.find(ctx, key)) co_return page;
   const auto stamp = inboxes_.stamp();
   SV_CO_TRY(const sql::Rows rows,
             co_await deps_.db.query(ctx, store::kLatest,
@@ -129,7 +129,7 @@ Task<Result<GetUnreadCountResp>> LocalService::get_unread_count(const Ctx& ctx,
   if (!req.user_id) co_return fail(Errc::unauthenticated);
   const PageKey key{static_cast<std::int64_t>(generations_.of(req.user_id.value)),
                     static_cast<std::int64_t>(List::unread), req.user_id.value};
-  auto page = unread_.find(key);
+  auto page = unread_.find(ctx, key);
   if (!page) {
     const auto stamp = unread_.stamp();
     SV_CO_TRY(const sql::Rows rows, co_await deps_.db.query(ctx, store::kUnread, {req.user_id}));

@@ -83,7 +83,7 @@ Task<Result<PageCache<NoticePage>::Ptr>> LocalService::notice_page(
                     id,
                     count,
                     offset};
-  if (auto page = notice_pages_.find(key)) co_return page;
+  if (auto page = notice_pages_.find(ctx, key)) co_return page;
   const auto stamp = notice_pages_.stamp();
   sql::Params params{user, time_ms, id, count, offset};
   if (kind != 0) params = {user, time_ms, id, count, offset, kind};
@@ -98,7 +98,7 @@ Task<Result<PageCache<NoticePage>::Ptr>> LocalService::notice_page(
 Task<Result<PageCache<NoticeTotals>::Ptr>> LocalService::notice_totals(const Ctx& ctx, UserId user,
                                                                        std::int64_t kind) {
   const PageKey key{static_cast<std::int64_t>(generations_.of(user.value)), kind, user.value};
-  if (auto totals = notice_totals_.find(key)) co_return totals;
+  if (auto totals = notice_totals_.find(ctx, key)) co_return totals;
   const auto stamp = notice_totals_.stamp();
   SV_CO_TRY(const sql::Rows counts,
             co_await deps_.db.query(ctx, store::kCountNotices, {user, kind}));

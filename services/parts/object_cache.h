@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "platform/core/ctx.h"
 #include "platform/ports/clock.h"
 
 namespace sv {
@@ -20,6 +21,7 @@ namespace sv {
 struct Memory {
   const Clock& clock;
   std::chrono::milliseconds age{0};
+  Service owner{};  // who reads it
 };
 
 // The values that were asked for lately, a bounded number, the longest unused go first. Values are
@@ -37,7 +39,9 @@ class ObjectCache {
   explicit ObjectCache(const Memory& memory, std::size_t capacity = 65'536)
       : memory_(memory), per_shard_(std::max<std::size_t>(1, capacity / kShards)) {}
 
-  std::optional<Value> find(const Key& key) {
+  // Nothing for a caller who must see what he wrote through another process (Ctx::fresh).
+  std::optional<Value> find(const Ctx& ctx, const Key& key) {
+    if (memory_.age.count() != 0 && ctx.fresh.contains(memory_.owner)) return std::nullopt;
     const std::int64_t oldest = oldest_ms();
     Shard& s = shard(key);
     std::lock_guard lock(s.mutex);

@@ -16,13 +16,13 @@ TEST(ObjectCache, WhatIsOlderThanItMayBeIsNotFound) {
   const auto stamp = cache.stamp();
   clock.advance(300ms);  // the read took so long: age counts from its beginning
   cache.put(stamp, 1, 10);
-  EXPECT_EQ(cache.find(1), 10);
+  EXPECT_EQ(cache.find(Ctx{}, 1), 10);
   clock.advance(100ms);
-  EXPECT_EQ(cache.find(1), 10);
+  EXPECT_EQ(cache.find(Ctx{}, 1), 10);
   clock.advance(1ms);
-  EXPECT_EQ(cache.find(1), std::nullopt);
+  EXPECT_EQ(cache.find(Ctx{}, 1), std::nullopt);
   cache.put(cache.stamp(), 1, 11);
-  EXPECT_EQ(cache.find(1), 11);
+  EXPECT_EQ(cache.find(Ctx{}, 1), 11);
 }
 
 TEST(ObjectCache, WithoutAnAgeAValueStays) {
@@ -30,7 +30,21 @@ TEST(ObjectCache, WithoutAnAgeAValueStays) {
   Cache cache(Memory{.clock = clock});
   cache.put(cache.stamp(), 1, 10);
   clock.advance(24h);
-  EXPECT_EQ(cache.find(1), 10);
+  EXPECT_EQ(cache.find(Ctx{}, 1), 10);
+}
+
+TEST(ObjectCache, WhoMustSeeHisOwnWriteFindsNothingThatMayBeOlder) {
+  testing::ManualClock clock;
+  Cache cache(Memory{.clock = clock, .age = 400ms, .owner = Service::social});
+  cache.put(cache.stamp(), 1, 10);
+  Ctx ctx;
+  ctx.fresh = {Service::user, Service::social};
+  EXPECT_EQ(cache.find(ctx, 1), std::nullopt);
+  ctx.fresh = {Service::user};
+  EXPECT_EQ(cache.find(ctx, 1), 10);
+  Cache alone(Memory{.clock = clock, .owner = Service::user});  // nobody else writes
+  alone.put(alone.stamp(), 1, 10);
+  EXPECT_EQ(alone.find(ctx, 1), 10);
 }
 
 TEST(ObjectCache, ASlowerReadOfWhatWasBeforeDoesNotReplaceANewerOne) {
@@ -40,7 +54,7 @@ TEST(ObjectCache, ASlowerReadOfWhatWasBeforeDoesNotReplaceANewerOne) {
   clock.advance(1ms);
   cache.put(cache.stamp(), 1, 11);
   cache.put(slow, 1, 10);
-  EXPECT_EQ(cache.find(1), 11);
+  EXPECT_EQ(cache.find(Ctx{}, 1), 11);
 }
 
 TEST(ObjectCache, AChangeKeepsOutWhatWasReadBeforeItOfThatKeyAlone) {
@@ -50,9 +64,10 @@ TEST(ObjectCache, AChangeKeepsOutWhatWasReadBeforeItOfThatKeyAlone) {
   cache.erase(1);
   cache.update(2, [](int&) {});
   for (int key : {1, 2, 3, 17, 33}) cache.put(stamp, key, 0);
-  EXPECT_EQ(cache.find(1), std::nullopt);
-  EXPECT_EQ(cache.find(2), std::nullopt);
-  for (int key : {3, 17, 33}) EXPECT_EQ(cache.find(key), 0) << key;  // some share a shard with them
+  EXPECT_EQ(cache.find(Ctx{}, 1), std::nullopt);
+  EXPECT_EQ(cache.find(Ctx{}, 2), std::nullopt);
+  for (int key : {3, 17, 33})
+    EXPECT_EQ(cache.find(Ctx{}, key), 0) << key;  // some share a shard with them
 }
 
 TEST(ObjectCache, ChangesThatItNoLongerKnowsByKeyStillKeepOldReadsOut) {
@@ -62,7 +77,7 @@ TEST(ObjectCache, ChangesThatItNoLongerKnowsByKeyStillKeepOldReadsOut) {
   constexpr int kMany = 100'000;
   for (int key = 0; key < kMany; ++key) cache.erase(key);
   for (int key = 0; key < kMany; ++key) cache.put(stamp, key, 0);
-  for (int key = 0; key < kMany; ++key) ASSERT_EQ(cache.find(key), std::nullopt) << key;
+  for (int key = 0; key < kMany; ++key) ASSERT_EQ(cache.find(Ctx{}, key), std::nullopt) << key;
 }
 
 }  // namespace

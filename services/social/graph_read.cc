@@ -34,7 +34,7 @@ Task<Result<Graph::TieMap>> Graph::ties(const Ctx& ctx, UserId one,
     auto [at, fresh] = out.try_emplace(other);
     if (!fresh || !one || !other || other == one) continue;
     const Pair pair = pair_of(one, other);
-    if (const auto known = ties_.find(pair))
+    if (const auto known = ties_.find(ctx, pair))
       at->second = one == pair.low ? *known : known->flipped();
     else missing.push_back(other.value);
   }
@@ -68,7 +68,7 @@ Task<Result<std::unordered_map<UserId, Counts>>> Graph::counts(const Ctx& ctx,
   for (UserId user : users) {
     auto [at, fresh] = out.try_emplace(user);
     if (!fresh || !user) continue;
-    if (const auto known = counts_.find(user)) at->second = *known;
+    if (const auto known = counts_.find(ctx, user)) at->second = *known;
     else missing.push_back(user.value);
   }
   if (missing.empty()) co_return out;
@@ -83,7 +83,7 @@ Task<Result<std::vector<Entry>>> Graph::entries(const Ctx& ctx, List list, UserI
                                                 const Entry& after, std::int64_t offset,
                                                 std::size_t limit) {
   const Place place{.list = list, .owner = owner};
-  auto head = heads_.find(place).value_or(nullptr);
+  auto head = heads_.find(ctx, place).value_or(nullptr);
   if (!head) {
     const auto stamp = heads_.stamp();
     SV_CO_TRY(std::vector<Entry> newest, co_await read(ctx, list, owner, kNewestFirst, 0, kHead));
@@ -107,7 +107,7 @@ Task<Result<std::vector<Entry>>> Graph::read(const Ctx& ctx, List list, UserId o
 
 Task<Result<std::vector<UserId>>> Graph::following_ids(const Ctx& ctx, UserId user, UserId after,
                                                        std::size_t limit) {
-  auto first = followed_.find(user).value_or(nullptr);
+  auto first = followed_.find(ctx, user).value_or(nullptr);
   if (!first) {
     const auto stamp = followed_.stamp();
     SV_CO_TRY(const sql::Rows rows, co_await db_.query(ctx, store::kFollowingIds,

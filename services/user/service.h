@@ -38,7 +38,7 @@ struct UserDeps {
   media::MediaTools* media = nullptr;       // null: this process takes no pictures
   std::chrono::milliseconds memory_age{0};  // 0: no other process writes db
 
-  Memory memory() const { return {.clock = clock, .age = memory_age}; }
+  Memory memory() const { return {.clock = clock, .age = memory_age, .owner = Service::user}; }
 };
 
 struct UserOptions {

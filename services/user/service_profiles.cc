@@ -16,7 +16,7 @@ Task<Result<std::vector<AccountPtr>>> LocalService::accounts(const Ctx& ctx,
   for (UserId id : ids) {
     auto [at, fresh] = found.try_emplace(id);
     if (!fresh) continue;
-    at->second = cache_.find(id).value_or(nullptr);
+    at->second = cache_.find(ctx, id).value_or(nullptr);
     if (!at->second) missing.push_back(id.value);
   }
   if (!missing.empty()) {

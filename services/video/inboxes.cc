@@ -63,7 +63,7 @@ Task<Result<>> Inboxes::open(const Ctx& ctx, UserId user) {
   SV_CO_TRY(const auto authors, co_await followed(ctx, user));
   const auto hash = hash_of(authors);
   const auto now = state_.now();
-  auto reader = readers_.find(user);
+  auto reader = readers_.find(ctx, user);
   if (!reader) {
     const auto stamp = readers_.stamp();
     SV_CO_TRY(const auto rows, co_await state_.deps.db.query(ctx, kReader, {user}));
@@ -102,7 +102,7 @@ Task<Result<>> Inboxes::open(const Ctx& ctx, UserId user) {
 }
 
 Task<Result<std::vector<std::int64_t>>> Inboxes::large_authors(const Ctx& ctx, UserId user) {
-  auto all = large_.find(0).value_or(nullptr);
+  auto all = large_.find(ctx, 0).value_or(nullptr);
   if (!all) {
     const auto stamp = large_.stamp();
     SV_CO_TRY(const auto rows, co_await state_.deps.db.query(ctx, kLargeAuthors));

@@ -14,8 +14,8 @@ constexpr std::string_view kSet = R"(
 
 }  // namespace
 
-void KnownPrivacy::learn(UserId author, bool is_private) {
-  if (last_.find(author) == is_private) return;
+void KnownPrivacy::learn(const Ctx& ctx, UserId author, bool is_private) {
+  if (last_.find(ctx, author) == is_private) return;
   const std::lock_guard lock(mutex_);
   if (waiting_.size() >= kLimit) return;
   waiting_[author] = is_private;
@@ -27,7 +27,7 @@ Task<std::unordered_map<UserId, bool>> KnownPrivacy::recall(const Ctx& ctx,
   std::unordered_map<UserId, bool> out;
   std::vector<std::int64_t> missing;
   for (UserId author : authors) {
-    if (const auto known = last_.find(author)) out.emplace(author, *known);
+    if (const auto known = last_.find(ctx, author)) out.emplace(author, *known);
     else missing.push_back(author.value);
   }
   if (missing.empty()) co_return out;

@@ -46,7 +46,7 @@ struct VideoDeps {
       sign;                                 // query text that opens "/media/<video>/<rev>/"
   std::chrono::milliseconds memory_age{0};  // 0: no other process writes db
 
-  Memory memory() const { return {.clock = clock, .age = memory_age}; }
+  Memory memory() const { return {.clock = clock, .age = memory_age, .owner = Service::video}; }
 };
 
 struct VideoOptions {

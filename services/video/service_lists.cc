@@ -157,7 +157,7 @@ Task<Result<std::vector<VideoId>>> LocalService::related_to(const Ctx& ctx, cons
   const std::string name = fmt::format("related {}", row.id);
   const auto stamp = state_.lists.stamp();
   const std::uint64_t listings = state_.listings;
-  if (const auto known = state_.lists.find(name); known && known->listings == listings)
+  if (const auto known = state_.lists.find(ctx, name); known && known->listings == listings)
     co_return ids_of(known->head->entries);
   std::vector<VideoId> ids;
   std::vector<std::string> tags;
@@ -262,7 +262,7 @@ Result<> LocalService::add_unwanted(sql::Tx& tx, const NotInterestedReq& req) {
 
 Task<std::shared_ptr<const LocalService::Unwanted>> LocalService::unwanted_by(const Ctx& ctx,
                                                                               UserId user) {
-  if (auto known = unwanted_.find(user)) co_return *known;
+  if (auto known = unwanted_.find(ctx, user)) co_return *known;
   const auto stamp = unwanted_.stamp();
   auto rows = co_await state_.deps.db.query(ctx, kUnwanted, {user, kUnwantedKept});
   if (!rows) {

@@ -138,7 +138,7 @@ Task<Result<std::vector<VideoPtr>>> State::load(const Ctx& ctx, std::vector<Vide
   std::vector<std::int64_t> missing;
   auto stamp = rows.stamp();
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    out[i] = rows.find(ids[i]).value_or(nullptr);
+    out[i] = rows.find(ctx, ids[i]).value_or(nullptr);
     if (!out[i]) missing.push_back(ids[i].value);
   }
   if (missing.empty()) co_return out;
@@ -173,7 +173,7 @@ Task<Result<std::map<UserId, State::AuthorCounts>>> State::counts_of(
   std::map<UserId, AuthorCounts> out;
   std::vector<std::int64_t> missing;
   for (UserId id : ids) {
-    const auto known = authors.find(id);
+    const auto known = authors.find(ctx, id);
     out[id] = known.value_or(AuthorCounts{});
     if (!known) missing.push_back(id.value);
   }
@@ -188,7 +188,7 @@ Task<Result<std::map<UserId, State::AuthorCounts>>> State::counts_of(
 
 Task<Result<std::vector<Entry>>> State::entries_in(const Ctx& ctx, List list, Entry after,
                                                    std::size_t count) {
-  auto known = lists.find(list.name);
+  auto known = lists.find(ctx, list.name);
   if (!known || known->listings != listings) {
     const auto stamp = lists.stamp();
     known = KnownList{.listings = listings, .head = nullptr};

@@ -1,0 +1,32 @@
+#pragma once
+
+#include "platform/core/ids.h"
+#include "platform/core/service_set.h"
+#include "platform/core/task.h"
+#include "platform/ports/cache.h"
+
+namespace sv::gateway {
+
+struct Call;
+
+// Which services a caller has just written to, for every gateway of the installation: his requests
+// of the next moment read them past what their instances keep in memory. Nothing to do while one
+// process has the cache for itself: its services change what they keep with the write. Thread-safe.
+class OwnWrites {
+ public:
+  explicit OwnWrites(Cache& cache) : cache_(cache) {}
+
+  bool needed() const { return cache_.shared(); }
+  // All of them when it cannot be told.
+  Task<ServiceSet> of(UserId caller);
+  // Before the write is acknowledged.
+  Task<> note(UserId caller, ServiceSet wrote);
+
+ private:
+  Cache& cache_;
+};
+
+// Of a request that has succeeded and is not answered yet.
+Task<> note_own_write(Call& call);
+
+}  // namespace sv::gateway
