@@ -139,6 +139,7 @@ Task<Result<>> WebGateway::dispatch(Call& call) {
   call.token_given = !authorization.empty() && route.access != Access::open;
   SV_CO_TRY(Identity who, identify(authorization, route.access, edge_.tokens, edge_.deps.revoked));
   call.ctx.caller = who.user;
+  call.ctx.actor = Actor::caller;
   call.ctx.session = std::move(who.session);
   if (who.bad_token) call.header("WWW-Authenticate", "Bearer error=\"invalid_token\"");
   SV_CO_CHECK(co_await admit(call));

@@ -4,7 +4,7 @@ include "common.thrift"
 namespace cpp sv.danmu
 
 struct SendDanmuReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: common.RoomId liveId
   3: string content (must = "1", len = "1..100")
   4: optional string color (pattern = "#[0-9A-Fa-f]{6}")
@@ -38,7 +38,7 @@ struct DanmuFilter {
 }
 
 struct SetDanmuFilterReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: common.RoomId liveId (must = "1")
   3: DanmuFilter filter
 }
@@ -48,7 +48,7 @@ struct SetDanmuFilterResp {
 }
 
 struct GetDanmuFilterReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: common.RoomId liveId (must = "1")
 }
 
@@ -75,7 +75,7 @@ struct GetDanmuStatsResp {
 }
 
 struct ManageDanmuReq {
-  1: common.UserId managerId (json = "-")
+  1: common.UserId managerId (json = "-", actor = "1")
   2: common.RoomId liveId (must = "1")
   3: common.DanmuId danmuId (must = "1")
   4: i32 action (json = "-")
@@ -86,7 +86,7 @@ struct ManageDanmuResp {
 }
 
 struct LikeDanmuReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: common.DanmuId danmuId (must = "1")
 }
 

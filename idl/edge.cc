@@ -46,6 +46,21 @@ Result<> read_status(std::string_view payload, std::string_view method) {
   return from_base_resp(base);
 }
 
+Result<Acting> acting(const Ctx& ctx, UserId named) {
+  if (!named || named == ctx.caller) return Acting(ctx);
+  switch (ctx.actor) {
+    case Actor::any:
+      return Acting(ctx);
+    case Actor::caller:
+      return fail(Errc::forbidden, "actor_mismatch");
+    case Actor::field:
+      return Acting(ctx, named);
+    case Actor::none:
+      break;
+  }
+  return fail(Errc::forbidden, "actor_untrusted");
+}
+
 bool read_no_args(rpc::Reader& in) {
   for (std::uint32_t key = 0; in.next(key);) in.skip(key);
   return in.ok();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -82,6 +83,22 @@ bool read_args(rpc::Reader& in, std::uint16_t id, T& arg) {
   return in.ok();
 }
 bool read_no_args(rpc::Reader& in);
+
+// The context of a call whose arguments name who acts.
+class Acting {
+ public:
+  explicit Acting(const Ctx& ctx) : ctx_(&ctx) {}
+  Acting(const Ctx& ctx, UserId caller) : ctx_(nullptr), own_(ctx) { own_->caller = caller; }
+  const Ctx& ctx() const { return own_ ? *own_ : *ctx_; }
+
+ private:
+  const Ctx* ctx_;
+  std::optional<Ctx> own_;
+};
+// `actor_mismatch` when it is not who the context says, `actor_untrusted` when the peer may not
+// say.
+Result<Acting> acting(const Ctx& ctx, UserId named);
+
 rpc::Served malformed(const rpc::MessageHead& head);
 
 std::string reply_payload(const rpc::MessageHead& head);

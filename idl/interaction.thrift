@@ -4,7 +4,7 @@ include "common.thrift"
 namespace cpp sv.interaction
 
 struct LikeActionReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: common.VideoId videoId (must = "1")
   3: bool action (json = "-")
 }
@@ -15,7 +15,7 @@ struct LikeActionResp {
 
 struct LikeVideoListReq {
   1: common.UserId userId
-  2: common.UserId currentUserId (json = "-")
+  2: common.UserId currentUserId (json = "-", actor = "1")
   3: i32 page = 1 (range = "1..")
   4: i32 pageSize = 10 (range = "1..", cap = "100")
   101: optional string cursor
@@ -29,7 +29,7 @@ struct LikeVideoListResp {
 }
 
 struct StarActionReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: common.VideoId videoId (must = "1")
   3: bool action (json = "-")
 }
@@ -40,7 +40,7 @@ struct StarActionResp {
 
 struct StarVideoListReq {
   1: common.UserId userId
-  2: common.UserId currentUserId (json = "-")
+  2: common.UserId currentUserId (json = "-", actor = "1")
   3: i32 page = 1 (range = "1..")
   4: i32 pageSize = 10 (range = "1..", cap = "100")
   101: optional string cursor
@@ -54,7 +54,7 @@ struct StarVideoListResp {
 }
 
 struct CommentActionReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: common.VideoId videoId (must = "1")
   3: string content (must = "1", len = "1..1000")
   4: optional common.CommentId replyToId
@@ -67,7 +67,7 @@ struct CommentActionResp {
 
 struct CommentListReq {
   1: common.VideoId videoId (must = "1")
-  2: common.UserId currentUserId (json = "-")
+  2: common.UserId currentUserId (json = "-", actor = "1")
   3: i32 page = 1 (range = "1..")
   4: i32 pageSize = 10 (range = "1..", cap = "100")
   101: optional string cursor
@@ -85,7 +85,7 @@ struct CommentListResp {
 
 // videoId may be 0: a comment knows its video. By its author or the video's.
 struct DeleteCommentReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: common.VideoId videoId (json = "-")
   3: common.CommentId commentId (json = "id", must = "1")
 }
@@ -95,7 +95,7 @@ struct DeleteCommentResp {
 }
 
 struct ShareActionReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: common.VideoId videoId (must = "1")
 }
 
@@ -105,7 +105,7 @@ struct ShareActionResp {
 
 struct CountReq {
   1: common.VideoId videoId (must = "1")
-  101: optional common.UserId currentUserId (json = "-")
+  101: optional common.UserId currentUserId (json = "-", actor = "1")
 }
 
 struct CountResp {
@@ -117,7 +117,7 @@ struct CountResp {
 }
 
 struct CheckLikeStatusReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: common.VideoId videoId (must = "1")
 }
 
@@ -127,7 +127,7 @@ struct CheckLikeStatusResp {
 }
 
 struct CheckStarStatusReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: common.VideoId videoId (must = "1")
 }
 
@@ -137,14 +137,14 @@ struct CheckStarStatusResp {
 }
 
 struct CommentLikeActionReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: common.CommentId commentId (must = "1")
   3: bool action (json = "-")
 }
 
 struct ReplyListReq {
   1: common.CommentId commentId (must = "1")
-  2: common.UserId currentUserId (json = "-")
+  2: common.UserId currentUserId (json = "-", actor = "1")
   3: i32 pageSize = 10 (range = "1..", cap = "100")
   4: string cursor
 }
@@ -158,7 +158,7 @@ struct ReplyListResp {
 
 // -- Reports of what breaks the rules. The same person reports the same thing once: again answers the same id.
 struct ReportReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: string kind (must = "1", one_of = "video|comment|danmu|user|message|live")
   3: i64 id (must = "1", range = "1..9007199254740991")
   4: string reason (must = "1", len = "1..100")
@@ -184,7 +184,7 @@ struct ReportEntry {
 
 // Newest first for the reporter (userId set), oldest open ones first for moderators (userId 0).
 struct ReportListReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: i32 pageSize = 10 (range = "1..", cap = "100")
   3: string cursor
 }
@@ -207,7 +207,7 @@ struct VideoInteractionParts {
 
 // One entry for each video asked for. userId 0 asks as a guest.
 struct VideoInteractionPartsReq {
-  1: common.UserId userId
+  1: common.UserId userId (actor = "1")
   2: list<common.VideoId> videoIds (len = "..200")
 }
 

@@ -4,7 +4,7 @@ include "common.thrift"
 namespace cpp sv.live
 
 struct CreateLiveRoomReq {
-  1: common.UserId hostId (json = "-")
+  1: common.UserId hostId (json = "-", actor = "1")
   2: string title (must = "1", len = "1..100")
   3: string coverUrl (len = "..500")
   4: optional string description (len = "..2000")
@@ -16,7 +16,7 @@ struct CreateLiveRoomResp {
 }
 
 struct StartLiveReq {
-  1: common.UserId hostId (json = "-")
+  1: common.UserId hostId (json = "-", actor = "1")
   2: common.RoomId roomId (must = "1")
   3: string rtmpUrl
 }
@@ -26,7 +26,7 @@ struct StartLiveResp {
 }
 
 struct StopLiveReq {
-  1: common.UserId hostId (json = "-")
+  1: common.UserId hostId (json = "-", actor = "1")
   2: common.RoomId roomId (must = "1")
 }
 
@@ -35,7 +35,7 @@ struct StopLiveResp {
 }
 
 struct GetLiveRoomsReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: i32 page = 1 (range = "1..")
   3: i32 pageSize = 10 (range = "1..", cap = "100")
   4: optional bool followingOnly
@@ -49,7 +49,7 @@ struct GetLiveRoomsResp {
 
 struct GetLiveRoomDetailReq {
   1: common.RoomId roomId (must = "1")
-  2: common.UserId userId (json = "-")
+  2: common.UserId userId (json = "-", actor = "1")
 }
 
 struct GetLiveRoomDetailResp {
@@ -60,7 +60,7 @@ struct GetLiveRoomDetailResp {
 
 struct JoinLiveRoomReq {
   1: common.RoomId roomId (must = "1")
-  2: common.UserId userId (json = "-")
+  2: common.UserId userId (json = "-", actor = "1")
 }
 
 struct JoinLiveRoomResp {
@@ -71,7 +71,7 @@ struct JoinLiveRoomResp {
 
 struct LeaveLiveRoomReq {
   1: common.RoomId roomId (must = "1")
-  2: common.UserId userId (json = "-")
+  2: common.UserId userId (json = "-", actor = "1")
 }
 
 struct LeaveLiveRoomResp {
@@ -87,7 +87,7 @@ struct Gift {
 }
 
 struct SendGiftReq {
-  1: common.UserId senderId (json = "-")
+  1: common.UserId senderId (json = "-", actor = "1")
   2: common.RoomId roomId (must = "1")
   3: common.GiftId giftId (must = "1")
   4: i32 count (must = "1", range = "1..9999")
@@ -104,7 +104,7 @@ struct GetGiftListResp {
 }
 
 struct SetRoomAdminReq {
-  1: common.UserId hostId (json = "-")
+  1: common.UserId hostId (json = "-", actor = "1")
   2: common.RoomId roomId (must = "1")
   3: common.UserId targetUserId (json = "user_id", must = "1")
   4: bool action (json = "on")
@@ -115,7 +115,7 @@ struct SetRoomAdminResp {
 }
 
 struct RecordLiveReq {
-  1: common.UserId hostId (json = "-")
+  1: common.UserId hostId (json = "-", actor = "1")
   2: common.RoomId roomId (must = "1")
   3: bool action (json = "on")
 }

@@ -4,7 +4,7 @@ include "common.thrift"
 namespace cpp sv.message
 
 struct SendMessageReq {
-  1: common.UserId senderId (json = "-")
+  1: common.UserId senderId (json = "-", actor = "1")
   2: common.UserId receiverId (must = "1")
   3: string content (must = "1", len = "1..2000")
 }
@@ -16,7 +16,7 @@ struct SendMessageResp {
 }
 
 struct GetChatHistoryReq {
-  1: common.UserId userId1 (json = "-")
+  1: common.UserId userId1 (json = "-", actor = "1")
   2: common.UserId userId2 (json = "other_user_id", must = "1")
   3: common.MessageId lastMessageId (json = "before")
   4: i32 pageSize = 20 (range = "1..", cap = "100")
@@ -29,7 +29,7 @@ struct GetChatHistoryResp {
 }
 
 struct GetLatestMessagesReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: i32 limit = 20 (json = "page_size", range = "1..", cap = "100")
   101: optional string cursor
   // Conversations that strangers began and the user has not accepted, instead of the others.
@@ -49,7 +49,7 @@ struct GetLatestMessagesResp {
 }
 
 struct MarkMessageReadReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: common.MessageId messageId (must = "1")
 }
 
@@ -58,7 +58,7 @@ struct MarkMessageReadResp {
 }
 
 struct DeleteMessageReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: common.MessageId messageId (json = "id", must = "1")
 }
 
@@ -67,7 +67,7 @@ struct DeleteMessageResp {
 }
 
 struct GetUnreadCountReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
 }
 
 // Unread messages of one conversation.
@@ -102,7 +102,7 @@ struct SystemNotification {
 }
 
 struct GetNotificationsReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: i32 page = 1 (range = "1..")
   3: i32 pageSize = 10 (range = "1..", cap = "100")
   4: optional i32 type (range = "0..", json = "-")
@@ -120,7 +120,7 @@ struct GetNotificationsResp {
 
 // One of them, or all.
 struct MarkNotificationReadReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: common.NotificationId notificationId (json = "id")
   101: optional bool all
 }
@@ -131,13 +131,13 @@ struct MarkNotificationReadResp {
 
 // Everything up to seq in the conversation with that user is read.
 struct MarkConversationReadReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: common.UserId otherUserId (must = "1")
   3: i64 seq (must = "1", range = "1..")
 }
 
 struct AcceptRequestReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: common.UserId fromUserId (json = "user_id", must = "1")
 }
 
@@ -153,7 +153,7 @@ struct NotificationSettings {
 }
 
 struct NotificationSettingsReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
 }
 
 struct NotificationSettingsResp {
@@ -162,7 +162,7 @@ struct NotificationSettingsResp {
 }
 
 struct SetNotificationSettingsReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: optional bool like
   3: optional bool comment
   4: optional bool reply
@@ -174,7 +174,7 @@ struct SetNotificationSettingsReq {
 
 // Who wrote a message that the user may read: for those who let it be reported.
 struct MessageSenderReq {
-  1: common.UserId userId
+  1: common.UserId userId (actor = "1")
   2: common.MessageId messageId
 }
 

@@ -4,7 +4,7 @@ include "common.thrift"
 namespace cpp sv.recommend
 
 struct GetRecommendVideosReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: i32 pageSize = 10 (range = "1..", cap = "100")
   3: optional i64 offset
 }
@@ -16,7 +16,7 @@ struct GetRecommendVideosResp {
 }
 
 struct GetRecommendUsersReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: i32 count = 10 (range = "1..", cap = "100")
 }
 
@@ -26,7 +26,7 @@ struct GetRecommendUsersResp {
 }
 
 struct UserActionReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: i64 itemId (must = "1")
   3: string itemType (must = "1", one_of = "video|user|tag")
   4: string actionType (json = "action", must = "1")
@@ -56,7 +56,7 @@ struct GetHotTagsResp {
 
 struct GetTagVideosReq {
   1: string tag (must = "1", len = "1..50")
-  2: common.UserId userId (json = "-")
+  2: common.UserId userId (json = "-", actor = "1")
   3: i32 pageSize = 10 (range = "1..", cap = "100")
 }
 
@@ -66,7 +66,7 @@ struct GetTagVideosResp {
 }
 
 struct GetPersonalizedFeedReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: i32 pageSize = 10 (range = "1..", cap = "100")
   3: optional common.VideoId lastVideoId
 }

@@ -4,7 +4,7 @@ include "common.thrift"
 namespace cpp sv.social
 
 struct FollowActionReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: common.UserId targetUserId (must = "1")
   3: bool action (json = "-")
 }
@@ -19,7 +19,7 @@ struct FollowActionResp {
 // who is left out of the pages is in it. `cursor` wins over `page`, which is for old clients.
 struct FollowListReq {
   1: common.UserId userId
-  2: common.UserId currentUserId (json = "-")
+  2: common.UserId currentUserId (json = "-", actor = "1")
   3: i32 page = 1 (range = "1..")
   4: i32 pageSize = 10 (range = "1..", cap = "100")
   101: optional string cursor
@@ -34,7 +34,7 @@ struct FollowListResp {
 
 struct FollowerListReq {
   1: common.UserId userId
-  2: common.UserId currentUserId (json = "-")
+  2: common.UserId currentUserId (json = "-", actor = "1")
   3: i32 page = 1 (range = "1..")
   4: i32 pageSize = 10 (range = "1..", cap = "100")
   101: optional string cursor
@@ -49,7 +49,7 @@ struct FollowerListResp {
 
 // userId's own: those who follow and are followed back.
 struct FriendListReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: i32 page = 1 (range = "1..")
   3: i32 pageSize = 10 (range = "1..", cap = "100")
   101: optional string cursor
@@ -66,7 +66,7 @@ struct FriendListResp {
 struct CheckFollowReq {
   1: common.UserId userId (must = "1")
   2: common.UserId targetUserId (must = "1")
-  101: optional common.UserId currentUserId (json = "-")
+  101: optional common.UserId currentUserId (json = "-", actor = "1")
 }
 
 struct CheckFollowResp {
@@ -114,20 +114,20 @@ struct BatchCheckFollowResp {
 
 // -- Blocking, muting, private accounts. action false undoes; doing anything twice is a success.
 struct BlockActionReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: common.UserId targetUserId (must = "1")
   3: bool action (json = "-")
 }
 
 struct MuteActionReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: common.UserId targetUserId (must = "1")
   3: bool action (json = "-")
 }
 
 // The caller's own list, newest first.
 struct RelationListReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: i32 pageSize = 10 (range = "1..", cap = "100")
   3: string cursor
 }
@@ -148,7 +148,7 @@ struct RequestListResp {
 
 // Accepting needs a request that waits; rejecting what is not there is a success.
 struct AnswerRequestReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: common.UserId fromUserId (json = "user_id", must = "1")
   3: bool accept (json = "-")
 }
@@ -167,7 +167,7 @@ struct SocialParts {
 
 // One entry for each user asked for. userId 0 asks as a guest: counts only. withCounts false leaves the counts out.
 struct SocialPartsReq {
-  1: common.UserId userId
+  1: common.UserId userId (actor = "1")
   2: list<common.UserId> userIds (len = "..200")
   3: bool withCounts
 }

@@ -25,7 +25,7 @@ struct LoginRegisterResp {
 
 struct UserInfoReq {
   1: common.UserId userId
-  2: common.UserId currentUserId (json = "-")
+  2: common.UserId currentUserId (json = "-", actor = "1")
 }
 
 struct UserInfoResp {
@@ -34,7 +34,7 @@ struct UserInfoResp {
 }
 
 struct BatchUserInfoReq {
-  1: common.UserId currentUserId (json = "-")
+  1: common.UserId currentUserId (json = "-", actor = "1")
   2: list<common.UserId> userIds (len = "..200")
 }
 
@@ -44,7 +44,7 @@ struct BatchUserInfoResp {
 }
 
 struct UpdateUserReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: optional string avatar (len = "..500")
   3: optional string about (len = "..300")
   4: optional string oldPassword
@@ -82,7 +82,7 @@ struct UserInfoByUsernameReq {
 }
 
 struct UpdateAvatarReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: binary avatarData (json = "-")
 }
 
@@ -131,11 +131,11 @@ struct RefreshResp {
 
 // Ends the session that the call's token belongs to.
 struct LogoutReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
 }
 
 struct ListSessionsReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
 }
 
 // Times are unix seconds.
@@ -154,7 +154,7 @@ struct ListSessionsResp {
 }
 
 struct RemoveSessionReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: i64 id (must = "1")
 }
 
@@ -173,7 +173,7 @@ struct CheckSessionResp {
 // -- Parts for other services. They call no other service. Unknown ids are left out.
 struct UserBriefsReq {
   1: list<common.UserId> userIds (len = "..200")
-  2: common.UserId callerId
+  2: common.UserId callerId (actor = "1")
 }
 
 struct UserBriefsResp {
@@ -232,7 +232,7 @@ struct RevokedSessionsResp {
 
 // -- The caller's own account.
 struct UpdatePrivacyReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: optional bool isPrivate (json = "private")
   3: optional string messageFrom (one_of = "everyone|followed|none")
   4: optional bool showLikes
@@ -240,7 +240,7 @@ struct UpdatePrivacyReq {
 
 // At once: no login, no profile, nothing in any list. The rest is purged afterwards.
 struct DeleteAccountReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: string password (must = "1")
 }
 

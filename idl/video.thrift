@@ -4,7 +4,7 @@ include "common.thrift"
 namespace cpp sv.video
 
 struct PublishVideoReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: string title (must = "1", len = "1..100")
   3: string videoUrl
   4: string coverUrl
@@ -18,7 +18,7 @@ struct PublishVideoResp {
 
 struct UserVideoListReq {
   1: common.UserId userId
-  2: common.UserId currentUserId (json = "-")
+  2: common.UserId currentUserId (json = "-", actor = "1")
   3: i32 page = 1 (range = "1..")
   4: i32 pageSize = 10 (range = "1..", cap = "100")
   101: optional string cursor
@@ -32,7 +32,7 @@ struct UserVideoListResp {
 }
 
 struct FeedReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: i64 latestTime (range = "0..")
   3: i32 pageSize = 10 (range = "1..", cap = "100")
   // Exact position in the feed, from nextCursor; wins over latestTime. A page asked for without it ends on a whole second.
@@ -48,7 +48,7 @@ struct FeedResp {
 
 struct SearchVideoReq {
   1: string keyword (must = "1", len = "1..100")
-  2: common.UserId currentUserId (json = "-")
+  2: common.UserId currentUserId (json = "-", actor = "1")
   3: i32 page = 1 (range = "1..")
   4: i32 pageSize = 10 (range = "1..", cap = "100")
 }
@@ -61,7 +61,7 @@ struct SearchVideoResp {
 
 struct VideoDetailReq {
   1: common.VideoId videoId (json = "id", must = "1")
-  2: common.UserId currentUserId (json = "-")
+  2: common.UserId currentUserId (json = "-", actor = "1")
 }
 
 struct VideoDetailResp {
@@ -70,7 +70,7 @@ struct VideoDetailResp {
 }
 
 struct BatchVideoInfoReq {
-  1: common.UserId currentUserId (json = "-")
+  1: common.UserId currentUserId (json = "-", actor = "1")
   2: list<common.VideoId> videoIds (len = "..200")
 }
 
@@ -81,7 +81,7 @@ struct BatchVideoInfoResp {
 
 struct DeleteVideoReq {
   1: common.VideoId videoId (json = "id", must = "1")
-  2: common.UserId userId (json = "-")
+  2: common.UserId userId (json = "-", actor = "1")
 }
 
 struct DeleteVideoResp {
@@ -90,7 +90,7 @@ struct DeleteVideoResp {
 
 struct UpdateVideoInfoReq {
   1: common.VideoId videoId (json = "id", must = "1")
-  2: common.UserId userId (json = "-")
+  2: common.UserId userId (json = "-", actor = "1")
   3: optional string title (len = "1..100")
   4: optional string description (len = "..2000")
   101: optional list<string> tags (len = "..20")
@@ -121,7 +121,7 @@ struct VideoStatsResp {
 }
 
 struct HotVideoReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: i32 pageSize = 10 (range = "1..", cap = "100")
   101: optional string cursor
 }
@@ -133,7 +133,7 @@ struct HotVideoResp {
 }
 
 struct UploadVideoReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: binary videoData (json = "-")
   3: binary coverData (json = "-")
   4: string title (must = "1", len = "1..100")
@@ -166,7 +166,7 @@ struct GetTotalVideoCountResp {
 // checks them: 415 media_unsupported (cover_unsupported) when the first bytes are not a known container, 400 size_invalid when the object
 // is not `size` bytes. An upload that never ends is removed. FinishUpload again with the same uploadId answers the same video.
 struct BeginUploadReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
 }
 
 struct BeginUploadResp {
@@ -178,7 +178,7 @@ struct BeginUploadResp {
 
 struct FinishUploadReq {
   1: i64 uploadId (must = "1")
-  2: common.UserId userId (json = "-")
+  2: common.UserId userId (json = "-", actor = "1")
   3: string title (must = "1", len = "1..100")
   4: optional string description (len = "..2000")
   5: optional list<string> tags (len = "..20")
@@ -196,7 +196,7 @@ struct FinishUploadResp {
 // Unknown or finished ids succeed: there is nothing left to abort.
 struct AbortUploadReq {
   1: i64 uploadId
-  2: common.UserId userId (json = "-")
+  2: common.UserId userId (json = "-", actor = "1")
 }
 
 struct AbortUploadResp {
@@ -216,7 +216,7 @@ struct Rendition {
 
 struct VideoStatusReq {
   1: common.VideoId videoId (json = "id", must = "1")
-  2: common.UserId currentUserId (json = "-")
+  2: common.UserId currentUserId (json = "-", actor = "1")
 }
 
 struct VideoStatusResp {
@@ -237,7 +237,7 @@ struct VideoStatusResp {
 // A failed video, or a ready one whose ladder gave up. 409 not_retryable when there is nothing to do again.
 struct RetryVideoReq {
   1: common.VideoId videoId (json = "id", must = "1")
-  2: common.UserId userId (json = "-")
+  2: common.UserId userId (json = "-", actor = "1")
 }
 
 struct RetryVideoResp {
@@ -246,7 +246,7 @@ struct RetryVideoResp {
 
 // -- The caller's own videos of every status and visibility, newest upload first.
 struct ListMineReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: string cursor
   3: i32 pageSize = 10 (range = "1..", cap = "100")
 }
@@ -264,7 +264,7 @@ struct RecordViewReq {
   1: common.VideoId videoId (must = "1")
   2: string viewerKey (json = "-")
   3: i64 watchedMs (range = "0..")
-  4: common.UserId userId (json = "-")
+  4: common.UserId userId (json = "-", actor = "1")
 }
 
 struct RecordViewResp {
@@ -296,7 +296,7 @@ struct AuthorizeMediaResp {
 
 // -- More lists.
 struct FollowingFeedReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: i32 pageSize = 10 (range = "1..", cap = "100")
   3: string cursor
 }
@@ -304,14 +304,14 @@ struct FollowingFeedReq {
 // By shared tags, then by the same author.
 struct RelatedVideoReq {
   1: common.VideoId videoId (json = "id", must = "1")
-  2: common.UserId currentUserId (json = "-")
+  2: common.UserId currentUserId (json = "-", actor = "1")
   3: i32 pageSize = 10 (range = "1..", cap = "100")
   4: string cursor
 }
 
 struct TagVideoReq {
   1: string tag (must = "1", len = "1..50")
-  2: common.UserId currentUserId (json = "-")
+  2: common.UserId currentUserId (json = "-", actor = "1")
   3: i32 pageSize = 10 (range = "1..", cap = "100")
   4: string cursor
 }
@@ -352,7 +352,7 @@ struct SearchTagsResp {
 
 // The caller does not see this video, or anything of this author, in feeds any more.
 struct NotInterestedReq {
-  1: common.UserId userId (json = "-")
+  1: common.UserId userId (json = "-", actor = "1")
   2: common.VideoId videoId
   3: common.UserId authorId
   4: string reason (len = "..200")
@@ -382,7 +382,7 @@ struct VideoBrief {
 }
 
 struct VideoBriefsReq {
-  1: common.UserId currentUserId (json = "-")
+  1: common.UserId currentUserId (json = "-", actor = "1")
   2: list<common.VideoId> videoIds (len = "..200")
   3: optional bool withFailed  // the caller's own, too
 }

@@ -60,10 +60,12 @@ class FakeUser final : public user::UserAbsent {
     if (throws) throw std::runtime_error("boom");
     co_return login_result;
   }
-  Task<Result<>> update_user(const Ctx&, const user::UpdateUserReq&) override {
+  Task<Result<>> update_user(const Ctx& ctx, const user::UpdateUserReq&) override {
     if (throws) throw std::runtime_error("boom");
+    updated_by = ctx.caller;
     co_return update_result;
   }
+  std::optional<UserId> updated_by;
 };
 
 class Loopback final : public rpc::Channel {
@@ -94,6 +96,44 @@ TEST(Edge, GoldenCallAndReplyToTheByte) {
   EXPECT_FALSE(served.close);
   EXPECT_TRUE(edge::read_reply<bool>(kReply, "VerifyToken").value());
 }
+
+// Who may be named as the one who acts, and who the service then hears it from.
+struct Named {
+  Actor actor;
+  UserId caller, named;
+  std::string refused;  // the token; empty: it is `caller` who acts
+  UserId acts{};
+};
+
+class EdgeActor : public ::testing::TestWithParam<Named> {};
+
+TEST_P(EdgeActor, IsWhoTheCallSaysOrMayBeNamed) {
+  const Named& is = GetParam();
+  FakeUser fake;
+  Ctx ctx;
+  ctx.actor = is.actor;
+  ctx.caller = is.caller;
+  user::UpdateUserReq req;
+  req.user_id = is.named;
+  rpc::Served served =
+      run(user::dispatch_user(fake, ctx, edge::call_payload("UpdateUser", 1, req), true));
+  EXPECT_FALSE(served.close);
+  const auto answer = edge::read_status(served.payload, "UpdateUser");
+  EXPECT_EQ(answer ? "" : answer.error().token, is.refused);
+  EXPECT_EQ(fake.updated_by, is.refused.empty() ? std::optional(is.acts) : std::nullopt);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Of, EdgeActor,
+    ::testing::Values(Named{Actor::caller, UserId(1), UserId(1), "", UserId(1)},
+                      Named{Actor::caller, UserId(1), UserId(), "", UserId(1)},
+                      Named{Actor::caller, UserId(1), UserId(2), "actor_mismatch"},
+                      Named{Actor::caller, UserId(), UserId(2), "actor_mismatch"},
+                      Named{Actor::field, UserId(), UserId(2), "", UserId(2)},
+                      Named{Actor::field, UserId(), UserId(), "", UserId()},
+                      Named{Actor::none, UserId(), UserId(2), "actor_untrusted"},
+                      Named{Actor::none, UserId(), UserId(), "", UserId()},
+                      Named{Actor::any, UserId(), UserId(2), "", UserId()}));
 
 TEST(Edge, NilStructsOfGoBecomeDefaults) {
   std::string reply = bytes(

@@ -13,11 +13,20 @@ namespace sv {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
+// Whom the fields that name who acts (`actor` in the IDL) may name.
+enum class Actor : unsigned char {
+  any,     // a service asks for itself
+  caller,  // a person's request: the caller, or nobody (asked as a guest)
+  field,   // a trusted peer that sends no metadata: whoever is named is the caller
+  none,    // any other peer that sends none
+};
+
 // What travels with one request through every service call. Built at the edge, passed by const
 // reference, outlives the call.
 struct Ctx {
   Deadline deadline = Deadline::max();
-  UserId caller{};      // 0: a guest
+  UserId caller{};  // 0: a guest
+  Actor actor = Actor::any;
   std::string session;  // sid of the caller's access token, empty for guests
   std::string request_id;
   std::string traceparent;      // W3C Trace Context

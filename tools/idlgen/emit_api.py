@@ -67,6 +67,20 @@ def on_failure(x, parser):
     return f"edge::fail_with_status<{x.returns.cpp}>" if parser.has_base(x.returns) else "edge::biz_error"
 
 
+def actor_of(x, parser):
+    struct = parser.structs.get((x.arg.type.module, x.arg.type.name))
+    return struct.actor if struct else None
+
+
+def named_actor(x, parser):
+    """Whether the one who is named may act, and for whom the method then runs."""
+    if not (actor := actor_of(x, parser)):
+        return []
+    field = f"arg.{actor.cpp}" + (".value_or(UserId{})" if actor.optional else "")
+    return [f"  const auto who = edge::acting(ctx, {field});",
+            f"  if (!who) co_return {on_failure(x, parser)}(ctx, head, who.error());"]
+
+
 def dispatch_code(m, parser):
     out = [f'#include "idl/{m.name}.h"', '#include "idl/edge.h"', '#include "platform/rpc/thrift.h"', "", f"namespace {m.namespace} {{", "namespace {", ""]
     for x in m.methods:
@@ -74,7 +88,8 @@ def dispatch_code(m, parser):
         if x.arg:
             out += [f"  {x.arg.type.cpp} arg{{}};",
                     f"  if (!edge::read_args(in, {x.arg.id}, arg)) co_return edge::malformed(head);",
-                    f"  auto result = co_await api.{x.cpp}(ctx, arg);"]
+                    *named_actor(x, parser),
+                    f"  auto result = co_await api.{x.cpp}({'who->ctx()' if actor_of(x, parser) else 'ctx'}, arg);"]
         else:
             out += ["  if (!edge::read_no_args(in)) co_return edge::malformed(head);", f"  auto result = co_await api.{x.cpp}(ctx);"]
         base = parser.has_base(x.returns)

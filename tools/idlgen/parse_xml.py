@@ -14,7 +14,7 @@ KEYWORDS = set(
     "extern false float for friend goto if inline int long mutable namespace new not operator or private protected public register "
     "requires return short signed sizeof static struct switch template this throw true try typedef typename union unsigned using "
     "virtual void volatile while xor".split())
-ANNOTATIONS = {"must", "len", "bytes", "range", "cap", "pattern", "one_of", "json", "omit"}
+ANNOTATIONS = {"must", "len", "bytes", "range", "cap", "pattern", "one_of", "json", "omit", "actor"}
 STRUCT_ANNOTATIONS = {"topic", "key"}
 
 
@@ -68,6 +68,11 @@ class Struct:
     @property
     def wrapper(self):
         return self.name.endswith(("Req", "Resp"))
+
+    @property
+    def actor(self):
+        """The field that names who acts, or None."""
+        return next((f for f in self.fields if "actor" in f.notes), None)
 
     def json_name(self, f):
         return f.notes.get("json") or (snake(f.name) if self.wrapper else f.name)
@@ -142,6 +147,8 @@ class Parser:
         for f in fields:
             if f.type.name == "BaseResp":
                 self.base_ids[(module, node.get("name"))] = f.id
+        if sum("actor" in f.notes for f in members) > 1:
+            raise IdlError(f"{module}: struct {node.get('name')}: one field names the actor")
         notes = {a.get("key"): a.get("value") for a in node.findall(NS + "annotation")}
         if set(notes) not in (set(), STRUCT_ANNOTATIONS):
             raise IdlError(f"{module}: struct {node.get('name')}: an event has a topic and a key, other structs no annotations")
@@ -153,6 +160,8 @@ class Parser:
         if unknown := set(notes) - ANNOTATIONS:
             raise IdlError(f"{where}: unknown annotation {', '.join(sorted(unknown))}")
         t = self.type(module, node)
+        if "actor" in notes and t.name != "UserId":
+            raise IdlError(f"{where}: the actor is a UserId")
         if t.kind == "binary" and notes.get("json") != "-":
             raise IdlError(f'{where}: binary has no JSON form; annotate it (json = "-")')
         default = node.find(NS + "default")
