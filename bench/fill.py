@@ -19,11 +19,11 @@ from harness import FILLED_NAME, FILLED_PASSWORD, ROOT
 FILLED = {
     "user_account": "id username username_key password_hash avatar about follow_count follower_count is_admin created_ms revision is_private "
                     "message_from show_likes",
-    "video_videos": "id author_id title description tags visibility status listed publish_time create_time revision media_rev asset_id cover",
+    "video_videos": "id author_id title description tags visibility status listed publish_time create_time revision media_rev asset_id cover_file",
     "video_assets": "id state sha256 source_key bytes progress error retryable duration_ms width height milli_fps bit_rate format video_codec "
-                    "pixel_format audio_codec poster sprite hls play_file play_bytes",
+                    "pixel_format audio_codec play_file play_bytes plain poster_file sprite_file master_file",
     "video_renditions": "asset_id name width height bit_rate bytes state file playlist",
-    "video_stats": "video_id raw counted hot",
+    "video_stats": "video_id raw counted hot engaged",
     "video_authors": "author_id owned listed",
     "video_tags": "tag video_id publish_time",
     "video_tag_counts": "tag label videos",
@@ -37,7 +37,7 @@ FILLED = {
 # Tables that a server without uploads, sessions, views, reports and messages leaves empty.
 EMPTY = set("""user_session user_refresh user_avatar user_deleted user_request_keys video_objects video_jobs video_views video_rankings
     video_request_keys video_unwanted video_readers video_inbox video_large_authors interaction_rankings interaction_shares
-    interaction_reports interaction_requests video_gone social_gone""".split())
+    interaction_reports interaction_requests video_gone video_privacy video_view_salts social_gone""".split())
 SERVICES = ("user", "video", "social", "interaction")
 
 EPOCH_MS = 1_735_689_600_000  # of ids
@@ -115,19 +115,19 @@ class Filler:
         first, password = self.db.execute("SELECT id, password_hash FROM user_account").fetchone()
         before, self.users[1] = self.users[1], first  # the account that `user create` made
         self.author = [first if a == before else a for a in self.author]
-        self.insert("user_account", ((id, f"user{i}", f"user{i}", password, f"/api/user/avatar?user_id={id}&rev=1", self.text(6), 0, 0, 0,
+        self.insert("user_account", ((id, f"user{i}", f"user{i}", password, f"/media/avatars/{id}/1.jpg", self.text(6), 0, 0, 0,
                                       (id >> 17) * 10 + EPOCH_MS, 1, 0, "everyone", 1) for i, id in enumerate(self.users) if i != 1))
 
     def fill_videos(self):
         self.insert("video_assets", [(ASSET, 1, "0" * 64, f"sources/{ASSET}", 2_000_000, 100, "", 0, 15_000, 720, 1280, 30_000, 1_066_666,
-                                      "mov,mp4,m4a,3gp,3g2,mj2", "h264", "yuv420p", "aac", 1, 1, 1, "720.mp4", 1_900_000)])
+                                      "mov,mp4,m4a,3gp,3g2,mj2", "h264", "yuv420p", "aac", "720.mp4", 1_900_000, 1, "poster.jpg", "sprite.jpg", "master.m3u8")])
         self.insert("video_renditions", [(ASSET, "720", 720, 1280, 1_000_000, 1_900_000, 1, "720.mp4", "720.m3u8")])
         listed = [(self.random.sample(TAGS, 2)) for _ in range(self.options.videos)]
         self.insert("video_videos", ((id, self.author[i], f"{self.text(5)} {i}", self.text(12), "\n".join(listed[i]), 0, 5, 1, self.video_ms[i],
-                                      self.video_ms[i], 1, 1, ASSET, 0) for i, id in enumerate(self.videos)))
+                                      self.video_ms[i], 1, 1, ASSET, "") for i, id in enumerate(self.videos)))
         # The hot list's scale: log2 of the views, each half as heavy after every half-life (services/video/service_views.cc).
         views = self.shares(30 * self.options.videos, 1 << 40)
-        self.insert("video_stats", ((id, views[i], views[i], self.heat(self.video_ms[i], views[i] + 1)) for i, id in enumerate(self.videos)))
+        self.insert("video_stats", ((id, views[i], views[i], self.heat(self.video_ms[i], views[i] + 1), 0) for i, id in enumerate(self.videos)))
         self.insert("video_tags", ((tag, id, self.video_ms[i]) for i, id in enumerate(self.videos) for tag in sorted(listed[i])))
         self.db.execute("INSERT INTO video_tag_counts SELECT tag, tag, count(*) FROM video_tags GROUP BY tag")
         self.db.execute("INSERT INTO video_authors SELECT author_id, count(*), count(*) FROM video_videos GROUP BY author_id")

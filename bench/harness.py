@@ -96,7 +96,7 @@ def running(command, output):
 
 
 class Server:
-    """The real binary on a port of its own. Rate limits are off and the log level is `warn`; nothing else differs from the defaults."""
+    """The real binary on a port of its own. Rate limits are off, and its log goes to a file; nothing else differs from the defaults."""
 
     def __init__(self, process, port):
         self.process, self.port, self.pid = process, port, process.pid
@@ -160,8 +160,7 @@ class Server:
 @contextlib.contextmanager
 def serving(binary, data, cores, log, *settings):
     port = free_port()
-    command = ["taskset", "-c", cores, binary, "serve", "--data", data, "--listen", f"127.0.0.1:{port}", "--set", "limits.enabled=false",
-               "--set", "log.level=warn"]
+    command = ["taskset", "-c", cores, binary, "serve", "--data", data, "--listen", f"127.0.0.1:{port}", "--set", "limits.enabled=false"]
     for setting in settings:
         command += ["--set", setting]
     with running(command, log) as process:
