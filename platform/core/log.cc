@@ -1,14 +1,17 @@
 #include "platform/core/log.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <atomic>
+#include <cerrno>
+#include <cstring>
 #include <memory>
 
-#include <spdlog/async.h>
-#include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
+#include <fmt/format.h>
 
 #include "platform/core/json_writer.h"
+#include "platform/core/line_writer.h"
 #include "platform/core/time.h"
 
 namespace sv::log {
@@ -16,7 +19,7 @@ namespace {
 
 std::atomic<Level> g_level{Level::info};
 std::atomic<bool> g_json{true};
-std::shared_ptr<spdlog::logger> g_logger;
+std::unique_ptr<LineWriter> g_writer;
 
 constexpr std::string_view kNames[] = {"debug", "info", "warn", "error", "off"};
 
@@ -31,14 +34,27 @@ void append_json(std::string& out, const Field& f) {
   out += ',';
   json::append_string(out, f.name);
   out += ':';
-  if (auto* s = std::get_if<std::string_view>(&f.value)) json::append_string(out, *s);
-  else
-    std::visit(
-        [&](const auto& v) {
-          if constexpr (!std::is_same_v<std::decay_t<decltype(v)>, std::string_view>)
-            fmt::format_to(std::back_inserter(out), "{}", v);
-        },
-        f.value);
+  if (const auto* text = std::get_if<std::string_view>(&f.value)) json::append_string(out, *text);
+  else if (const auto* n = std::get_if<std::int64_t>(&f.value)) json::append_int(out, *n);
+  else if (const auto* x = std::get_if<double>(&f.value)) json::append_double(out, *x);
+  else json::append_bool(out, std::get<bool>(f.value));
+}
+
+// The time of now as format_rfc3339 gives it; a second is spelled once.
+void append_time(std::string& out) {
+  constexpr std::size_t kToSecond = 19;
+  thread_local std::int64_t second = -1;
+  thread_local std::string spelled;
+  const std::int64_t now = wall_now_ms();
+  if (now / 1000 != second) {
+    second = now / 1000;
+    spelled = format_rfc3339(second * 1000);
+  }
+  const auto ms = static_cast<int>(now % 1000);
+  const char tail[] = {'.', static_cast<char>('0' + ms / 100),
+                       static_cast<char>('0' + ms / 10 % 10), static_cast<char>('0' + ms % 10),
+                       'Z'};
+  out.append(spelled, 0, kToSecond).append(tail, sizeof tail);
 }
 
 }  // namespace
@@ -46,21 +62,14 @@ void append_json(std::string& out, const Field& f) {
 std::string init(const Options& options) {
   g_level = options.level;
   g_json = options.json;
-  try {
-    spdlog::sink_ptr sink;
-    if (options.output.empty()) sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-    else sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.output);
-    spdlog::init_thread_pool(8192, 1);
-    g_logger = std::make_shared<spdlog::async_logger>("sv", sink, spdlog::thread_pool(),
-                                                      spdlog::async_overflow_policy::block);
-    g_logger->set_pattern("%v");
-    g_logger->set_level(spdlog::level::trace);
-    g_logger->flush_on(spdlog::level::err);
-    spdlog::flush_every(std::chrono::seconds(1));
-    spdlog::register_logger(g_logger);
-  } catch (const std::exception& e) {
-    return fmt::format("log.output: cannot write to {}: {}", options.output, e.what());
+  int fd = STDERR_FILENO;
+  if (!options.output.empty()) {
+    fd = ::open(options.output.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    if (fd < 0)
+      return fmt::format("log.output: cannot write to {}: {}", options.output,
+                         std::strerror(errno));
   }
+  g_writer = std::make_unique<LineWriter>(fd);
   return {};
 }
 
@@ -73,18 +82,15 @@ Level parse_level(std::string_view name) {
   return Level::info;
 }
 
-void shutdown() {
-  g_logger.reset();
-  spdlog::shutdown();  // joins the pool's thread, which writes what is queued first
-}
+void shutdown() { g_writer.reset(); }
 
 void write(Level lvl, std::string_view component, std::string_view message, Fields fields) {
   if (lvl < level()) return;
-  std::string line;
-  line.reserve(256);
+  thread_local std::string line;
+  line.clear();
   if (g_json) {
     line += R"({"time":")";
-    line += format_rfc3339(wall_now_ms());
+    append_time(line);
     line += R"(","level":")";
     line += kNames[static_cast<int>(lvl)];
     line += R"(","component":)";
@@ -94,13 +100,12 @@ void write(Level lvl, std::string_view component, std::string_view message, Fiel
     for (const Field& f : fields) append_json(line, f);
     line += '}';
   } else {
-    fmt::format_to(std::back_inserter(line), "{} {:5} {}: {}", format_rfc3339(wall_now_ms()),
-                   kNames[static_cast<int>(lvl)], component, message);
+    append_time(line);
+    fmt::format_to(std::back_inserter(line), " {:5} {}: {}", kNames[static_cast<int>(lvl)],
+                   component, message);
     for (const Field& f : fields) append_text(line, f);
   }
-  if (g_logger)
-    g_logger->log(lvl == Level::error ? spdlog::level::err : spdlog::level::info,
-                  spdlog::string_view_t(line.data(), line.size()));
+  if (g_writer) g_writer->add(line, lvl >= Level::warn);
   else std::fprintf(stderr, "%s\n", line.c_str());
 }
 

@@ -7,7 +7,8 @@
 #include <variant>
 
 // Structured logs: one JSON object a line {"time","level","component","message",…fields}.
-// Thread-safe; written by a background thread; shutdown() writes what is queued. Log an error once,
+// Thread-safe; written in batches by a background thread (line_writer.h), warnings and errors at
+// once; shutdown() writes what waits. Log an error once,
 // where it stops, with the request id.
 namespace sv::log {
 
