@@ -122,7 +122,7 @@ constexpr LocalEventsOptions kBriefly{.retention = 1min, .forgotten = 3h, .poll 
 Result<> publish_ten(LocalEventsSetup& setup) {
   return run_task(setup.database().run_write(Ctx{}, [&](sql::Tx& tx) -> Result<> {
     for (int i = 0; i < 10; ++i)
-      SV_CHECK(setup.bus().publish(tx, Event{.topic = "t", .key = "k", .payload = {}}));
+      SV_CHECK(setup.bus().publish(tx, {Event{.topic = "t", .key = "k", .payload = {}}}));
     return {};
   }));
 }

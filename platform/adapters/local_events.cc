@@ -109,11 +109,14 @@ class LocalEvents final : public EventBus {
   }
   ~LocalEvents() override { stop(); }
 
-  Result<> publish(sql::Tx& tx, Event event) override {
-    auto added =
-        tx.execute(tx.numbers_in_order() ? kPublish : kPublishWaiting,
-                   {event.topic, event.key, event.revision, event.payload, clock_.now_ms()});
-    if (!added) return std::unexpected(std::move(added.error()));
+  Result<> publish(sql::Tx& tx, std::vector<Event> events) override {
+    if (events.empty()) return {};
+    const std::int64_t now = clock_.now_ms();
+    std::vector<sql::Params> rows;
+    rows.reserve(events.size());
+    for (Event& e : events)
+      rows.push_back({std::move(e.topic), std::move(e.key), e.revision, std::move(e.payload), now});
+    SV_CHECK(tx.execute_many(tx.numbers_in_order() ? kPublish : kPublishWaiting, rows));
     tx.on_commit([this] { bell_.ring(); });
     return {};
   }

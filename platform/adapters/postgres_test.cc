@@ -1,4 +1,5 @@
 #include "platform/adapters/postgres.h"
+#include "platform/adapters/postgres_bulk.h"
 
 #include <latch>
 #include <thread>
@@ -135,6 +136,39 @@ struct PostgresTest : ::testing::Test {
   PostgresCounters& counters = *shared_counters;
   std::unique_ptr<sql::Database> db;
 };
+
+std::vector<sql::Params> ten_rows() {
+  std::vector<sql::Params> rows;
+  for (int i = 0; i < 10; ++i) rows.push_back({i, "x"});
+  return rows;
+}
+
+TEST(PostgresBulk, AnInsertOfManyRowsBecomesOneOverLists) {
+  const auto made = postgres::bulk_insert(
+      "\n  INSERT INTO t (b, a, c)\n  VALUES ($2, $1, 0)\n  ON CONFLICT DO NOTHING", ten_rows());
+  ASSERT_TRUE(made);
+  EXPECT_EQ(made->sql,
+            "INSERT INTO t (b, a, c) SELECT u.p2, u.p1, 0 FROM unnest($1, $2) AS u(p1, p2) ON "
+            "CONFLICT DO NOTHING RETURNING a, b");
+  EXPECT_TRUE(made->tells);
+  EXPECT_EQ(made->lists.values()[0],
+            sql::Value(std::vector<std::int64_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
+}
+
+TEST(PostgresBulk, WhatWouldNotMeanTheSameStaysARowEach) {
+  auto rows = ten_rows();
+  for (const char* sql :
+       {"UPDATE t SET a = $1 WHERE b = $2", "INSERT INTO t (a, b) VALUES ($1, $2 + 1)",
+        "INSERT INTO t (a) VALUES ($1)", "INSERT INTO t (a, b) VALUES ($1, $2) RETURNING a",
+        "INSERT INTO t (a) VALUES ($1) ON CONFLICT (a) DO UPDATE SET b = $2",
+        "INSERT INTO t (a, b) SELECT $1, $2"})
+    EXPECT_FALSE(postgres::bulk_insert(sql, rows)) << sql;
+  constexpr std::string_view kFits = "INSERT INTO t (a, b) VALUES ($1, $2)";
+  EXPECT_TRUE(postgres::bulk_insert(kFits, rows));
+  EXPECT_FALSE(postgres::bulk_insert(kFits, {{1, "x"}, {2, "y"}}));
+  rows.push_back({10, nullptr});
+  EXPECT_FALSE(postgres::bulk_insert(kFits, rows));
+}
 
 TEST_F(PostgresTest, AServerThatHangsEndsEveryCallAtItsDeadlineAndIsReplaced) {
   ASSERT_OK(read(Ctx{}));
@@ -395,7 +429,7 @@ TEST_F(PostgresTest, AnEventThatCommitsLateIsDeliveredAllTheSame) {
         Ctx{},
         [&](sql::Tx& tx) -> Result<> {
           SV_CHECK(setup->bus().publish(
-              tx, {.topic = "t", .key = payload, .revision = 1, .payload = payload}));
+              tx, {{.topic = "t", .key = payload, .revision = 1, .payload = payload}}));
           then();
           return {};
         },

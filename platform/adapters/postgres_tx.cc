@@ -1,6 +1,11 @@
 #include "platform/adapters/postgres_tx.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "platform/adapters/postgres_bulk.h"
 
 namespace sv::postgres {
 namespace {
@@ -8,6 +13,8 @@ namespace {
 // The server ends a statement at the deadline by itself, which keeps the connection; only one that
 // does not is given up.
 constexpr auto kGrace = std::chrono::milliseconds(100);
+// SQLSTATE: an INSERT … ON CONFLICT DO UPDATE came upon a row of its own.
+constexpr std::string_view kMeetsItself = "21000";
 
 std::int64_t milliseconds_left(Deadline deadline) {
   const auto left = deadline - std::chrono::steady_clock::now();
@@ -35,7 +42,22 @@ void WorkTx::begin() {
       connection_.send_plain(
           fmt::format("SET LOCAL statement_timeout = {}", milliseconds_left(limit_.deadline)));
   }
-  for (const std::string& lock : std::exchange(locks_, {})) connection_.send_plain(lock);
+  send_locks();
+}
+
+// In their order; those of one mode that follow each other in one statement.
+void WorkTx::send_locks() {
+  const std::vector<Lock> locks = std::exchange(locks_, {});
+  for (auto first = locks.begin(); first != locks.end();) {
+    const auto last =
+        std::find_if(first, locks.end(), [&](const Lock& l) { return l.mode != first->mode; });
+    std::vector<std::int64_t> keys;
+    for (auto lock = first; lock != last; ++lock) keys.push_back(lock->key);
+    connection_.send_plain(
+        fmt::format("SELECT pg_advisory_xact_lock{}(k) FROM unnest('{{{}}}'::bigint[]) AS k",
+                    first->mode == sql::LockMode::shared ? "_shared" : "", fmt::join(keys, ",")));
+    first = last;
+  }
 }
 
 Reply<std::vector<ResultPtr>> WorkTx::exchange() {
@@ -75,6 +97,7 @@ Result<std::int64_t> WorkTx::execute_many(std::string_view sql,
                                           const std::vector<sql::Params>& rows) {
   if (failure_) return std::unexpected(failure_->error);
   if (rows.empty()) return 0;
+  if (auto done = in_bulk(sql, rows)) return *done;
   begin();
   for (const auto& row : rows) connection_.send(sql, row);
   SV_TRY(auto results, all_or_fail());
@@ -83,14 +106,35 @@ Result<std::int64_t> WorkTx::execute_many(std::string_view sql,
   return total;
 }
 
+std::optional<Result<std::int64_t>> WorkTx::in_bulk(std::string_view sql,
+                                                    const std::vector<sql::Params>& rows) {
+  const auto bulk = bulk_insert(sql, rows);
+  if (!bulk) return {};
+  begin();
+  if (bulk->updates) connection_.send_plain("SAVEPOINT bulk");
+  connection_.send(bulk->sql, bulk->lists);
+  if (bulk->updates) connection_.send_plain("RELEASE bulk");
+  auto done = exchange();
+  if (done) return changed_by(*done->at(0));
+  if (!bulk->updates || done.error().state != kMeetsItself)
+    return std::unexpected(noted(std::move(done.error())));
+  connection_.send_plain("ROLLBACK TO bulk");  // goes with what is sent next
+  connection_.send_plain("RELEASE bulk");
+  return {};
+}
+
 Result<std::vector<Result<std::int64_t>>> WorkTx::execute_each(
     std::string_view sql, const std::vector<sql::Params>& rows) {
   std::vector<Result<std::int64_t>> each;
   if (failure_) return std::unexpected(failure_->error);
   if (rows.empty()) return each;
   begin();
+  const auto bulk = bulk_insert(sql, rows);
+  const bool told = bulk && bulk->tells;
   connection_.send_plain("SAVEPOINT batch");
-  for (const auto& row : rows) connection_.send(sql, row);
+  if (told) connection_.send(bulk->sql, bulk->lists);
+  else
+    for (const auto& row : rows) connection_.send(sql, row);
   connection_.send_plain("RELEASE batch");
   auto all = exchange();
   if (!all && !all.error().of_values()) return std::unexpected(noted(std::move(all.error())));
@@ -98,7 +142,13 @@ Result<std::vector<Result<std::int64_t>>> WorkTx::execute_each(
     connection_.send_plain("ROLLBACK TO batch");
     return row_by_row(sql, rows);
   }
-  for (auto& result : *all) each.emplace_back(changed_by(*result));
+  if (!told) {
+    for (auto& result : *all) each.emplace_back(changed_by(*result));
+    return each;
+  }
+  const auto did = told_by(rows_of(*all->at(0)), rows);
+  if (!did) return fail(Errc::internal, {}, fmt::format("rows came back in disorder [{}]", sql));
+  for (const std::size_t changed : *did) each.emplace_back(static_cast<std::int64_t>(changed));
   return each;
 }
 
@@ -125,8 +175,7 @@ Result<std::vector<Result<std::int64_t>>> WorkTx::row_by_row(std::string_view sq
 }
 
 Result<> WorkTx::lock(std::string_view kind, std::int64_t id, sql::LockMode mode) {
-  locks_.push_back(fmt::format("SELECT pg_advisory_xact_lock{}({})",
-                               mode == sql::LockMode::shared ? "_shared" : "", lock_key(kind, id)));
+  locks_.push_back({.key = lock_key(kind, id), .mode = mode});
   return {};
 }
 

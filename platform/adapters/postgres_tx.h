@@ -40,9 +40,13 @@ class WorkTx final : public sql::Tx {
 
  private:
   void begin();
+  void send_locks();
   Reply<std::vector<ResultPtr>> exchange();
   Result<std::vector<ResultPtr>> all_or_fail();
   Error noted(Failure failure);
+  // The rows in one statement where they can be; none: they cannot.
+  std::optional<Result<std::int64_t>> in_bulk(std::string_view sql,
+                                              const std::vector<sql::Params>& rows);
   Result<std::vector<Result<std::int64_t>>> row_by_row(std::string_view sql,
                                                        const std::vector<sql::Params>& rows);
 
@@ -50,7 +54,11 @@ class WorkTx final : public sql::Tx {
   const sql::Isolation isolation_;
   const Limit limit_;
   bool begun_ = false;
-  std::vector<std::string> locks_;  // to be sent with the next statement
+  struct Lock {
+    std::int64_t key;
+    sql::LockMode mode;
+  };
+  std::vector<Lock> locks_;  // to be taken with the next statement
   std::optional<Failure> failure_;
   std::vector<std::function<void()>> then_;
 };

@@ -67,7 +67,7 @@ class EventBus {
   virtual ~EventBus() = default;
   // Part of the state change's transaction (outbox), in one of the databases given at
   // construction. A work publishes after it has written the row that orders the key.
-  virtual Result<> publish(sql::Tx& tx, Event event) = 0;
+  virtual Result<> publish(sql::Tx& tx, std::vector<Event> events) = 0;
   // Both before start(). What fails comes again after a pause. An error that says that somebody is
   // away (is_away) is repeated for ever. Anything else, exceptions too, is blamed on the one event
   // that it comes with, which after some tries becomes a dead letter of the group: later events of

@@ -38,6 +38,7 @@ class Params {
     (values_.push_back(to_value(std::forward<A>(a))), ...);
   }
   const std::vector<Value>& values() const { return values_; }
+  void add(Value value) { values_.push_back(std::move(value)); }
 
   template <class T>
   static Value to_value(T&& v) {

@@ -5,6 +5,7 @@
 #include <future>
 #include <thread>
 
+#include <fmt/format.h>
 #include <boost/asio/detached.hpp>
 
 #include "platform/testing/run.h"
@@ -548,6 +549,61 @@ TEST_P(DatabaseContract, EachRowTellsWhatItChanged) {
     EXPECT_EQ(claimed[2].value_or(-1), 1);
     return {};
   }));
+}
+
+TEST_P(DatabaseContract, ManyRowsAreWrittenAsOneAfterTheOther) {
+  constexpr std::string_view kAdd = R"(
+      INSERT INTO contract_items (id, name, score)
+      VALUES ($1, $2, $3)
+      ON CONFLICT (id) DO UPDATE SET score = contract_items.score + excluded.score)";
+  std::vector<sql::Params> apart, twice;
+  for (int i = 0; i < 100; ++i) apart.push_back({i, fmt::format("n'{},\"\\", i), 1});
+  for (int i = 0; i < 100; ++i) twice.push_back({i / 2, fmt::format("n'{},\"\\", i / 2), 10});
+  std::int64_t changed = 0;
+  ASSERT_OK(write(*db_, [&](sql::Tx& tx) -> Result<> {
+    SV_TRY(changed, tx.execute_many(kAdd, apart));
+    SV_TRY(const std::int64_t again, tx.execute_many(kAdd, twice));
+    changed += again;
+    return insert(tx, 200, "behind");
+  }));
+  EXPECT_EQ(changed, 200);
+  auto rows = run_task(
+      db_->query(Ctx{}, "SELECT id, name, score FROM contract_items WHERE id < 200 ORDER BY id"));
+  ASSERT_OK(rows);
+  ASSERT_EQ(rows->size(), 100u);
+  for (std::size_t i = 0; i < 100; ++i) {
+    EXPECT_EQ(rows->text(i, 1), fmt::format("n'{},\"\\", i));
+    EXPECT_EQ(rows->i64(i, 2), i < 50 ? 21 : 1);
+  }
+}
+
+TEST_P(DatabaseContract, OfManyRowsEachTellsWhetherItIsNew) {
+  std::vector<sql::Params> rows;
+  for (int i = 0; i < 90; ++i) rows.push_back({i / 3, fmt::format("n{}", i / 3), i / 3});
+  std::vector<Result<std::int64_t>> each;
+  ASSERT_OK(write(*db_, [&](sql::Tx& tx) -> Result<> {
+    for (int i = 0; i < 30; i += 2) SV_CHECK(insert(tx, i, fmt::format("n{}", i)));
+    SV_TRY(each, tx.execute_each(
+                     "INSERT INTO contract_items (id, name, score) VALUES ($1, $2, $3) ON CONFLICT "
+                     "DO NOTHING",
+                     rows));
+    return {};
+  }));
+  ASSERT_EQ(each.size(), rows.size());
+  for (int i = 0; i < 90; ++i)
+    EXPECT_EQ(each[static_cast<std::size_t>(i)].value_or(-1), i % 3 == 0 && i / 3 % 2 == 1) << i;
+}
+
+TEST_P(DatabaseContract, OneBadRowAmongManyFailsAlone) {
+  std::vector<sql::Params> rows;
+  for (int i = 0; i < 40; ++i) rows.push_back({i, i == 20 ? "n3" : fmt::format("n{}", i), i});
+  std::vector<Result<std::int64_t>> each;
+  ASSERT_OK(write(*db_, [&](sql::Tx& tx) -> Result<> {
+    SV_TRY(each, tx.execute_each(kInsert, rows));
+    return {};
+  }));
+  for (std::size_t i = 0; i < rows.size(); ++i) EXPECT_EQ(each[i].has_value(), i != 20) << i;
+  EXPECT_EQ(token_of(each[20]), "unique_violation");
 }
 
 TEST_P(DatabaseContract, AWrongStatementIsNoBadRow) {

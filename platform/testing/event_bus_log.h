@@ -89,7 +89,7 @@ inline Result<> publish(EventBusSetup& setup, std::string topic, std::string key
                         std::string payload, bool roll_back = false) {
   return run_task(setup.database().run_write(Ctx{}, [&](sql::Tx& tx) -> Result<> {
     SV_CHECK(
-        setup.bus().publish(tx, {.topic = topic, .key = key, .revision = 3, .payload = payload}));
+        setup.bus().publish(tx, {{.topic = topic, .key = key, .revision = 3, .payload = payload}}));
     if (roll_back) return fail(Errc::rejected, "no");
     return {};
   }));

@@ -20,7 +20,7 @@ Task<Result<Effect>> prepare_for_long(std::latch& prepared) {
 Task<Result<Effect>> tell_then_fail(EventBus& bus, int& failures, std::vector<Event> batch) {
   co_return Effect{.apply = [&bus, &failures, batch = std::move(batch)](sql::Tx& tx) -> Result<> {
     for (const Event& e : batch)
-      SV_CHECK(bus.publish(tx, {.topic = "u", .key = e.key, .payload = e.payload}));
+      SV_CHECK(bus.publish(tx, {{.topic = "u", .key = e.key, .payload = e.payload}}));
     if (failures-- > 0) return fail(Errc::unavailable);
     return {};
   }};

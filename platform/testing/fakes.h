@@ -29,10 +29,10 @@ class CountingIds final : public IdSource {
 // would.
 class RecordingEvents final : public EventBus {
  public:
-  Result<> publish(sql::Tx& tx, Event event) override {
-    tx.on_commit([this, event = std::move(event)] {
+  Result<> publish(sql::Tx& tx, std::vector<Event> events) override {
+    tx.on_commit([this, events = std::move(events)] {
       const std::lock_guard lock(mutex_);
-      events_.push_back(event);
+      events_.insert(events_.end(), events.begin(), events.end());
     });
     return {};
   }

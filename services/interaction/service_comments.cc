@@ -132,18 +132,19 @@ Changes count(const std::vector<Made>& all) {
 }
 
 Result<> tell(EventBus& bus, sql::Tx& tx, const std::vector<Made>& all) {
+  std::vector<Event> told;
   for (const Made& made : all) {
     const CommentRow& row = *made.row;
-    SV_CHECK(publish_event(bus, tx, row.video, 0,
-                           events::InteractionCommented{.comment = row.id,
-                                                        .video = row.video,
-                                                        .author = made.author,
-                                                        .user = row.user,
-                                                        .reply_to = row.reply_to,
-                                                        .reply_to_user = made.reply_to_user,
-                                                        .root_id = row.root}));
+    told.push_back(event_of(row.video, 0,
+                            events::InteractionCommented{.comment = row.id,
+                                                         .video = row.video,
+                                                         .author = made.author,
+                                                         .user = row.user,
+                                                         .reply_to = row.reply_to,
+                                                         .reply_to_user = made.reply_to_user,
+                                                         .root_id = row.root}));
   }
-  return {};
+  return bus.publish(tx, std::move(told));
 }
 
 }  // namespace

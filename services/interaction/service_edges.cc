@@ -121,8 +121,9 @@ Result<> tell(EventBus& bus, sql::Tx& tx, const std::vector<EdgeChange>& changed
     of.author = row.author;
     of.users.push_back(row.edge.user);
   }
-  for (const auto& [video, of] : liked) SV_CHECK(publish_event(bus, tx, video, 0, of));
-  return {};
+  std::vector<Event> all;
+  for (const auto& [video, of] : liked) all.push_back(event_of(video, 0, of));
+  return bus.publish(tx, std::move(all));
 }
 
 }  // namespace

@@ -292,19 +292,22 @@ Result<> State::add_to_comments(sql::Tx& tx, const std::map<CommentId, Changes::
   return {};
 }
 
-Result<> State::tell(sql::Tx& tx, const VideoCounts& counts) {
-  return publish_event(deps.events, tx, counts.id, counts.revision,
-                       events::InteractionCounted{.video = counts.id,
-                                                  .likes = counts.likes,
-                                                  .comments = counts.comments,
-                                                  .stars = counts.stars,
-                                                  .shares = counts.shares});
+Result<> State::tell(sql::Tx& tx, const std::vector<VideoCounts>& videos) {
+  std::vector<Event> all;
+  for (const VideoCounts& counts : videos)
+    all.push_back(event_of(counts.id, counts.revision,
+                           events::InteractionCounted{.video = counts.id,
+                                                      .likes = counts.likes,
+                                                      .comments = counts.comments,
+                                                      .stars = counts.stars,
+                                                      .shares = counts.shares}));
+  return deps.events.publish(tx, std::move(all));
 }
 
 Result<> State::apply(sql::Tx& tx, Changes changes) {
   if (changes == Changes{}) return {};
   SV_TRY(auto videos, add_to_videos(tx, changes.videos));
-  for (const VideoCounts& counts : videos) SV_CHECK(tell(tx, counts));
+  SV_CHECK(tell(tx, videos));
   std::map<UserId, Received> sums;
   for (const VideoCounts& video : videos) {
     const Changes::OfVideo& sum = changes.videos.at(video.id);

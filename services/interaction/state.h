@@ -125,7 +125,7 @@ class State {
   Result<std::vector<VideoCounts>> add_to_videos(sql::Tx& tx,
                                                  const std::map<VideoId, Changes::OfVideo>& sums);
   // Others hear what the counters are now, not what was added: that may be told twice.
-  Result<> tell(sql::Tx& tx, const VideoCounts& counts);
+  Result<> tell(sql::Tx& tx, const std::vector<VideoCounts>& videos);
   Result<> add_to_comments(sql::Tx& tx, const std::map<CommentId, Changes::OfComment>& sums);
   void remember(const VideoCounts& counts);
   void remember(const PersonCounts& counts);

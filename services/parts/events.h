@@ -28,13 +28,18 @@ bool is(const Event& event) {
 
 // `key` is the id that the IDL names.
 template <TopicStruct T>
-Result<> publish_event(EventBus& bus, sql::Tx& tx, auto key, std::int64_t revision, const T& what) {
+Event event_of(auto key, std::int64_t revision, const T& what) {
   Event event{.topic = std::string(T::kTopic),
               .key = fmt::format("{}", key),
               .revision = revision,
               .payload = {}};
   write_json(event.payload, what);
-  return bus.publish(tx, std::move(event));
+  return event;
+}
+
+template <TopicStruct T>
+Result<> publish_event(EventBus& bus, sql::Tx& tx, auto key, std::int64_t revision, const T& what) {
+  return bus.publish(tx, {event_of(key, revision, what)});
 }
 
 // What is not as the IDL says is an error of the event, not of who reads it.
