@@ -110,6 +110,7 @@ class BusyAtFirst final : public sql::Database {
     if (failures_-- > 0) return answer(fail(Errc::unavailable));
     return db_.run_write(ctx, std::move(work), isolation);
   }
+  std::size_t writers() const override { return db_.writers(); }
   std::uint64_t statements() const override { return db_.statements(); }
 
  private:

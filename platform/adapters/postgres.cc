@@ -136,6 +136,7 @@ class PostgresDatabase final : public sql::Database {
     co_return std::move(outcome.result);
   }
 
+  std::size_t writers() const override { return writers_.size(); }
   std::uint64_t statements() const override { return statements_.load(std::memory_order_relaxed); }
 
  private:

@@ -182,6 +182,7 @@ class SqliteDatabase final : public sql::Database {
     co_return std::move(outcome->result);
   }
 
+  std::size_t writers() const override { return 1; }
   std::uint64_t statements() const override { return statements_.load(std::memory_order_relaxed); }
 
  private:

@@ -23,9 +23,9 @@
 
 namespace sv {
 
-// Makes one write of the rows of many callers: what comes while a write is under way waits, and all
-// of it goes into the next one. Nobody waits for a row that is not there yet, so a lone caller pays
-// one write and no pause. Thread-safe.
+// Makes one write of the rows of many callers: what comes while as many writes are under way as may
+// be waits, and all of it goes into the next one. Nobody waits for a row that is not there yet, so
+// a lone caller pays one write and no pause. Thread-safe.
 template <class Row, class Out>
 class BatchWriter {
  public:
@@ -38,6 +38,7 @@ class BatchWriter {
   struct Limits {
     std::size_t rows = 512;        // of one write
     std::size_t waiting = 32'768;  // rows; more are `unavailable`
+    std::size_t writes = 1;        // at the same time
   };
 
   BatchWriter(std::string name, Write write)
@@ -92,7 +93,8 @@ class BatchWriter {
       std::lock_guard lock(mutex_);
       if (!stopped_ && waiting_.size() < limits_.waiting) {
         waiting_.push_back(std::move(waiter));
-        if (std::exchange(writing_, true)) return;
+        if (drains_ == limits_.writes) return;
+        ++drains_;
         group_.spawn(executor, [this] {
           return drain();
         });  // under the lock: stop() waits for it, or it was refused
@@ -107,7 +109,7 @@ class BatchWriter {
   std::vector<Waiter> take() {
     std::lock_guard lock(mutex_);
     const std::size_t n = std::min(waiting_.size(), limits_.rows);
-    if (n == 0) writing_ = false;
+    if (n == 0) --drains_;
     const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(n);
     std::vector<Waiter> out(std::make_move_iterator(waiting_.begin()),
                             std::make_move_iterator(end));
@@ -146,7 +148,7 @@ class BatchWriter {
   const Limits limits_;
   std::mutex mutex_;
   std::vector<Waiter> waiting_;
-  bool writing_ = false;
+  std::size_t drains_ = 0;
   bool stopped_ = false;
   TaskGroup group_;
 };

@@ -157,6 +157,21 @@ TEST_F(BatchWriterTest, BoundsOfAWriteAndOfTheQueueHold) {
   EXPECT_EQ(outcomes[4].value(), 8);
 }
 
+TEST_F(BatchWriterTest, AsManyWritesAreUnderWayAsMayBe) {
+  Writer writer("test", disk.write(), {.writes = 2});
+  disk.hold = true;
+  for (int row = 1; row <= 4; ++row) {
+    add(writer, row);
+    poll();
+  }
+  EXPECT_EQ(disk.writes, (std::vector<std::vector<int>>{{1}, {2}}));
+  disk.hold = false;
+  disk.release();
+  poll();
+  EXPECT_EQ(disk.writes, (std::vector<std::vector<int>>{{1}, {2}, {3, 4}}));
+  EXPECT_EQ(outcomes.size(), 4U);
+}
+
 TEST_F(BatchWriterTest, StopWritesWhatWaitsAndRefusesTheRest) {
   Writer writer("test", disk.write());
   disk.hold = true;

@@ -187,6 +187,9 @@ class Database {
   virtual Task<Result<>> run_write(const Ctx& ctx, std::function<Result<>(Tx&)> work,
                                    Isolation isolation = Isolation::serializable) = 0;
 
+  // Works that run at the same time.
+  virtual std::size_t writers() const = 0;
+
   // Statements run by query() since the start, for tests that count round trips.
   virtual std::uint64_t statements() const = 0;
 };

@@ -4,6 +4,13 @@
 #include "services/parts/events.h"
 
 namespace sv::interaction {
+namespace {
+
+// A batch waits for the database most of its time: the next one goes meanwhile where there are
+// several writers.
+std::size_t at_once(const sql::Database& db) { return std::min<std::size_t>(db.writers(), 2); }
+
+}  // namespace
 
 LocalService::LocalService(const InteractionDeps& deps)
     : state_(deps),
@@ -15,10 +22,13 @@ LocalService::LocalService(const InteractionDeps& deps)
       edge_writer_("interaction.edges",
                    [this](const Ctx& ctx, std::vector<EdgeChange> rows) {
                      return write_edges(ctx, std::move(rows));
-                   }),
-      comment_writer_("interaction.comments", [this](const Ctx& ctx, std::vector<NewComment> rows) {
-        return write_comments(ctx, std::move(rows));
-      }) {
+                   },
+                   {.writes = at_once(deps.db)}),
+      comment_writer_("interaction.comments",
+                      [this](const Ctx& ctx, std::vector<NewComment> rows) {
+                        return write_comments(ctx, std::move(rows));
+                      },
+                      {.writes = at_once(deps.db)}) {
   deps.events.group(
       {.name = "interaction.purge",
        .topics = topics<events::VideoChanged, events::UserDeleted>(),

@@ -293,6 +293,7 @@ class FailingDatabase final : public sql::Database {
     meanwhile_();
     co_return fail(Errc::storage_full);
   }
+  std::size_t writers() const override { return db_.writers(); }
   std::uint64_t statements() const override { return db_.statements(); }
 
  private:

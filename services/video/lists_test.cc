@@ -193,12 +193,12 @@ TEST_P(Lists, ADeletedAccountTakesItsVideosAndItsListsAlong) {
   social_.set(social_.follows, kAnn, kBob);
   following(kAnn);
   ASSERT_TRUE(testing::succeeded(run(db_->write(ctx_, [this](sql::Tx& tx) {
-    return events_->publish(tx, {.id = 0,
-                                 .topic = "user.deleted",
-                                 .key = std::to_string(kAnn.value),
-                                 .revision = 1,
-                                 .payload = fmt::format(R"({{"id":{}}})", kAnn),
-                                 .time_ms = 0});
+    return events_->publish(tx, {{.id = 0,
+                                  .topic = "user.deleted",
+                                  .key = std::to_string(kAnn.value),
+                                  .revision = 1,
+                                  .payload = fmt::format(R"({{"id":{}}})", kAnn),
+                                  .time_ms = 0}});
   }))));
   EXPECT_TRUE(eventually([&] {
     return run(db_->query(Ctx{}, "SELECT count(*) FROM video_readers"))->i64(0, 0) == 0;
