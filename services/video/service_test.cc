@@ -275,10 +275,10 @@ struct Told : Reading {
       ASSERT_TRUE(testing::succeeded(run(db_->write(ctx_, [this, id = video.id, likes, comments,
                                                            shares](sql::Tx& tx) {
         return events_->publish(
-            tx, {.topic = "interaction.counted",
-                 .key = fmt::format("{}", id),
-                 .payload = fmt::format(R"({{"video":{},"likes":{},"comments":{},"shares":{}}})",
-                                        id, likes, comments, shares)});
+            tx, {{.topic = "interaction.counted",
+                  .key = fmt::format("{}", id),
+                  .payload = fmt::format(R"({{"video":{},"likes":{},"comments":{},"shares":{}}})",
+                                         id, likes, comments, shares)}});
       }))));
     const auto count = [this](std::string_view sql) {
       return run(db_->query(Ctx{}, sql))->i64(0, 0);
