@@ -34,11 +34,8 @@ constexpr std::string_view kQueue = R"(
     WHERE state = 0 /* queued */ AND not_before <= $1
     GROUP BY kind)";
 // video_jobs_leased
-constexpr std::string_view kExpired = R"(
-    SELECT id
-    FROM video_jobs
-    WHERE state = 1 /* running */ AND lease_until < $1
-    LIMIT 1)";
+constexpr std::string_view kRunning =
+    "SELECT id FROM video_jobs WHERE state = 1 /* running */ LIMIT 1";
 constexpr std::string_view kExpire = R"(
     UPDATE video_jobs
     SET state = $2
@@ -152,23 +149,26 @@ Task<Result<>> Pipeline::slot(Lane lane) {
   co_return Result<>{};
 }
 
+// By the database's clock: instances must agree on when a lease ends.
 Task<Result<>> Pipeline::keep_leases() {
   co_await pause(2s);
+  SV_CO_TRY(const auto running, co_await state_.deps.db.query(Ctx{}, kRunning));
+  if (running.empty()) co_return Result<>{};
+  co_return co_await state_.deps.db.write(Ctx{}, [this](sql::Tx& tx) { return leases_tx(tx); });
+}
+
+Result<> Pipeline::leases_tx(sql::Tx& tx) {
+  SV_TRY(const std::int64_t now, tx.now_ms());
   std::vector<sql::Params> leases;
   {
     std::lock_guard lock(mutex_);
     for (const auto& [run, r] : running_)
-      leases.push_back(sql::Params{r->job.id, run, JobState::running, state_.now() + kLeaseMs,
-                                   r->percent.load()});
+      leases.push_back(
+          sql::Params{r->job.id, run, JobState::running, now + kLeaseMs, r->percent.load()});
   }
-  const auto now = state_.now();
-  SV_CO_TRY(const auto expired, co_await state_.deps.db.query(Ctx{}, kExpired, {now}));
-  if (leases.empty() && expired.empty()) co_return Result<>{};
-  co_return co_await state_.deps.db.write(Ctx{}, [leases, now](sql::Tx& tx) -> Result<> {
-    if (!leases.empty()) SV_CHECK(tx.execute_many(kRenew, leases));
-    SV_CHECK(tx.execute(kExpire, {now, num(JobState::queued)}));
-    return {};
-  });
+  SV_CHECK(tx.execute_many(kRenew, leases));
+  SV_CHECK(tx.execute(kExpire, {now, num(JobState::queued)}));
+  return {};
 }
 
 Task<Result<>> Pipeline::measure_queue() {
@@ -202,8 +202,9 @@ Result<std::optional<Job>> Pipeline::claim_tx(sql::Tx& tx, Lane lane) {
           .kind = static_cast<JobKind>(rows.i64(0, 2)),
           .attempt = rows.i64(0, 3) + 1,
           .run = state_.deps.ids.next()};
+  SV_TRY(const std::int64_t taken_ms, tx.now_ms());
   SV_TRY(auto taken, tx.execute(kTake, {job.id, JobState::queued, JobState::running, job.attempt,
-                                        job.run, now + kLeaseMs, worker_}));
+                                        job.run, taken_ms + kLeaseMs, worker_}));
   if (taken != 1) return std::nullopt;  // another process was faster
   if (job.kind == JobKind::probe) SV_CHECK(touch_videos(tx, job.subject, Status::probing));
   return job;

@@ -55,6 +55,7 @@ class Pipeline {
   // jobs.cc
   Task<Result<>> slot(Lane lane);
   Task<Result<>> keep_leases();
+  Result<> leases_tx(sql::Tx& tx);
   Task<Result<>> measure_queue();
   Task<Result<std::optional<Job>>> claim(Lane lane);
   Result<std::optional<Job>> claim_tx(sql::Tx& tx, Lane lane);

@@ -9,11 +9,13 @@ import tempfile
 import time
 import uuid
 
+import m3u8
 import psycopg2
 import pytest
 import requests
 
-from harness import BINARY, ROOT, Api, refused, register
+from harness import BINARY, PASSWORD, ROOT, Api, complete, probe, refused, register
+from test_playlists import fetch_variant, text_of
 
 
 class Engine:
@@ -61,7 +63,9 @@ class Engine:
         with db.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
+            rows = cursor.fetchall() if cursor.description else []
         db.close()
+        return rows
 
     def database(self):
         """A new one, that belongs to who the URL names."""
@@ -249,3 +253,62 @@ def test_a_frozen_database_ends_no_request_late(own_engine, make_server, tiny):
     until(lambda: ready(server), 5)
     person.post("/api/auth/interaction/comment", video_id=video, content="in time")
     assert server.stop() == 0
+
+
+def descendants(process):
+    """Of a process, itself first."""
+    children = {}
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            children.setdefault(int(stat.read_text().rpartition(")")[2].split()[1]), []).append(int(stat.parent.name))
+        except OSError:  # it ended meanwhile
+            pass
+    out = [process]
+    for one in out:
+        out += children.get(one, [])
+    return out
+
+
+def signal_all(processes, number):
+    for process in processes:
+        try:
+            os.kill(process, number)
+        except ProcessLookupError:
+            pass
+
+
+def test_a_worker_that_stood_still_in_a_ladder_damages_nothing(engine, make_server, film, tmp_path):
+    """A second process takes the job over and ends it; the first one wakes up and goes on with its own."""
+    database = engine.database()
+    sets = f"database={database}", f"objects=file:{tmp_path}/objects"
+    first = make_server(*sets, name="first").start()
+    person = register(first)
+    video = person.upload(film, title="stopped in the middle")["id"]
+
+    def ladder():
+        return next(iter(engine.run("SELECT state, run, percent FROM video_jobs WHERE kind = 7", url=database)), (0, 0, 0))
+
+    until(lambda: ladder()[0] == 1 and ladder()[2] > 0, 60)
+    stopped = descendants(first.process.pid)
+    signal_all(stopped, signal.SIGSTOP)
+    try:
+        run = ladder()[1]
+        second = make_server(*sets, name="second").start()
+        person = Api(second, Api(second).post("/api/user/login", username=person.user["username"], password=PASSWORD)["token"])
+        assert person.wait(video, complete)["status"] == "ready"
+        assert ladder()[1] != run, "it ended before it was stopped"
+    finally:
+        signal_all(stopped, signal.SIGCONT)
+    scratch = first.data / "scratch"
+    until(lambda: len(descendants(first.process.pid)) == 1 and not list(scratch.iterdir()), 60)
+
+    detail = person.get("/api/video/detail", id=video)
+    assert f"/{run}/" not in detail["url"] + detail["hlsUrl"]
+    for variant in m3u8.M3U8(text_of(person, detail["hlsUrl"]), strict=True).playlists:
+        _, _, joined = fetch_variant(person, detail["hlsUrl"], variant, tmp_path)
+        assert probe(joined)["streams"]
+    assert first.stop() == 0 and second.stop() == 0
+    assert not list((tmp_path / "objects").rglob(f"{run}/*")), "what the first one wrote is still there"
+    command = [BINARY, "fsck", "--data", second.data, *(word for key in sets for word in ("--set", key))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
