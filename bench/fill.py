@@ -37,7 +37,7 @@ FILLED = {
 # Tables that a server without uploads, sessions, views, reports and messages leaves empty.
 EMPTY = set("""user_session user_refresh user_avatar user_deleted user_request_keys video_objects video_jobs video_views video_rankings
     video_request_keys video_unwanted video_readers video_inbox video_large_authors interaction_rankings interaction_shares
-    interaction_reports interaction_requests video_gone video_privacy video_view_salts social_gone""".split())
+    interaction_reports interaction_requests video_gone video_privacy video_view_salts video_view_batches social_gone""".split())
 SERVICES = ("user", "video", "social", "interaction")
 
 EPOCH_MS = 1_735_689_600_000  # of ids

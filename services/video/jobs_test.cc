@@ -301,6 +301,42 @@ class FailingDatabase final : public sql::Database {
   const std::function<void()> meanwhile_;
 };
 
+// Every write is done, and its answer lost.
+class ForgetfulDatabase final : public sql::Database {
+ public:
+  explicit ForgetfulDatabase(sql::Database& db) : db_(db) {}
+  bool forgetting = true;
+
+  Task<Result<sql::Rows>> query(const Ctx& ctx, std::string_view sql, sql::Params params) override {
+    return db_.query(ctx, sql, std::move(params));
+  }
+  Task<Result<>> run_write(const Ctx& ctx, std::function<Result<>(sql::Tx&)> work,
+                           sql::Isolation isolation) override {
+    SV_CO_CHECK(co_await db_.run_write(ctx, std::move(work), isolation));
+    if (forgetting) co_return fail(Errc::unavailable, "outcome_unknown");
+    co_return Result<>{};
+  }
+  std::size_t writers() const override { return db_.writers(); }
+  std::uint64_t statements() const override { return db_.statements(); }
+
+ private:
+  sql::Database& db_;
+};
+
+TEST_P(Jobs, ViewsCountOnceThoughTheAnswerToTheirWriteWasLost) {
+  ForgetfulDatabase db(*db_);
+  State state(deps(db, nullptr), {});
+  ViewBuffer views(state);
+  for (int i = 1; i <= 10; ++i) views.add(VideoId(i), fmt::format("u{}", i));
+  EXPECT_FALSE(run(views.flush()));
+  views.add(VideoId(1), "later");  // meanwhile
+  EXPECT_FALSE(run(views.flush()));
+  db.forgetting = false;
+  ASSERT_TRUE(testing::succeeded(run(views.flush())));
+  EXPECT_EQ(run(db_->query(Ctx{}, "SELECT sum(raw) FROM video_stats"))->i64(0, 0), 11);
+  EXPECT_EQ(run(db_->query(Ctx{}, "SELECT sum(counted) FROM video_stats"))->i64(0, 0), 11);
+}
+
 TEST_P(Jobs, NoViewThatWasTakenIsLostWhenAWriteFailsWhileTheBufferIsFull) {
   std::int64_t taken = 0;
   ViewBuffer* buffer = nullptr;

@@ -17,6 +17,11 @@ constexpr std::string_view kSee = R"(
     ON CONFLICT DO NOTHING)";
 // video_views_day
 constexpr std::string_view kForgetViewers = "DELETE FROM video_views WHERE day < $1";
+constexpr std::string_view kAddBatch =
+    "INSERT INTO video_view_batches (id, made_ms) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+// video_view_batches_by_time
+constexpr std::string_view kForgetBatches = "DELETE FROM video_view_batches WHERE made_ms < $1";
+constexpr std::int64_t kBatchKeptMs = 24LL * 3600 * 1000;
 // By primary key.
 constexpr std::string_view kAddStats = R"(
     INSERT INTO video_stats (video_id, raw, counted, hot)
@@ -60,7 +65,7 @@ ViewBuffer::ViewBuffer(State& state)
 
 bool ViewBuffer::add(VideoId video, const std::string& viewer) {
   std::lock_guard lock(mutex_);
-  if (waiting_.size() + written_now_ >= kLimit) {
+  if (waiting_.size() + (trying_ ? trying_->size() : 0) >= kLimit) {
     refused_.add();
     return false;
   }
@@ -69,36 +74,30 @@ bool ViewBuffer::add(VideoId video, const std::string& viewer) {
   return true;
 }
 
+std::shared_ptr<const ViewBuffer::Batch> ViewBuffer::next() {
+  std::lock_guard lock(mutex_);
+  if (trying_ || waiting_.raw.empty()) return trying_;
+  waiting_.id = state_.deps.ids.next();
+  trying_ = std::make_shared<const Batch>(std::exchange(waiting_, {}));
+  return trying_;
+}
+
 Task<Result<>> ViewBuffer::flush() {
-  auto batch = std::make_shared<Batch>();
-  {
+  while (const auto batch = next()) {
+    SV_CO_CHECK(co_await state_.deps.db.write(
+        Ctx{}, [this, batch](sql::Tx& tx) { return write(tx, *batch); },
+        sql::Isolation::read_committed));
     std::lock_guard lock(mutex_);
-    std::swap(*batch, waiting_);
-    written_now_ = batch->size();
+    trying_.reset();
   }
-  if (batch->raw.empty()) co_return Result<>{};
-  // Back into the buffer unless they are written: also when the write throws.
-  struct Keep {
-    ViewBuffer& buffer;
-    Batch& batch;
-    bool done = false;
-    ~Keep() {
-      std::lock_guard lock(buffer.mutex_);
-      buffer.written_now_ = 0;
-      if (done) return;
-      for (const auto& [video, n] : batch.raw) buffer.waiting_.raw[video] += n;
-      buffer.waiting_.viewers.merge(batch.viewers);
-    }
-  } keep{*this, *batch};
-  SV_CO_CHECK(co_await state_.deps.db.write(
-      Ctx{}, [this, batch](sql::Tx& tx) { return write(tx, *batch); },
-      sql::Isolation::read_committed));
-  keep.done = true;
   co_return Result<>{};
 }
 
 Result<> ViewBuffer::write(sql::Tx& tx, const Batch& batch) {
   const auto now = state_.now();
+  SV_TRY(const std::int64_t is_new, tx.execute(kAddBatch, {batch.id, now}));
+  if (is_new == 0) return {};  // the answer to its COMMIT was lost
+  SV_CHECK(tx.execute(kForgetBatches, {now - kBatchKeptMs}));
   const auto day = now / state_.options.view_window.count();
   SV_TRY(const auto counted, count_new(tx, batch, day));
   std::vector<sql::Params> sums;

@@ -12,8 +12,9 @@
 namespace sv::video {
 
 // Views that wait for the next write: one transaction a second, so a crash loses at most the views
-// of a second. A view that was taken is kept until it is written, however often the write fails;
-// what is more than the bound is refused and counted. Thread-safe; flush() by one caller at a time.
+// of a second. A view that was taken is kept until it is written, however often the write fails,
+// and counts once, though nobody can tell whether a write that failed was one; what is more than
+// the bound is refused and counted. Thread-safe; flush() by one caller at a time.
 class ViewBuffer {
  public:
   explicit ViewBuffer(State& state);
@@ -24,19 +25,22 @@ class ViewBuffer {
 
  private:
   struct Batch {
+    std::int64_t id = 0;  // in video_view_batches once it is written
     std::map<VideoId, std::int64_t> raw;
     std::set<std::pair<std::string, VideoId>> viewers;
     std::size_t size() const { return raw.size() + viewers.size(); }
   };
   static Result<std::map<VideoId, std::int64_t>> count_new(sql::Tx& tx, const Batch& batch,
                                                            std::int64_t day);
+  // The batch that a write was tried with and may have succeeded, else what waits; null: nothing.
+  std::shared_ptr<const Batch> next();
   Result<> write(sql::Tx& tx, const Batch& batch);
 
   static constexpr std::size_t kLimit = 100'000;
   State& state_;
   std::mutex mutex_;
   Batch waiting_;
-  std::size_t written_now_ = 0;  // size of the batch that a flush is writing
+  std::shared_ptr<const Batch> trying_;  // the same until it is written
   metrics::Counter& refused_;
 };
 
