@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "platform/adapters/file_objects.h"
+#include "platform/adapters/id_source.h"
 #include "platform/adapters/local_events.h"
 #include "platform/adapters/local_search.h"
 #include "platform/adapters/memory_cache.h"
@@ -141,6 +142,15 @@ Result<OpenDatabase> open_database(const Config& config, std::string_view url,
                                    const std::string& name, bool read_only, Supervisor& supervisor,
                                    metrics::Registry& metrics) {
   return adapter(kDatabases, url)({config, url, name, read_only, supervisor, metrics});
+}
+
+std::vector<std::pair<std::string_view, std::span<const sql::Migration>>> tables_of_parts() {
+  return {{"event", local_events_migrations()}, {"id", id_migrations()}};
+}
+
+Result<std::unique_ptr<IdSource>> open_ids(sql::Database& db, const Clock& clock,
+                                           Supervisor& supervisor, const std::string& name) {
+  return make_id_source(db, clock, supervisor, name);
 }
 
 Result<std::unique_ptr<sql::Database>> open_copy(const std::filesystem::path& file) {

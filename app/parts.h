@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "app/config.h"
@@ -16,6 +17,7 @@
 #include "platform/ports/cache.h"
 #include "platform/ports/clock.h"
 #include "platform/ports/event_bus.h"
+#include "platform/ports/id_source.h"
 #include "platform/ports/object_store.h"
 #include "platform/ports/search_index.h"
 #include "platform/ports/sql.h"
@@ -44,6 +46,10 @@ struct OpenDatabase {
 Result<OpenDatabase> open_database(const Config& config, std::string_view url,
                                    const std::string& name, bool read_only, Supervisor& supervisor,
                                    metrics::Registry& metrics);
+// What parts keep in each database of the services, by owner.
+std::vector<std::pair<std::string_view, std::span<const sql::Migration>>> tables_of_parts();
+Result<std::unique_ptr<IdSource>> open_ids(sql::Database& db, const Clock& clock,
+                                           Supervisor& supervisor, const std::string& name);
 // To look at.
 Result<std::unique_ptr<sql::Database>> open_copy(const std::filesystem::path& file);
 std::unique_ptr<Cache> open_cache(const Config& config);

@@ -1,8 +1,6 @@
 #include <filesystem>
 
 #include "app/wiring.h"
-#include "platform/adapters/id_source.h"
-#include "platform/adapters/local_events.h"
 #include "services/interaction/migrations.h"
 #include "services/message/migrations.h"
 #include "services/social/migrations.h"
@@ -28,10 +26,10 @@ struct Owner {
 
 // What every database has, whosever tables lie in it.
 Result<> prepare(Storage& storage, Storage::Place& place) {
-  SV_CHECK(place.database.migrate(local_events_migrations(), "event"));
-  SV_CHECK(place.database.migrate(id_migrations(), "id"));
-  SV_TRY(place.ids, make_id_source(*place.database.db, storage.clock, storage.supervisor,
-                                   "ids." + place.name));
+  for (const auto& [owner, migrations] : tables_of_parts())
+    SV_CHECK(place.database.migrate(migrations, owner));
+  SV_TRY(place.ids,
+         open_ids(*place.database.db, storage.clock, storage.supervisor, "ids." + place.name));
   return {};
 }
 
