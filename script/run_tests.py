@@ -25,9 +25,9 @@ CORES = os.cpu_count() or 2
 FUZZ_SECONDS, FUZZ_BUDGET = 60, 300
 # Suites whose code runs on several threads; what else does is met by the API scenarios that the thread sanitizer's binary serves.
 THREADED = "core_test batch_writer_test supervisor_test adapters_test net_test interaction_test video_test".split()
-# Suites whose statements run on either engine. What goes through the codec is the same there.
+# Suites whose statements run on either engine: two instances on PostgreSQL, on SQLite one and two.
 ON_EITHER = "interaction_test message_test social_test user_test video_test".split()
-ON_POSTGRES = {"SV_TEST_DATABASE": "postgres", "GTEST_FILTER": "-*/Codec"}
+ON_POSTGRES = {"SV_TEST_DATABASE": "postgres", "GTEST_FILTER": "-*/Direct"}
 # What the API scenarios need, what compares with libthrift, and what else would be compiled by nothing.
 DEV_TARGETS = "shortvideo idl_libthrift_test media_ladder epoll_loop paced durable_writes postgres_writes".split()
 TSAN_OPTIONS = f"halt_on_error=1 second_deadlock_stack=1 suppressions={ROOT}/script/tsan.supp"

@@ -278,6 +278,7 @@ TEST_P(Edges, LikedVideosAreListedNewestFirstWithoutThoseThatMayNotBeSeen) {
 }
 
 TEST_P(Edges, AWarmPageOfLikedVideosAsksTheDatabaseNothing) {
+  SV_ONE_INSTANCE();
   EXPECT_TRUE(succeeded(like(kBob, kFilm)));
   const LikeVideoListReq req{
       .user_id = {}, .current_user_id = kBob, .page = 1, .page_size = 20, .cursor = {}};
@@ -314,6 +315,7 @@ TEST_P(Edges, OthersSeeLikesWhenTheyAreShownAndStarsNever) {
 }
 
 TEST_P(Edges, AWriterThatStoppedRefuses) {
+  SV_ONE_INSTANCE();
   service_->stop();
   EXPECT_EQ(token_of(like(kBob, kFilm)), "busy");
   EXPECT_EQ(token_of(try_comment(kBob, kFilm, "late")), "busy");

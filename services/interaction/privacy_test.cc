@@ -78,6 +78,7 @@ TEST_P(Privacy, CommentsOfAVideoWhoseAuthorMayBePrivateAreNotShown) {
 }
 
 TEST_P(Privacy, TheLastBlocksHoldInComments) {
+  SV_ONE_INSTANCE();
   comment(kCid, kFilm, "by cid");
   comment(kDan, kFilm, "by dan");
   social_.blocks = {{kCid, kBob}};

@@ -8,11 +8,11 @@
 #include <gtest/gtest.h>
 
 #include "platform/adapters/test_database.h"
-#include "platform/testing/both_ways.h"
 #include "platform/testing/fakes.h"
 #include "platform/testing/manual_clock.h"
 #include "platform/testing/run.h"
 #include "platform/testing/temp_dir.h"
+#include "platform/testing/ways.h"
 #include "services/interaction/fsck.h"
 #include "services/interaction/migrations.h"
 #include "services/interaction/service.h"
@@ -107,7 +107,7 @@ struct FakeMessages final : message::MessageAbsent {
   }
 };
 
-// The service on SQLite in a temporary folder, called directly or through the generated codec.
+// The service on a database of the test's own, alone or as two instances.
 class InteractionTest : public ::testing::TestWithParam<Way> {
  protected:
   InteractionTest() {
@@ -119,20 +119,27 @@ class InteractionTest : public ::testing::TestWithParam<Way> {
   }
 
   void open() {
+    other_.service.reset();
+    other_.db.reset();
     service_.reset();
     db_.reset();
     auto opened =
         testing::open_test_database(folder_ / "interaction.db", {{"interaction", migrations()}});
     ASSERT_TRUE(succeeded(opened));
     db_ = std::move(*opened);
-    service_ =
-        make_interaction_service({*db_, clock_, ids_, events_, revision_, services_, metrics_});
-    codec_.emplace(*service_);
+    service_ = make_interaction_service({*db_, clock_, ids_, events_, revision_, services_,
+                                         metrics_, testing::memory_age(GetParam())});
+    if (GetParam() == Way::two) open_other();
+  }
+  void open_other() {
+    other_.db = std::move(testing::open_test_database(folder_ / "interaction.db", {}).value());
+    other_.service =
+        make_interaction_service({*other_.db, clock_, ids_, events_, other_.revision, services_,
+                                  other_.metrics, testing::memory_age(GetParam())});
+    two_.emplace(*service_, *other_.service, clock_);
   }
 
-  InteractionApi& api() {
-    return GetParam() == Way::direct ? static_cast<InteractionApi&>(*service_) : codec_->client();
-  }
+  InteractionApi& api() { return two_ ? static_cast<InteractionApi&>(two_->client()) : *service_; }
 
   Result<> like(UserId user, VideoId video, bool on = true) {
     return run_task(api().like_action(ctx_, {.user_id = user, .video_id = video, .action = on}));
@@ -233,7 +240,13 @@ class InteractionTest : public ::testing::TestWithParam<Way> {
   Ctx ctx_;
   std::unique_ptr<sql::Database> db_;
   std::unique_ptr<InteractionService> service_;
-  std::optional<testing::Codec<InteractionApi, InteractionClient, dispatch_interaction>> codec_;
+  struct {
+    ContentRevision revision;
+    metrics::Registry metrics;
+    std::unique_ptr<sql::Database> db;
+    std::unique_ptr<InteractionService> service;
+  } other_;
+  std::optional<testing::TwoOf<InteractionApi, InteractionClient, dispatch_interaction>> two_;
 };
 
 inline std::vector<std::string> contents(const std::vector<Comment>& comments) {

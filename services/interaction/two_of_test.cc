@@ -141,7 +141,9 @@ TEST_P(TwoOf, WhateverRunsAtOnceNothingIsLostOrDoubled) {
             0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Ways, TwoOf, ::testing::Values(Way::direct), testing::way_name);
+// Its two instances are its own, on either engine.
+INSTANTIATE_TEST_SUITE_P(Crowds, TwoOf, ::testing::Values(Way::direct),
+                         [](const auto&) { return std::string("AtOnce"); });
 
 }  // namespace
 }  // namespace sv::interaction

@@ -158,6 +158,7 @@ TEST_P(ChatTest, WhoLacksBlocksAndPrivacyForbidsNothing) {
 }
 
 TEST_P(ChatTest, TheLastBlocksHoldInTheInboxWhileNobodyCanTell) {
+  SV_ONE_INSTANCE();
   befriend(kAnn, kBob);
   befriend(kCy, kBob);
   sent(kAnn, kBob, "from ann");

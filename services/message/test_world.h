@@ -3,11 +3,11 @@
 #include <gtest/gtest.h>
 
 #include "platform/adapters/test_database.h"
-#include "platform/testing/both_ways.h"
 #include "platform/testing/fakes.h"
 #include "platform/testing/manual_clock.h"
 #include "platform/testing/run.h"
 #include "platform/testing/temp_dir.h"
+#include "platform/testing/ways.h"
 #include "services/message/fsck.h"
 #include "services/message/migrations.h"
 #include "services/message/service.h"
@@ -121,18 +121,26 @@ struct MessageTest : ::testing::TestWithParam<Way> {
 
   // A process begins on the same files.
   void start() {
+    other.service.reset();
+    other.db.reset();
     service.reset();
     db.reset();
     auto opened = testing::open_test_database(folder / "message.db", {{"message", migrations()}});
     ASSERT_TRUE(succeeded(opened));
     db = std::move(*opened);
-    service = make_message_service({*db, clock, ids, events, services, metrics}, options);
-    codec.emplace(*service);
+    service = make_message_service(
+        {*db, clock, ids, events, services, metrics, testing::memory_age(GetParam())}, options);
+    if (GetParam() == Way::two) start_other();
+  }
+  void start_other() {
+    other.db = std::move(testing::open_test_database(folder / "message.db", {}).value());
+    other.service = make_message_service(
+        {*other.db, clock, ids, events, services, other.metrics, testing::memory_age(GetParam())},
+        options);
+    two.emplace(*service, *other.service, clock);
   }
 
-  MessageApi& api() {
-    return GetParam() == Way::direct ? *service : static_cast<MessageApi&>(codec->client());
-  }
+  MessageApi& api() { return two ? static_cast<MessageApi&>(two->client()) : *service; }
 
   Result<SendMessageResp> send(UserId from, UserId to, std::string text, std::string key = {}) {
     Ctx ctx;
@@ -245,7 +253,12 @@ struct MessageTest : ::testing::TestWithParam<Way> {
   MessageOptions options;
   std::unique_ptr<sql::Database> db;
   std::unique_ptr<MessageApi> service;
-  std::optional<testing::Codec<MessageApi, MessageClient, dispatch_message>> codec;
+  struct {
+    metrics::Registry metrics;
+    std::unique_ptr<sql::Database> db;
+    std::unique_ptr<MessageApi> service;
+  } other;
+  std::optional<testing::TwoOf<MessageApi, MessageClient, dispatch_message>> two;
 };
 
 }  // namespace sv::message

@@ -116,6 +116,7 @@ TEST_P(SocialLists, OfAPrivateAccountAreForItsFollowersOnly) {
 }
 
 TEST_P(SocialLists, AWarmPageCostsNoStatementAndAColdOneFew) {
+  SV_ONE_INSTANCE();
   follow_ann(500);
   start();
   const auto cost = [&](auto&& call) {

@@ -226,6 +226,7 @@ TEST_P(SocialTest, ACheckTellsAPersonOnlyWhatHeMaySee) {
 }
 
 TEST_P(SocialTest, PartsComeForAllAtOnceAndWarmOnesCostNothing) {
+  SV_ONE_INSTANCE();
   std::vector<UserId> all;
   for (int i = 10; i < 210; ++i) {
     all.emplace_back(i);
@@ -353,6 +354,7 @@ TEST_P(SocialTest, EverythingOutlivesARestart) {
 }
 
 TEST_P(SocialTest, AFollowIsNewsForGuestsAndAMuteIsNot) {
+  SV_ONE_INSTANCE();
   const auto at = revision_.value();
   mute(kAnn, kBob).value();
   EXPECT_EQ(revision_.value(), at);

@@ -7,11 +7,11 @@
 #include <gtest/gtest.h>
 
 #include "platform/adapters/test_database.h"
-#include "platform/testing/both_ways.h"
 #include "platform/testing/fakes.h"
 #include "platform/testing/manual_clock.h"
 #include "platform/testing/run.h"
 #include "platform/testing/temp_dir.h"
+#include "platform/testing/ways.h"
 #include "services/social/migrations.h"
 #include "services/social/service.h"
 #include "services/social/store.h"
@@ -78,6 +78,8 @@ class SocialTest : public ::testing::TestWithParam<Way> {
   void SetUp() override { start(); }
 
   void start() {
+    other_.service.reset();
+    other_.db.reset();
     service_.reset();
     db_.reset();
     auto opened = testing::open_test_database(folder_ / "social.db", {{"social", migrations()}});
@@ -88,15 +90,26 @@ class SocialTest : public ::testing::TestWithParam<Way> {
                                     .events = events_,
                                     .revision = revision_,
                                     .services = services_,
-                                    .metrics = metrics_});
-    codec_.emplace(*service_);
+                                    .metrics = metrics_,
+                                    .memory_age = testing::memory_age(GetParam())});
+    if (GetParam() == Way::two) start_other();
     services_.social = service_.get();
     services_.user = &users_;
   }
 
-  SocialApi& api() {
-    return GetParam() == Way::direct ? *service_ : static_cast<SocialApi&>(codec_->client());
+  void start_other() {
+    other_.db = std::move(testing::open_test_database(folder_ / "social.db", {}).value());
+    other_.service = make_social_service({.db = *other_.db,
+                                          .clock = clock_,
+                                          .events = events_,
+                                          .revision = other_.revision,
+                                          .services = services_,
+                                          .metrics = other_.metrics,
+                                          .memory_age = testing::memory_age(GetParam())});
+    two_.emplace(*service_, *other_.service, clock_);
   }
+
+  SocialApi& api() { return two_ ? static_cast<SocialApi&>(two_->client()) : *service_; }
 
   Result<FollowActionResp> follow(UserId user, UserId target, bool action = true) {
     return run_task(
@@ -201,7 +214,13 @@ class SocialTest : public ::testing::TestWithParam<Way> {
   FakeUsers users_{services_};
   std::unique_ptr<sql::Database> db_;
   std::unique_ptr<SocialApi> service_;
-  std::optional<testing::Codec<SocialApi, SocialClient, dispatch_social>> codec_;
+  struct {
+    ContentRevision revision;
+    metrics::Registry metrics;
+    std::unique_ptr<sql::Database> db;
+    std::unique_ptr<SocialApi> service;
+  } other_;
+  std::optional<testing::TwoOf<SocialApi, SocialClient, dispatch_social>> two_;
   Ctx ctx_;
 };
 

@@ -7,11 +7,11 @@
 
 #include "platform/adapters/test_database.h"
 #include "platform/auth/token.h"
-#include "platform/testing/both_ways.h"
 #include "platform/testing/fakes.h"
 #include "platform/testing/manual_clock.h"
 #include "platform/testing/run.h"
 #include "platform/testing/temp_dir.h"
+#include "platform/testing/ways.h"
 #include "services/user/admin.h"
 #include "services/user/migrations.h"
 #include "services/user/service.h"
@@ -107,6 +107,8 @@ struct UserTest : ::testing::TestWithParam<Way> {
   void SetUp() override { start(); }
 
   void start() {
+    other.service.reset();
+    other.db.reset();
     direct.reset();
     revoked = std::make_unique<auth::RevokedSessions>(clock);
     db.reset();
@@ -121,10 +123,21 @@ struct UserTest : ::testing::TestWithParam<Way> {
   // With `bcrypt` for the hashing of passwords.
   void serve(ThreadPool& bcrypt) {
     direct = make_user_service({*db, clock, ids, keys, *revoked, bcrypt, events, revision, services,
-                                metrics, disk, &media},
+                                metrics, disk, &media, testing::memory_age(GetParam())},
                                options);
-    codec.emplace(*direct);
-    service = GetParam() == Way::direct ? direct.get() : static_cast<UserApi*>(&codec->client());
+    service = direct.get();
+    if (GetParam() == Way::two) serve_other(bcrypt);
+  }
+  // What has ended is heard by both: where they are processes, the edge asks for it.
+  void serve_other(ThreadPool& bcrypt) {
+    other.service.reset();
+    other.db = std::move(testing::open_test_database(folder / "user.db", {}).value());
+    other.service =
+        make_user_service({*other.db, clock, ids, keys, *revoked, bcrypt, events, other.revision,
+                           services, other.metrics, disk, &media, testing::memory_age(GetParam())},
+                          options);
+    two.emplace(*direct, *other.service, clock);
+    service = &two->client();
   }
 
   Result<LoginRegisterResp> sign_up(std::string name, std::string password = "a fine password") {
@@ -177,7 +190,13 @@ struct UserTest : ::testing::TestWithParam<Way> {
   std::unique_ptr<auth::RevokedSessions> revoked;
   std::unique_ptr<sql::Database> db;
   std::unique_ptr<UserApi> direct;
-  std::optional<testing::Codec<UserApi, UserClient, dispatch_user>> codec;
+  struct {
+    ContentRevision revision;
+    metrics::Registry metrics;
+    std::unique_ptr<sql::Database> db;
+    std::unique_ptr<UserApi> service;
+  } other;
+  std::optional<testing::TwoOf<UserApi, UserClient, dispatch_user>> two;
   UserApi* service = nullptr;  // one of the two
   Ctx guest = make_guest();
 

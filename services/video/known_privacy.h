@@ -26,8 +26,13 @@ class KnownPrivacy final : public PrivacyMemory {
  private:
   static constexpr std::size_t kLimit = 100'000;  // waiting; more is learnt when it is heard again
 
+  Task<Result<std::unordered_map<UserId, bool>>> read(const Ctx& ctx,
+                                                      std::vector<std::int64_t> authors);
+  Task<Result<>> write(std::map<UserId, bool> batch);
+
   State& state_;
-  ObjectCache<UserId, bool> last_{Memory{.clock = state_.deps.clock}};  // of any age
+  // What other instances heard meanwhile is in the rows.
+  ObjectCache<UserId, bool> last_{state_.deps.memory()};
   std::mutex mutex_;
   std::map<UserId, bool> waiting_;
 };

@@ -19,6 +19,7 @@ class Reading : public VideoWorld {
 SV_BOTH_WAYS(Reading);
 
 TEST_P(Reading, CursorsReachEveryVideoOnceAlsoWhenTimesAreEqual) {
+  SV_ONE_INSTANCE();
   for (int i = 0; i < 23; ++i) {
     quick(kAnn, fmt::format("v{}", i));
     if (i % 5 == 4) clock_.advance(std::chrono::milliseconds(300));
@@ -52,6 +53,7 @@ TEST_P(Reading, CursorsReachEveryVideoOnceAlsoWhenTimesAreEqual) {
 }
 
 TEST_P(Reading, LatestTimeIsStrictAndSkipsNoTies) {
+  SV_ONE_INSTANCE();
   for (int s = 0; s < 3; ++s) {
     for (int i = 0; i < 3; ++i) quick(kAnn, fmt::format("{} {}", s, i));
     clock_.advance(std::chrono::seconds(1));
@@ -68,6 +70,7 @@ TEST_P(Reading, LatestTimeIsStrictAndSkipsNoTies) {
 }
 
 TEST_P(Reading, AWarmPageAsksTheDatabaseNothingAndAColdOneLittle) {
+  SV_ONE_INSTANCE();
   for (int i = 0; i < 30; ++i) quick(kAnn, fmt::format("v{}", i));
   close();
   open();
@@ -222,9 +225,9 @@ TEST_P(Reading, AViewCountsOncePerViewerAndDayAndNeverTheAuthors) {
   watch(kAnn, "", 9000);        // own
   watch(UserId(), "g1", 2999);  // too short
   watch(UserId(), "g1", 5000);
-  ASSERT_TRUE(testing::succeeded(run(service_->flush_views())));
+  ASSERT_TRUE(testing::succeeded(flush_views()));
   watch(kBob, "", 4000);
-  ASSERT_TRUE(testing::succeeded(run(service_->flush_views())));
+  ASSERT_TRUE(testing::succeeded(flush_views()));
   EXPECT_EQ(feed().videos.at(0).view_count, 2);
   Ctx owner;
   owner.caller = kAnn;
@@ -234,7 +237,7 @@ TEST_P(Reading, AViewCountsOncePerViewerAndDayAndNeverTheAuthors) {
   EXPECT_FALSE(run(api().get_video_stats(ctx_, {.video_id = v.id}))->stats.raw_view_count);
   clock_.advance(std::chrono::hours(25));
   watch(kBob, "", 4000);
-  run(service_->flush_views());
+  flush_views();
   EXPECT_EQ(feed().videos.at(0).view_count, 3);
   close();
   open();
@@ -249,7 +252,7 @@ TEST_P(Reading, HotRanksRecentViewsAndItsPagesNeverRepeat) {
       run(api().record_view(ctx_, {.video_id = v.id,
                                    .viewer_key = fmt::format("g{}-{}", clock_.now_ms(), i),
                                    .watched_ms = 5000}));
-    run(service_->flush_views());
+    flush_views();
   };
   watch(videos[0], 8);
   clock_.advance(std::chrono::hours(96));  // four half-lives: those 8 now weigh half a view

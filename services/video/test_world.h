@@ -14,10 +14,10 @@
 #include "platform/adapters/local_search.h"
 #include "platform/adapters/test_database.h"
 #include "platform/core/offload.h"
-#include "platform/testing/both_ways.h"
 #include "platform/testing/manual_clock.h"
 #include "platform/testing/run.h"
 #include "platform/testing/temp_dir.h"
+#include "platform/testing/ways.h"
 #include "services/video/fsck.h"
 #include "services/video/migrations.h"
 #include "services/video/service.h"
@@ -234,12 +234,13 @@ class VideoWorld : public ::testing::TestWithParam<Way> {
     service_ =
         make_video_service(deps(*db_, tools ? tools : &media_),
                            {.public_url = "https://v.example", .scratch = folder_ / "scratch"});
-    codec_.emplace(*service_);
+    if (GetParam() == Way::two) open_other();
     thread_ = std::thread([this] {
       auto guard = asio::make_work_guard(io_);
       io_.run();
     });
     events_->start();
+    if (other_.events) other_.events->start();
   }
 
   VideoDeps deps(sql::Database& db, media::MediaTools* tools) {
@@ -256,19 +257,51 @@ class VideoWorld : public ::testing::TestWithParam<Way> {
             .files = *pool_,
             .executor = io_.get_executor(),
             .media = tools,
-            .sign = [](std::string_view prefix) { return fmt::format("sig={}", prefix.size()); }};
+            .sign = [](std::string_view prefix) { return fmt::format("sig={}", prefix.size()); },
+            .memory_age = testing::memory_age(GetParam())};
+  }
+
+  void open_other() {
+    other_.db = std::move(testing::open_test_database(folder_ / "video.db", {}).value());
+    other_.events = make_local_events({other_.db.get()}, clock_, io_.get_executor(),
+                                      other_.supervisor, other_.metrics, {});
+    VideoDeps of_other{.db = *other_.db,
+                       .clock = clock_,
+                       .ids = *ids_,
+                       .objects = *objects_,
+                       .events = *other_.events,
+                       .search = *search_,
+                       .services = services_,
+                       .revision = other_.revision,
+                       .metrics = other_.metrics,
+                       .supervisor = other_.supervisor,
+                       .files = *pool_,
+                       .executor = io_.get_executor(),
+                       .media = &media_,
+                       .sign = deps(*db_, nullptr).sign,
+                       .memory_age = testing::memory_age(GetParam())};
+    other_.service = make_video_service(
+        std::move(of_other),
+        {.public_url = "https://v.example", .scratch = folder_ / "scratch-other"});
+    two_.emplace(*service_, *other_.service, clock_);
   }
 
   void close() {
     if (!service_) return;
     events_->stop();
+    if (other_.events) other_.events->stop();
     service_->stop();
+    if (other_.service) other_.service->stop();
     io_.stop();
     thread_.join();
     const auto drift = run(find_drift(*db_));
     EXPECT_TRUE(testing::succeeded(drift));
     for (const Drift& d : drift.value())
       ADD_FAILURE() << d.counter << ": stored " << d.stored << ", counted " << d.counted;
+    two_.reset();
+    other_.service.reset();
+    other_.events.reset();
+    other_.db.reset();
     service_.reset();
     events_.reset();
     search_.reset();
@@ -279,9 +312,13 @@ class VideoWorld : public ::testing::TestWithParam<Way> {
     io_.restart();
   }
 
-  VideoApi& api() {
-    return GetParam() == Way::direct ? static_cast<VideoApi&>(*service_) : codec_->client();
+  // Of both instances.
+  Result<> flush_views() {
+    SV_CHECK(run(service_->flush_views()));
+    return other_.service ? run(other_.service->flush_views()) : Result<>();
   }
+
+  VideoApi& api() { return two_ ? static_cast<VideoApi&>(two_->client()) : *service_; }
 
   template <class T>
   T run(Task<T> task) {
@@ -404,7 +441,15 @@ class VideoWorld : public ::testing::TestWithParam<Way> {
   std::unique_ptr<SearchIndex> search_;
   std::unique_ptr<EventBus> events_;
   std::unique_ptr<VideoService> service_;
-  std::optional<testing::Codec<VideoApi, VideoClient, dispatch_video>> codec_;
+  struct {
+    ContentRevision revision;
+    metrics::Registry metrics;
+    Supervisor supervisor{metrics};
+    std::unique_ptr<sql::Database> db;
+    std::unique_ptr<EventBus> events;
+    std::unique_ptr<VideoService> service;
+  } other_;
+  std::optional<testing::TwoOf<VideoApi, VideoClient, dispatch_video>> two_;
 };
 
 }  // namespace sv::video

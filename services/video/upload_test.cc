@@ -16,12 +16,13 @@ TEST_P(VideoWorld, AnUploadBecomesWatchableAndShowsInTheFeed) {
   EXPECT_TRUE(feed().videos.empty());
 
   EXPECT_EQ(run(service_->run_due_jobs()), 5);  // probe, cover, first, sprite, ladder
+  const std::int64_t published = clock_.now_ms() / 1000;
   auto page = feed();
   ASSERT_EQ(page.videos.size(), 1u);
   const Video& v = page.videos[0];
   EXPECT_EQ(v.status, "ready");
   EXPECT_EQ(v.author->username, "user1001");
-  EXPECT_EQ(v.publish_time, clock_.now_ms() / 1000);
+  EXPECT_EQ(v.publish_time, published);
   EXPECT_EQ(v.duration_ms, 10'000);
   EXPECT_TRUE(v.url.starts_with(fmt::format("https://v.example/media/{}/", v.id)));
   EXPECT_TRUE(v.url.ends_with("/720.mp4"));
