@@ -10,9 +10,10 @@ import shutil
 import sqlite3
 import statistics
 import struct
+import subprocess
 import sys
 
-from harness import arguments, fill, machine, paced, prepare, serving, workplace, write_json
+from harness import BENCH, arguments, fill, machine, paced, prepare, serving, workplace, write_json
 
 COLD_AT = 100_000
 PER_START = 200  # cold pages after each start of the server: later ones would find most authors in memory
@@ -83,13 +84,16 @@ def cold_pages(programs, folder, options, scratch, log):
     places = list(range(1000, len(listing) - 21, 20))
     random.Random(1).shuffle(places)
     out = {}
-    for name, forget in (("file in the page cache", False), ("file read from disk", True)):
+    settings, ways = [], [("file in the page cache", False), ("file read from disk", True)]
+    if options.database:
+        settings, ways = [f"database={options.database}"], [("PostgreSQL", False)]
+    for name, forget in ways:
         runs, statements, errors = [], collections.Counter(), 0
         for start in range(options.starts):
             mine = places[start * PER_START:(start + 1) * PER_START]
             if forget:
                 forget_pages(folder)
-            with serving(programs["shortvideo"], folder, options.server_core, log) as server:
+            with serving(programs["shortvideo"], folder, options.server_core, log, *settings) as server:
                 for place in mine[:20]:
                     before = server.reads()
                     server.raw(listing.page_after(place))
@@ -103,6 +107,12 @@ def cold_pages(programs, folder, options, scratch, log):
         print(f"{name:24} p50 {figures['p50']:.2f}  p95 {figures['p95']:.2f}  p99 {figures['p99']:.2f}  max {figures['max']:.2f} ms, {figures['errors']} errors; "
               f"statements a page: {', '.join(f'{n} ({c} ×)' for n, c in figures['statements'].items())}")
     return out
+
+
+def to_postgres(binary, folder, database):
+    done = subprocess.run(["psql", database, "-tAc", "SELECT to_regclass('video_videos')"], capture_output=True, text=True, check=True)
+    if not done.stdout.strip():
+        subprocess.run([sys.executable, os.path.join(BENCH, "to_postgres.py"), folder, database, "--binary", binary], check=True)
 
 
 def growth(programs, folders, options, scratch, log):
@@ -146,6 +156,7 @@ def main():
     parser.add_argument("--mix", default="popular,even", help="popular: Zipf, newest first; even: all alike")
     parser.add_argument("--starts", type=int, default=5, help=f"of the server for cold pages, each reads {PER_START}")
     parser.add_argument("--only", choices=("cold", "growth"))
+    parser.add_argument("--database", help="cold pages of this PostgreSQL database, empty or as to_postgres.py left it, instead of the files")
     options = parser.parse_args()
     programs = prepare(options, ("paced",))
     sizes = [int(s) for s in options.sizes.split(",")]
@@ -162,6 +173,8 @@ def main():
     with workplace() as (scratch, log):
         if options.only != "growth":
             print(f"\ncold feed pages of 20 of {COLD_AT} videos, one after the other, {options.starts} starts × {PER_START} pages that nobody read before")
+            if options.database:
+                to_postgres(programs["shortvideo"], folders[COLD_AT], options.database)
             figures["cold"] = cold_pages(programs, folders[COLD_AT], options, scratch, log)
         if options.only != "cold":
             print(f"\n{options.rate} requests/s, {options.connections} connections, {options.seconds} s, median of {options.rounds} rounds, alternating; ten likes and two comments a video")
