@@ -3,6 +3,8 @@
 #include <mutex>
 #include <stdexcept>
 
+#include "platform/crypto/sha256.h"
+
 namespace sv::auth {
 
 KeyRing::KeyRing(std::vector<Key> keys) { replace(std::move(keys)); }
@@ -32,6 +34,7 @@ Result<> KeyRing::validate(const std::vector<Key>& keys) {
 
 void KeyRing::replace(std::vector<Key> keys) {
   if (auto ok = validate(keys); !ok) throw std::invalid_argument(ok.error().detail);
+  for (Key& key : keys) key.link_secret = hmac_sha256(key.secret, "shortvideo media link v1");
   auto next = std::make_shared<const std::vector<Key>>(std::move(keys));
   std::unique_lock lock(mutex_);
   keys_ = std::move(next);

@@ -14,6 +14,7 @@ namespace sv::auth {
 struct Key {
   std::string kid;  // "" is the key of tokens without kid (those of Go services)
   std::string secret;
+  std::string link_secret = {};  // of links to media; KeyRing derives it
 };
 
 constexpr std::size_t kMinSecretBytes =

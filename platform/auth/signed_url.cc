@@ -11,8 +11,7 @@ namespace {
 constexpr std::int64_t kHour = 3600;
 
 std::string signature(const Key& key, std::string_view prefix, std::int64_t exp) {
-  const std::string secret = hmac_sha256(key.secret, "shortvideo media link v1");
-  return base64url_encode(hmac_sha256(secret, fmt::format("{}\n{}", exp, prefix)));
+  return base64url_encode(hmac_sha256(key.link_secret, fmt::format("{}\n{}", exp, prefix)));
 }
 
 }  // namespace

@@ -327,7 +327,7 @@ Result<> State::apply(sql::Tx& tx, Changes changes) {
         for (const auto& [id, sum] : changes.comments) comments_.erase(id);
         for (const ThreadKey& thread : changes.threads) threads_.erase(thread);
         for (VideoId video : changes.rankings) rankings_.erase(video);
-        deps.revision.bump();
+        if (!changes.threads.empty()) deps.revision.bump();
       });
   return {};
 }

@@ -59,10 +59,7 @@ Result<> LocalService::warm(sql::Tx& tx, const std::map<VideoId, Engagement>& to
   }
   if (updates.empty()) return {};
   SV_CHECK(tx.execute_many(kEngage, updates));
-  tx.on_commit([this] {
-    ++state_.ranked;
-    state_.deps.revision.bump();
-  });
+  tx.on_commit([this] { ++state_.ranked; });
   return {};
 }
 

@@ -131,9 +131,7 @@ Result<> ViewBuffer::write(sql::Tx& tx, const Batch& batch) {
         row->views->raw = t.raw;
         row->views->counted = t.counted;
       });
-    if (!any) return;
-    ++state_.ranked;
-    state_.deps.revision.bump();
+    if (any) ++state_.ranked;
   });
   return {};
 }

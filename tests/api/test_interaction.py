@@ -65,6 +65,16 @@ def test_a_like_counts_once_and_shows_everywhere(server, film, video, person, gu
     assert author.get("/api/auth/user/profile")["likeCount"] == before
 
 
+def test_guests_counters_are_a_second_old_at_most_and_ones_own_are_not(video, person, guest):
+    before = guest.get("/api/video/detail", id=video)["likeCount"]  # a page that is kept
+    person.post("/api/auth/interaction/like", video_id=video)
+    liked = time.monotonic()
+    assert person.get("/api/video/detail", id=video)["likeCount"] == before + 1
+    while guest.get("/api/video/detail", id=video)["likeCount"] == before:
+        assert time.monotonic() - liked < 1.5
+    person.post("/api/auth/interaction/unlike", video_id=video)
+
+
 def test_stars_and_shares(film, video, person, guest):
     person.post("/api/auth/interaction/star", video_id=video)
     person.post("/api/auth/interaction/star", video_id=video)
