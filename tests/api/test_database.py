@@ -3,6 +3,7 @@
 import concurrent.futures
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -252,6 +253,57 @@ def test_a_frozen_database_ends_no_request_late(own_engine, make_server, tiny):
         own_engine.signal(signal.SIGCONT)
     until(lambda: ready(server), 5)
     person.post("/api/auth/interaction/comment", video_id=video, content="in time")
+    assert server.stop() == 0
+
+
+@pytest.fixture
+def small_disk():
+    """A folder on a file system of 40 MB, for a tablespace of the engine."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount one")
+    with tempfile.TemporaryDirectory(prefix="sv-small-") as folder:
+        os.chmod(folder, 0o755)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m,mode=0755", "tmpfs", folder], check=True)
+        try:
+            yield pathlib.Path(folder)
+        finally:
+            subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_full_disk_of_the_server_is_told_and_loses_nothing(own_engine, make_server, tiny, small_disk):
+    tables = small_disk / "tables"
+    tables.mkdir()
+    shutil.chown(tables, "postgres", "postgres")
+    own_engine.run(f"CREATE TABLESPACE small LOCATION '{tables}'", "CREATE DATABASE small OWNER shortvideo TABLESPACE small")
+    server = make_server("database=" + own_engine.url.replace("/shortvideo?", "/small?")).start()
+    person = register(server)
+    video = person.publish(tiny)["id"]
+    ballast = small_disk / "ballast"
+    room = os.statvfs(small_disk)
+    ballast.write_bytes(b"x" * (room.f_bavail * room.f_frsize - (256 << 10)))
+
+    def comment(n):
+        return person.raw("POST", "/api/auth/interaction/comment", json={"video_id": video, "content": f"{n} " + "long " * 180})
+
+    kept = []
+    for n in range(2000):
+        answer = comment(n)
+        if answer.status_code != 200:
+            break
+        kept.append(answer.json()["data"]["id"])
+    refused(answer, 507, "storage_full")
+    assert requests.get(server.url + "/health", timeout=5).status_code == 200
+    assert person.get("/api/interaction/counts", video_id=video)["comment_count"] == len(kept)
+    ballast.unlink()
+    until(lambda: comment("room again").status_code == 200, 5)
+    seen, cursor = set(), ""
+    while True:
+        answer = person.raw("GET", f"/api/interaction/comments?video_id={video}&page_size=100&cursor={cursor}")
+        seen |= {c["id"] for c in answer.json()["data"]}
+        cursor = answer.headers.get("X-Next-Cursor", "")
+        if not cursor:
+            break
+    assert seen >= set(kept)
     assert server.stop() == 0
 
 
