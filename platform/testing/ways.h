@@ -54,14 +54,12 @@ inline std::string way_name(const ::testing::TestParamInfo<Way>& info) {
 
 }  // namespace sv::testing
 
-// In a test about what one instance keeps for itself, or about things of one moment.
-#define SV_ONE_INSTANCE()                       \
-  if (GetParam() != ::sv::testing::Way::direct) \
-  GTEST_SKIP() << "about one instance, or one " \
-                  "moment"
-
 // Every TEST_P of the suite runs both ways.
 #define SV_BOTH_WAYS(suite)                                                                        \
   INSTANTIATE_TEST_SUITE_P(Ways, suite,                                                            \
                            ::testing::Values(::sv::testing::Way::direct, ::sv::testing::Way::two), \
+                           ::sv::testing::way_name)
+// Every TEST_P of the suite runs with one instance only.
+#define SV_ONE_WAY(suite)                                                              \
+  INSTANTIATE_TEST_SUITE_P(Ways, suite, ::testing::Values(::sv::testing::Way::direct), \
                            ::sv::testing::way_name)

@@ -8,6 +8,10 @@ namespace {
 using Edges = InteractionTest;
 SV_BOTH_WAYS(Edges);
 
+// Of what one instance keeps for itself, or of one moment.
+class EdgesAlone : public Edges {};
+SV_ONE_WAY(EdgesAlone);
+
 using Words = std::vector<std::string>;
 
 std::vector<std::int64_t> ids(const std::vector<Video>& videos) {
@@ -277,8 +281,7 @@ TEST_P(Edges, LikedVideosAreListedNewestFirstWithoutThoseThatMayNotBeSeen) {
   }
 }
 
-TEST_P(Edges, AWarmPageOfLikedVideosAsksTheDatabaseNothing) {
-  SV_ONE_INSTANCE();
+TEST_P(EdgesAlone, AWarmPageOfLikedVideosAsksTheDatabaseNothing) {
   EXPECT_TRUE(succeeded(like(kBob, kFilm)));
   const LikeVideoListReq req{
       .user_id = {}, .current_user_id = kBob, .page = 1, .page_size = 20, .cursor = {}};
@@ -314,8 +317,7 @@ TEST_P(Edges, OthersSeeLikesWhenTheyAreShownAndStarsNever) {
             (std::vector<std::int64_t>{100}));
 }
 
-TEST_P(Edges, AWriterThatStoppedRefuses) {
-  SV_ONE_INSTANCE();
+TEST_P(EdgesAlone, AWriterThatStoppedRefuses) {
   service_->stop();
   EXPECT_EQ(token_of(like(kBob, kFilm)), "busy");
   EXPECT_EQ(token_of(try_comment(kBob, kFilm, "late")), "busy");

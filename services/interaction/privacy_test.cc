@@ -30,6 +30,10 @@ class Privacy : public InteractionTest {
 
 SV_BOTH_WAYS(Privacy);
 
+// Of what one instance keeps for itself, or of one moment.
+class PrivacyAlone : public Privacy {};
+SV_ONE_WAY(PrivacyAlone);
+
 TEST_P(Privacy, NothingIsWrittenThatABlockOrPrivacyCouldForbid) {
   const CommentId below = comment(kCid, kFilm, "by cid").id;
   const std::vector<Errc> refused(8, Errc::unavailable);
@@ -77,8 +81,7 @@ TEST_P(Privacy, CommentsOfAVideoWhoseAuthorMayBePrivateAreNotShown) {
       << "below their own video authors see everyone";
 }
 
-TEST_P(Privacy, TheLastBlocksHoldInComments) {
-  SV_ONE_INSTANCE();
+TEST_P(PrivacyAlone, TheLastBlocksHoldInComments) {
   comment(kCid, kFilm, "by cid");
   comment(kDan, kFilm, "by dan");
   social_.blocks = {{kCid, kBob}};

@@ -15,6 +15,10 @@ struct ChatTest : MessageTest {
 };
 SV_BOTH_WAYS(ChatTest);
 
+// Of what one instance keeps for itself, or of one moment.
+class ChatTestAlone : public ChatTest {};
+SV_ONE_WAY(ChatTestAlone);
+
 TEST_P(ChatTest, OnlyThoseWhoMayReadAMessageLearnWhoWroteIt) {
   const MessageId id = sent(kAnn, kBob, "hi");
   const auto sender = [&](UserId user, MessageId of) {
@@ -157,8 +161,7 @@ TEST_P(ChatTest, WhoLacksBlocksAndPrivacyForbidsNothing) {
   services.social = &social;
 }
 
-TEST_P(ChatTest, TheLastBlocksHoldInTheInboxWhileNobodyCanTell) {
-  SV_ONE_INSTANCE();
+TEST_P(ChatTestAlone, TheLastBlocksHoldInTheInboxWhileNobodyCanTell) {
   befriend(kAnn, kBob);
   befriend(kCy, kBob);
   sent(kAnn, kBob, "from ann");

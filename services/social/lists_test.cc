@@ -115,8 +115,11 @@ TEST_P(SocialLists, OfAPrivateAccountAreForItsFollowersOnly) {
   EXPECT_EQ(following(UserId(0), UserId(0)).error().code, Errc::unauthenticated);
 }
 
-TEST_P(SocialLists, AWarmPageCostsNoStatementAndAColdOneFew) {
-  SV_ONE_INSTANCE();
+// Of what one instance keeps for itself, or of one moment.
+class SocialListsAlone : public SocialLists {};
+SV_ONE_WAY(SocialListsAlone);
+
+TEST_P(SocialListsAlone, AWarmPageCostsNoStatementAndAColdOneFew) {
   follow_ann(500);
   start();
   const auto cost = [&](auto&& call) {

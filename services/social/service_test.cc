@@ -225,8 +225,11 @@ TEST_P(SocialTest, ACheckTellsAPersonOnlyWhatHeMaySee) {
             "target_user_id_required");
 }
 
-TEST_P(SocialTest, PartsComeForAllAtOnceAndWarmOnesCostNothing) {
-  SV_ONE_INSTANCE();
+// Of what one instance keeps for itself, or of one moment.
+class SocialTestAlone : public SocialTest {};
+SV_ONE_WAY(SocialTestAlone);
+
+TEST_P(SocialTestAlone, PartsComeForAllAtOnceAndWarmOnesCostNothing) {
   std::vector<UserId> all;
   for (int i = 10; i < 210; ++i) {
     all.emplace_back(i);
@@ -353,8 +356,7 @@ TEST_P(SocialTest, EverythingOutlivesARestart) {
   EXPECT_TRUE(part(kCid, kAnn).has_blocked);
 }
 
-TEST_P(SocialTest, AFollowIsNewsForGuestsAndAMuteIsNot) {
-  SV_ONE_INSTANCE();
+TEST_P(SocialTestAlone, AFollowIsNewsForGuestsAndAMuteIsNot) {
   const auto at = revision_.value();
   mute(kAnn, kBob).value();
   EXPECT_EQ(revision_.value(), at);

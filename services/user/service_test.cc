@@ -5,6 +5,10 @@ namespace {
 
 SV_BOTH_WAYS(UserTest);
 
+// Of what one instance keeps for itself, or of one moment.
+class UserTestAlone : public UserTest {};
+SV_ONE_WAY(UserTestAlone);
+
 TEST_P(UserTest, ARegisteredUserIsSignedInAndCanLogIn) {
   const auto made = sign_up("小明");
   ASSERT_TRUE(succeeded(made));
@@ -237,8 +241,7 @@ TEST_P(UserTest, AProfileUpdateIsSeenByTheNextRead) {
   EXPECT_EQ(sent[2].revision, 3);
 }
 
-TEST_P(UserTest, ProfilesComeWithCountsAndWarmReadsCostNoQuery) {
-  SV_ONE_INSTANCE();
+TEST_P(UserTestAlone, ProfilesComeWithCountsAndWarmReadsCostNoQuery) {
   VideoCounts videos;
   services.video = &videos;
   const auto a = sign_up("alice"), b = sign_up("bob");

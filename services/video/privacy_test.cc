@@ -45,6 +45,10 @@ class Privacy : public VideoWorld {
 
 SV_BOTH_WAYS(Privacy);
 
+// Of what one instance keeps for itself, or of one moment.
+class PrivacyAlone : public Privacy {};
+SV_ONE_WAY(PrivacyAlone);
+
 using Titles = std::vector<std::string>;
 
 TEST_P(Privacy, WhoseVideosArePrivateIsNotGuessedWhileNobodyCanTell) {
@@ -107,8 +111,7 @@ TEST_P(Privacy, WhatWasHeardLastOfAnAuthorHoldsAlsoAfterARestart) {
   EXPECT_EQ(titles(kGuest), Titles{"closed"});
 }
 
-TEST_P(Privacy, LastBlocksHoldElseItIsTheGuestsPageAndNothingIsWritten) {
-  SV_ONE_INSTANCE();
+TEST_P(PrivacyAlone, LastBlocksHoldElseItIsTheGuestsPageAndNothingIsWritten) {
   users_.closed = {kBob};
   const auto by_ann = quick(kAnn, "ann's");
   const auto by_bob = quick(kBob, "bob's");
@@ -149,8 +152,7 @@ TEST_P(Privacy, AServiceThatLacksTheFeatureForbidsNothing) {
   services_.social = &social_;
 }
 
-TEST_P(Privacy, SilenceIsCounted) {
-  SV_ONE_INSTANCE();
+TEST_P(PrivacyAlone, SilenceIsCounted) {
   quick(kAnn, "open");
   users_.silent = true;
   feed();
