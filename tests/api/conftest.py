@@ -1,3 +1,6 @@
+import subprocess
+import tempfile
+
 import pytest
 
 import databases
@@ -6,13 +9,24 @@ import harness
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "concurrent: does several things at once; runs under the thread sanitizer too")
+    config.addinivalue_line("markers", "mounts: makes a small file system; not collected where that is not allowed")
     config.addinivalue_line("markers", "sqlite: about SQLite's files, or what only its one process promises; not collected when the run is on another engine")
 
 
+def may_mount():
+    with tempfile.TemporaryDirectory() as folder:
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, check=False).returncode != 0:
+            return False
+        return subprocess.run(["umount", folder], check=False).returncode == 0
+
+
 def pytest_collection_modifyitems(config, items):
-    if databases.ON_POSTGRES:
-        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("sqlite")])
-        items[:] = [item for item in items if not item.get_closest_marker("sqlite")]
+    leave_out = {"sqlite"} if databases.ON_POSTGRES else set()
+    if any(item.get_closest_marker("mounts") for item in items) and not may_mount():
+        leave_out.add("mounts")
+    gone = [item for item in items if any(item.get_closest_marker(marker) for marker in leave_out)]
+    config.hook.pytest_deselected(items=gone)
+    items[:] = [item for item in items if item not in gone]
 
 
 @pytest.fixture(scope="session", autouse=True)
