@@ -87,7 +87,7 @@ constexpr Route kRoutes[] = {
     get_cached<comments>("/api/interaction/comments",
                          "Comments of a video, newest or hottest first, or the replies below one"),
     get_cached<replies>("/api/interaction/replies", "Replies below a comment, oldest first"),
-    get_cached<counts>("/api/interaction/counts", "A video's counters"),
+    get<counts>("/api/interaction/counts", Access::optional, "A video's counters"),
     post<like>("/api/auth/interaction/like", Access::required, "Like a video"),
     post<unlike>("/api/auth/interaction/unlike", Access::required, "Take a like back"),
     post<star>("/api/auth/interaction/star", Access::required, "Keep a video in one's collection"),

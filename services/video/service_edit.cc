@@ -167,6 +167,8 @@ Task<Result<VideoStatusResp>> LocalService::get_video_status(const Ctx& ctx,
                       .error = found.text(i, 8)});
   const Progress progress = progress_of(jobs);
   const auto now = static_cast<Status>(found.i64(0, 0));
+  // A COMMIT is seen here a moment before memory follows it: who is told "ready" finds it so.
+  if (now != row->status) state_.rows.erase(row->id);
   const bool failed = now == Status::failed;
   VideoStatusResp out;
   out.id = row->id;
