@@ -85,27 +85,25 @@ class Proxy {
     pairs_.push_back(std::move(pair));
   }
 
-  // False when one side has ended.
-  bool pass(const Fd& from, const Fd& to, bool& ending) {
+  // False when one side has ended. `ending`: whether the word is in what a client says. It is
+  // looked for before that is passed on: who hears the answer to it may have asked for another one.
+  bool pass(const Fd& from, const Fd& to, bool* ending) {
     char bytes[65536];
     const auto n = ::recv(from.get(), bytes, sizeof bytes, 0);
     if (n <= 0) return false;
     const std::string_view text(bytes, static_cast<std::size_t>(n));
-    if (to && ::send(to.get(), bytes, static_cast<std::size_t>(n), MSG_NOSIGNAL) != n) return false;
-    std::lock_guard lock(mutex_);
-    if (!word_.empty() && text.find(word_) != text.npos) {
+    if (std::lock_guard lock(mutex_); ending && !word_.empty() && text.contains(word_)) {
       word_.clear();
-      ending = true;
+      *ending = true;
     }
-    return true;
+    return !to || ::send(to.get(), bytes, static_cast<std::size_t>(n), MSG_NOSIGNAL) == n;
   }
 
   bool serve(Pair& pair) {
     if (stalled_) return true;
     if (pair.ending) return !ready(pair.server.get());  // the answer has come, and is not passed on
-    if (ready(pair.client.get()) && !pass(pair.client, pair.server, pair.ending)) return false;
-    bool ignored = false;
-    return pair.ending || !ready(pair.server.get()) || pass(pair.server, pair.client, ignored);
+    if (ready(pair.client.get()) && !pass(pair.client, pair.server, &pair.ending)) return false;
+    return pair.ending || !ready(pair.server.get()) || pass(pair.server, pair.client, nullptr);
   }
 
   void run() {

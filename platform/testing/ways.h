@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 
@@ -44,7 +45,7 @@ class TwoOf final : rpc::Channel {
 
   Api* instances_[2];
   ManualClock& clock_;
-  int calls_ = 0;
+  std::atomic<int> calls_{0};
   Client client_{*this};
 };
 
