@@ -293,7 +293,11 @@ class Server {
                                    .supervisor = &storage_->supervisor},
                                   loops_.edge(), gateway_->handler(), gateway_->error_body());
     video_->start();
-    events_->start();
+    if (auto heard = events_->start(); !heard) {
+      stop(std::chrono::milliseconds(0));
+      return fail(Errc::unavailable, "events_unusable",
+                  fmt::format("events: {}", heard.error().detail));
+    }
     // What ends from now on is heard of as an event.
     if (auto heard = block_on(revoked_feed_.pull()); !heard) {
       stop(std::chrono::milliseconds(0));

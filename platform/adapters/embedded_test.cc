@@ -151,6 +151,36 @@ TEST(LocalEventsTest, AGroupWhosePositionCannotBeMadeAtFirstStillGetsEveryEvent)
   bus->stop();
 }
 
+// Answers nothing before the deadline.
+class SilentDatabase final : public sql::Database {
+ public:
+  Task<Result<sql::Rows>> query(const Ctx& ctx, std::string_view, sql::Params) override {
+    asio::steady_timer deadline(co_await asio::this_coro::executor, ctx.deadline);
+    co_await deadline.async_wait(asio::use_awaitable);
+    co_return fail(Errc::deadline_exceeded);
+  }
+  Task<Result<>> run_write(const Ctx&, std::function<Result<>(sql::Tx&)>, sql::Isolation) override {
+    return answer(fail(Errc::internal));
+  }
+  std::size_t writers() const override { return 1; }
+  std::uint64_t statements() const override { return 0; }
+};
+
+TEST(LocalEventsTest, AStartEndsThoughTheDatabaseHangs) {
+  ManualClock clock;
+  asio::io_context io;
+  metrics::Registry metrics;
+  SilentDatabase silent;
+  auto bus = make_local_events({&silent}, clock, io.get_executor(), supervisor(), metrics,
+                               {.start = 20ms});
+  bus->each({.name = "hears", .topics = {"t"}, .hear = [](const std::vector<Event>&) {
+               return answer({});
+             }});
+  const auto started = bus->start();
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().code, Errc::deadline_exceeded);
+}
+
 TEST(LocalEventsTest, AGroupGoesOnWhereAnEarlierVersionKeptItsPosition) {
   TempDir folder;
   ManualClock clock;

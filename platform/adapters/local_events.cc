@@ -10,6 +10,7 @@
 
 #include "platform/adapters/event_delivery.h"
 #include "platform/core/bell.h"
+#include "platform/core/block_on.h"
 #include "platform/core/task_group.h"
 #include "platform/crypto/random.h"
 
@@ -124,8 +125,8 @@ class LocalEvents final : public EventBus {
   void group(Group group) override { groups_.push_back(std::move(group)); }
   void each(Each each) override { eachs_.push_back(std::move(each)); }
 
-  void start() override {
-    if (!eachs_.empty()) begin_to_hear();
+  Result<> start() override {
+    if (!eachs_.empty()) SV_CHECK(block_on(begin_to_hear()));
     for (std::size_t i = 0; i < sources_.size(); ++i) {
       Source& source = sources_[i];
       // The same consumer reads the log of each database file: "events.video_search", "….2".
@@ -149,6 +150,7 @@ class LocalEvents final : public EventBus {
       if (homes.insert(&group.db).second)
         run("events.letters." + group.name,
             [this, db = &group.db](SupervisedLoop&) { return look_at_letters(*db); });
+    return {};
   }
 
   void stop() override {
@@ -189,25 +191,19 @@ class LocalEvents final : public EventBus {
                           {{"consumer", reader}});
   }
 
-  // Waits until every log has said where it ends.
-  void begin_to_hear() {
-    TaskGroup first("events.start");
-    for (Source& source : sources_)
-      first.spawn(strand_, [this, &source] {
-        return supervise_once(supervisor_.loop("events.start"),
-                              [this, &source] { return find_beginning(source); });
-      });
-    first.join();
+  // Behind everything that is committed, in every log.
+  Task<Result<>> begin_to_hear() {
+    Ctx ctx;
+    ctx.deadline = std::chrono::steady_clock::now() + options_.start;
+    for (Source& source : sources_) {
+      for (bool more = true; more;) { SV_CO_TRY(more, co_await number(ctx, source.db)); }
+      SV_CO_CHECK(co_await find_end(ctx, source));
+    }
+    co_return Result<>{};
   }
 
-  // Behind everything that is committed.
-  Task<Result<>> find_beginning(Source& source) {
-    for (bool more = true; more;) { SV_CO_TRY(more, co_await number(source.db)); }
-    co_return co_await find_end(source);
-  }
-
-  Task<Result<>> find_end(Source& source) {
-    SV_CO_TRY(const sql::Rows end, co_await source.db.query(Ctx{}, kEnd));
+  Task<Result<>> find_end(const Ctx& ctx, Source& source) {
+    SV_CO_TRY(const sql::Rows end, co_await source.db.query(ctx, kEnd));
     source.end = end.i64(0, 0);
     co_return Result<>{};
   }
@@ -228,7 +224,7 @@ class LocalEvents final : public EventBus {
     if (replayed) co_return true;
     SV_CO_TRY(const std::int64_t position, co_await to.position());
     const std::int64_t from = std::max(position, reader.passed);
-    SV_CO_CHECK(co_await find_end(source));
+    SV_CO_CHECK(co_await find_end(Ctx{}, source));
     reader.behind.set(std::max<std::int64_t>(source.end - from, 0));
     if (source.end <= from) co_return false;
     SV_CO_TRY(auto next, co_await read(source, from, reader.group.topics, to.limit(from)));
@@ -242,7 +238,7 @@ class LocalEvents final : public EventBus {
   }
 
   Task<Result<bool>> step(Source& source, Listener& listener, SupervisedLoop& loop) {
-    SV_CO_CHECK(co_await find_end(source));
+    SV_CO_CHECK(co_await find_end(Ctx{}, source));
     if (source.end <= listener.position) co_return false;
     SV_CO_TRY(const auto next, co_await read(source, listener.position, listener.each.topics,
                                              listener.blame.limit(listener.position)));
@@ -305,8 +301,8 @@ class LocalEvents final : public EventBus {
   // Wakes who reads this log when another process wrote to it.
   Task<Result<>> watch(Source& source) {
     const std::uint64_t seen = bell_.rings();
-    SV_CO_TRY(const bool numbered, co_await number(source.db));
-    SV_CO_CHECK(co_await find_end(source));
+    SV_CO_TRY(const bool numbered, co_await number(Ctx{}, source.db));
+    SV_CO_CHECK(co_await find_end(Ctx{}, source));
     const bool grown = std::exchange(source.watched, source.end) != source.end;
     if (numbered || grown) bell_.ring();
     else co_await bell_.wait(options_.poll, seen);
@@ -335,10 +331,10 @@ class LocalEvents final : public EventBus {
   // Gives what waits its place in the log, one process at a time. What two works published for one
   // key waits in their order: a work publishes after it wrote the row that orders the key, so the
   // second was numbered, and could commit, only after the first had.
-  Task<Result<bool>> number(sql::Database& db) {
-    SV_CO_TRY(const sql::Rows any, co_await db.query(Ctx{}, kAnyWaiting));
+  Task<Result<bool>> number(const Ctx& ctx, sql::Database& db) {
+    SV_CO_TRY(const sql::Rows any, co_await db.query(ctx, kAnyWaiting));
     if (any.empty()) co_return false;
-    SV_CO_CHECK(co_await db.write(Ctx{}, number_tx, sql::Isolation::read_committed));
+    SV_CO_CHECK(co_await db.write(ctx, number_tx, sql::Isolation::read_committed));
     co_return true;
   }
 

@@ -22,7 +22,8 @@ struct LocalEventsOptions {
   std::chrono::milliseconds forgotten = std::chrono::days(30);
   // For what other processes wrote; one's own events are heard of at once.
   std::chrono::milliseconds poll = std::chrono::milliseconds(500);
-  int tries = 8;  // of an event, before it is a dead letter
+  int tries = 8;                            // of an event, before it is a dead letter
+  std::chrono::milliseconds start{10'000};  // how long start() waits for the databases
 };
 
 // The event log of installations without a broker: publish() adds a row in the transaction's own

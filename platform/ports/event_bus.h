@@ -75,7 +75,8 @@ class EventBus {
   // such an event.
   virtual void group(Group group) = 0;
   virtual void each(Each each) = 0;
-  virtual void start() = 0;
+  // An error is why it cannot be told where the events of now begin.
+  virtual Result<> start() = 0;
   virtual void stop() = 0;  // blocks until no consumer runs
 };
 

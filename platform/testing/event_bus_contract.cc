@@ -8,7 +8,7 @@ TEST_P(EventBusContract, ACommittedEventArrivesWholeAndInOrder) {
   EventLog log;
   auto setup = make();
   subscribe(*setup, "one", {"video.changed"}, log);
-  setup->bus().start();
+  ASSERT_OK(setup->bus().start());
   for (int i = 0; i < 300; ++i) ASSERT_OK(publish(*setup, "video.changed", "7", std::to_string(i)));
   ASSERT_TRUE(log.wait_for(300));
   setup->bus().stop();
@@ -25,7 +25,7 @@ TEST_P(EventBusContract, ARolledBackEventNeverArrives) {
   EventLog log;
   auto setup = make();
   subscribe(*setup, "one", {"t"}, log);
-  setup->bus().start();
+  ASSERT_OK(setup->bus().start());
   EXPECT_FALSE(publish(*setup, "t", "1", "undone", true));
   ASSERT_OK(publish(*setup, "t", "1", "done"));
   ASSERT_TRUE(log.wait_for(1));
@@ -38,7 +38,7 @@ TEST_P(EventBusContract, AConsumerSeesItsTopicsAndNoOthers) {
   auto setup = make();
   subscribe(*setup, "a", {"t.a"}, a);
   subscribe(*setup, "b", {"t.a", "t.b"}, b);
-  setup->bus().start();
+  ASSERT_OK(setup->bus().start());
   for (const char* topic : {"t.b", "t.c", "t.a"}) ASSERT_OK(publish(*setup, topic, "1", topic));
   ASSERT_TRUE(a.wait_for(1) && b.wait_for(2));
   setup->bus().stop();
@@ -52,7 +52,7 @@ TEST_P(EventBusContract, AFailedBatchComesAgainAfterAPauseAndHoldsUpNobodyElse) 
   auto setup = make();
   subscribe(*setup, "bad", {"t"}, bad);
   subscribe(*setup, "good", {"t"}, good);
-  setup->bus().start();
+  ASSERT_OK(setup->bus().start());
   ASSERT_OK(publish(*setup, "t", "1", "x"));
   ASSERT_TRUE(good.wait_for(1));
   ASSERT_TRUE(bad.wait_for(1));
@@ -67,7 +67,7 @@ TEST_P(EventBusContract, PositionsSurviveARestartAndNothingIsMissed) {
   {
     auto setup = make();
     subscribe(*setup, "one", {"t"}, first);
-    setup->bus().start();
+    ASSERT_OK(setup->bus().start());
     ASSERT_OK(publish(*setup, "t", "1", "a"));
     ASSERT_TRUE(first.wait_for(1));
     setup->bus().stop();
@@ -75,7 +75,7 @@ TEST_P(EventBusContract, PositionsSurviveARestartAndNothingIsMissed) {
   }
   auto setup = make();
   subscribe(*setup, "one", {"t"}, second);
-  setup->bus().start();
+  ASSERT_OK(setup->bus().start());
   ASSERT_OK(publish(*setup, "t", "1", "c"));
   ASSERT_TRUE(second.wait_for(2));
   setup->bus().stop();
@@ -87,7 +87,7 @@ TEST_P(EventBusContract, StoppingEndsAConsumerThatKeepsFailing) {
   log.failures = 1 << 20;
   auto setup = make();
   subscribe(*setup, "bad", {"t"}, log);
-  setup->bus().start();
+  ASSERT_OK(setup->bus().start());
   ASSERT_OK(publish(*setup, "t", "1", "x"));
   ASSERT_TRUE(log.wait_until([&] { return log.attempts >= 2; }));
   setup->bus().stop();
@@ -98,7 +98,7 @@ TEST_P(EventBusContract, EventsOfManyThreadsAllArriveOrderedByKey) {
   EventLog log;
   auto setup = make();
   subscribe(*setup, "one", {"t"}, log);
-  setup->bus().start();
+  ASSERT_OK(setup->bus().start());
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([&, t] {

@@ -38,7 +38,7 @@ class RecordingEvents final : public EventBus {
   }
   void group(Group group) override { groups_.push_back(std::move(group)); }
   void each(Each each) override { eachs_.push_back(std::move(each)); }
-  void start() override {}
+  Result<> start() override { return {}; }
   void stop() override {}
 
   // In the order of commits, since the last call.
