@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -272,7 +273,10 @@ Figures service_run(const Options& options, Work work) {
         make_local_events({db.get()}, clock, background.executor(), supervisor, metrics, {});
     auto service = interaction::make_interaction_service(
         {*db, clock, *ids, *events, revision, services, metrics});
-    events->start();
+    if (auto started = events->start(); !started) {
+      std::fprintf(stderr, "events: %s\n", started.error().detail.c_str());
+      std::exit(1);
+    }
     const std::uint64_t commits = counters.commits;
     Run run{.service = *service,
             .work = work,

@@ -146,7 +146,7 @@ TEST(LocalEventsTest, AGroupWhosePositionCannotBeMadeAtFirstStillGetsEveryEvent)
   auto bus = make_local_events({&busy}, clock, setup.io.get_executor(), supervisor(), setup.metrics,
                                kBriefly);
   bus->group({.name = "late", .topics = {"t"}, .db = busy, .prepare = into(log)});
-  bus->start();
+  ASSERT_OK(bus->start());
   EXPECT_TRUE(log.wait_for(10));
   bus->stop();
 }
@@ -192,7 +192,7 @@ TEST(LocalEventsTest, AGroupGoesOnWhereAnEarlierVersionKeptItsPosition) {
     return {};
   })));
   subscribe(setup, "one", {"t"}, log);
-  setup.bus().start();
+  ASSERT_OK(setup.bus().start());
   ASSERT_TRUE(log.wait_for(1));
   setup.bus().stop();
   EXPECT_EQ(log.events.size(), 3u);
@@ -217,7 +217,7 @@ TEST(LocalEventsTest, TrimmingStopsBeforeTheSlowestGroupUntilThatIsForgotten) {
     LocalEventsSetup setup(sqlite_events(folder.path()), clock, kBriefly);
     for (auto& [name, log] : groups)
       setup.bus().group({.name = name, .topics = {"t"}, .db = *home, .prepare = into(*log)});
-    setup.bus().start();  // trims first
+    ASSERT_OK(setup.bus().start());  // trims first
     then(setup);
   };
   slow.away = 1 << 20;

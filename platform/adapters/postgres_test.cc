@@ -423,7 +423,7 @@ TEST_F(PostgresTest, AnEventThatCommitsLateIsDeliveredAllTheSame) {
   const auto setup = events(folder.path(), testing::BusUse::alone);
   testing::EventLog log;
   testing::subscribe(*setup, "one", {"t"}, log);
-  setup->bus().start();
+  ASSERT_OK(setup->bus().start());
   const auto publish = [&](std::string payload, std::function<void()> then) {
     return run_task(setup->database().run_write(
         Ctx{},

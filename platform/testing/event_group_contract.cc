@@ -38,7 +38,7 @@ struct Poisoned {
   explicit Poisoned(std::unique_ptr<EventBusSetup> made) : setup(std::move(made)) {
     log.poison = {"bad"};
     subscribe(*setup, "one", {"t"}, log);
-    setup->bus().start();
+    EXPECT_OK(setup->bus().start());
     for (const auto& [key, payload] : {std::pair("1", "bad"), {"1", "after"}, {"2", "other"}})
       EXPECT_OK(publish(*setup, "t", key, payload));
     EXPECT_TRUE(log.wait_for(1));
@@ -73,7 +73,7 @@ TEST_P(EventBusContract, WhatWasPreparedAndNotAppliedComesAgain) {
          .topics = {"t"},
          .db = setup->database(),
          .prepare = [&](const std::vector<Event>&) { return prepare_for_long(prepared); }});
-    setup->bus().start();
+    ASSERT_OK(setup->bus().start());
     ASSERT_OK(publish(*setup, "t", "1", "a"));
     prepared.wait();
     setup->bus().stop();
@@ -81,7 +81,7 @@ TEST_P(EventBusContract, WhatWasPreparedAndNotAppliedComesAgain) {
   EventLog log;
   auto setup = make();
   subscribe(*setup, "one", {"t"}, log);
-  setup->bus().start();
+  ASSERT_OK(setup->bus().start());
   EXPECT_TRUE(log.wait_for(1));
   setup->bus().stop();
   EXPECT_EQ(log.payloads(), Texts{"a"});
@@ -98,7 +98,7 @@ TEST_P(EventBusContract, AnEffectThatFailsLeavesNothingAndHappensOnce) {
                         return tell_then_fail(setup->bus(), failures, batch);
                       }});
   subscribe(*setup, "two", {"u"}, told);
-  setup->bus().start();
+  ASSERT_OK(setup->bus().start());
   ASSERT_OK(publish(*setup, "t", "1", "a"));
   ASSERT_TRUE(told.wait_for(1));
   ASSERT_OK(publish(*setup, "u", "1", "end"));
@@ -116,7 +116,7 @@ TEST_P(EventBusContract, AGroupMayTakeTheFirstOfABatchAlone) {
        .db = setup->database(),
        .prepare = [&](const std::vector<Event>& batch) { return prepare_one(log, batch); }});
   for (const char* payload : {"a", "b", "c"}) ASSERT_OK(publish(*setup, "t", "1", payload));
-  setup->bus().start();
+  ASSERT_OK(setup->bus().start());
   ASSERT_TRUE(log.wait_for(3));
   setup->bus().stop();
   EXPECT_EQ(log.payloads(), (Texts{"a", "b", "c"}));
@@ -184,7 +184,7 @@ TEST_P(EventBusContract, SomebodysAbsenceIsNoFaultOfTheEvent) {
   log.away = kEventTries + 1;
   auto setup = make();
   subscribe(*setup, "one", {"t"}, log);
-  setup->bus().start();
+  ASSERT_OK(setup->bus().start());
   ASSERT_OK(publish(*setup, "t", "1", "a"));
   ASSERT_TRUE(log.wait_for(1));
   setup->bus().stop();
@@ -206,7 +206,7 @@ TEST_P(EventBusContract, TwoInstancesOfAGroupTakeEachEventOnceAndInOrder) {
                .prepare = [&bus, &of = failures[i]](const std::vector<Event>& batch) {
                  return tell_then_fail(bus, of, batch);
                }});
-    bus.start();
+    ASSERT_OK(bus.start());
   }
   for (int i = 0; i < kEvents; ++i)
     ASSERT_OK(publish(*setups[i % 2], "t", std::to_string(i % kKeys), std::to_string(i)));
@@ -229,7 +229,7 @@ TEST_P(EventBusContract, EveryInstanceHearsWhatHappensFromItsStartOn) {
   auto first = make(BusUse::shared), second = make(BusUse::shared);
   const auto begin = [](EventBusSetup& setup, EventLog& log) {
     setup.bus().each({.name = "ear", .topics = {"t"}, .hear = heard_by(log)});
-    setup.bus().start();
+    ASSERT_OK(setup.bus().start());
   };
   ASSERT_OK(publish(*first, "t", "1", "before"));
   begin(*first, logs[0]);

@@ -239,8 +239,8 @@ class VideoWorld : public ::testing::TestWithParam<Way> {
       auto guard = asio::make_work_guard(io_);
       io_.run();
     });
-    events_->start();
-    if (other_.events) other_.events->start();
+    ASSERT_TRUE(testing::succeeded(events_->start()));
+    if (other_.events) ASSERT_TRUE(testing::succeeded(other_.events->start()));
   }
 
   VideoDeps deps(sql::Database& db, media::MediaTools* tools) {
