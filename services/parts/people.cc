@@ -47,7 +47,7 @@ Task<> PeopleParts::add_accounts(const Ctx& ctx, UserId viewer, std::vector<User
     for (UserId id : *answer->private_ids)
       if (auto at = out.find(id); at != out.end()) at->second.is_private = true;
     for (const auto& [id, person] : out)
-      if (!person.gone) memory_.learn(ctx, id, person.is_private);
+      if (!person.gone) memory_.learn(id, person.is_private);
     co_return;
   }
   if (!users_.silent(ctx, answer.error())) co_return;

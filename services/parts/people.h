@@ -35,7 +35,7 @@ using People = std::unordered_map<UserId, Person>;
 class PrivacyMemory {
  public:
   virtual ~PrivacyMemory() = default;
-  virtual void learn(const Ctx&, UserId, bool /*is_private*/) {}
+  virtual void learn(UserId, bool /*is_private*/) {}
   virtual Task<std::unordered_map<UserId, bool>> recall(const Ctx& ctx, std::vector<UserId>) {
     co_return std::unordered_map<UserId, bool>{};
   }

@@ -277,44 +277,20 @@ TEST_P(Jobs, ProgressAndStageNeverContradictEachOther) {
   }
 }
 
-// Every write fails, after what the test does while it is under way.
-class FailingDatabase final : public sql::Database {
+// Calls `before` and `after` around each write; what they answer is its outcome.
+class WatchedDatabase final : public sql::Database {
  public:
-  FailingDatabase(sql::Database& db, std::function<void()> meanwhile)
-      : db_(db), meanwhile_(std::move(meanwhile)) {}
-  bool failing = true;
+  explicit WatchedDatabase(sql::Database& db) : db_(db) {}
+  std::function<Result<>()> before = [] { return Result<>(); }, after = before;
 
   Task<Result<sql::Rows>> query(const Ctx& ctx, std::string_view sql, sql::Params params) override {
     return db_.query(ctx, sql, std::move(params));
   }
   Task<Result<>> run_write(const Ctx& ctx, std::function<Result<>(sql::Tx&)> work,
                            sql::Isolation isolation) override {
-    if (!failing) co_return co_await db_.run_write(ctx, std::move(work), isolation);
-    meanwhile_();
-    co_return fail(Errc::storage_full);
-  }
-  std::size_t writers() const override { return db_.writers(); }
-  std::uint64_t statements() const override { return db_.statements(); }
-
- private:
-  sql::Database& db_;
-  const std::function<void()> meanwhile_;
-};
-
-// Every write is done, and its answer lost.
-class ForgetfulDatabase final : public sql::Database {
- public:
-  explicit ForgetfulDatabase(sql::Database& db) : db_(db) {}
-  bool forgetting = true;
-
-  Task<Result<sql::Rows>> query(const Ctx& ctx, std::string_view sql, sql::Params params) override {
-    return db_.query(ctx, sql, std::move(params));
-  }
-  Task<Result<>> run_write(const Ctx& ctx, std::function<Result<>(sql::Tx&)> work,
-                           sql::Isolation isolation) override {
+    SV_CO_CHECK(before());
     SV_CO_CHECK(co_await db_.run_write(ctx, std::move(work), isolation));
-    if (forgetting) co_return fail(Errc::unavailable, "outcome_unknown");
-    co_return Result<>{};
+    co_return after();
   }
   std::size_t writers() const override { return db_.writers(); }
   std::uint64_t statements() const override { return db_.statements(); }
@@ -322,16 +298,49 @@ class ForgetfulDatabase final : public sql::Database {
  private:
   sql::Database& db_;
 };
+
+TEST_P(Jobs, ALeaseEndsByTheDatabasesClock) {
+  std::int64_t until = 0, now = 0;
+  const auto look = [&] {
+    const auto rows =
+        run(db_->query(Ctx{}, "SELECT lease_until FROM video_jobs WHERE state = 1 /* running */"));
+    until = rows->i64(0, 0);
+    ASSERT_TRUE(testing::succeeded(run(db_->write(Ctx{}, [&](sql::Tx& tx) -> Result<> {
+      SV_TRY(now, tx.now_ms());
+      return {};
+    }))));
+  };
+  media_.during = {"probe", look};
+  published(kAnn, "leased");
+  EXPECT_GT(std::abs(clock_.now_ms() - now), 3'600'000) << "the service's clock is another one";
+  EXPECT_LE(until, now + 60'000);
+  EXPECT_GT(until, now);
+}
+
+TEST_P(Jobs, AFlushEndsThoughViewsComeAllTheTime) {
+  WatchedDatabase db(*db_);
+  State state(deps(db, nullptr), {});
+  ViewBuffer views(state);
+  int writes = 0;
+  db.after = [&]() -> Result<> {
+    if (++writes < 10) views.add(VideoId(writes), "");
+    return {};
+  };
+  views.add(VideoId(1), "");
+  ASSERT_TRUE(testing::succeeded(run(views.flush())));
+  EXPECT_EQ(writes, 1);
+}
 
 TEST_P(Jobs, ViewsCountOnceThoughTheAnswerToTheirWriteWasLost) {
-  ForgetfulDatabase db(*db_);
+  WatchedDatabase db(*db_);
+  db.after = [] { return fail(Errc::unavailable, "outcome_unknown"); };
   State state(deps(db, nullptr), {});
   ViewBuffer views(state);
   for (int i = 1; i <= 10; ++i) views.add(VideoId(i), fmt::format("u{}", i));
   EXPECT_FALSE(run(views.flush()));
   views.add(VideoId(1), "later");  // meanwhile
   EXPECT_FALSE(run(views.flush()));
-  db.forgetting = false;
+  db.after = db.before;
   ASSERT_TRUE(testing::succeeded(run(views.flush())));
   EXPECT_EQ(run(db_->query(Ctx{}, "SELECT sum(raw) FROM video_stats"))->i64(0, 0), 11);
   EXPECT_EQ(run(db_->query(Ctx{}, "SELECT sum(counted) FROM video_stats"))->i64(0, 0), 11);
@@ -341,15 +350,17 @@ TEST_P(Jobs, NoViewThatWasTakenIsLostWhenAWriteFailsWhileTheBufferIsFull) {
   std::int64_t taken = 0;
   ViewBuffer* buffer = nullptr;
   std::int64_t refused = 0;
-  FailingDatabase db(*db_, [&] {
+  WatchedDatabase db(*db_);
+  db.before = [&]() -> Result<> {
     for (int i = 0; i < 100'000; ++i) ++(buffer->add(VideoId(1'000'000 + i), "") ? taken : refused);
-  });
+    return fail(Errc::storage_full);
+  };
   State state(deps(db, nullptr), {});
   ViewBuffer views(state);
   buffer = &views;
   for (int i = 1; i <= 10; ++i) taken += views.add(VideoId(i), fmt::format("u{}", i)) ? 1 : 0;
   EXPECT_FALSE(run(views.flush()));
-  db.failing = false;
+  db.before = db.after;
   ASSERT_TRUE(testing::succeeded(run(views.flush())));
   EXPECT_GT(refused, 0);
   EXPECT_EQ(run(db_->query(Ctx{}, "SELECT sum(raw) FROM video_stats"))->i64(0, 0), taken);

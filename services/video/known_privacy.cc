@@ -10,12 +10,13 @@ constexpr std::string_view kFind =
 constexpr std::string_view kSet = R"(
     INSERT INTO video_privacy (author_id, is_private)
     VALUES ($1, $2)
-    ON CONFLICT (author_id) DO UPDATE SET is_private = excluded.is_private)";
+    ON CONFLICT (author_id) DO UPDat != waiting_.end()) outE SET is_private = excluded.is_private)";
 
 }  // namespace
 
-void KnownPrivacy::learn(const Ctx& ctx, UserId author, bool is_private) {
-  if (last_.find(ctx, author) == is_private) return;
+void KnownPrivacy::learn(UserId author, bool is_private) {
+  // Past no memory, whatever the caller wrote: what is known already needs no row again.
+  if (last_.find(Ctx{}, author) == is_private) return;
   const std::lock_guard lock(mutex_);
   if (waiting_.size() >= kLimit) return;
   waiting_[author] = is_private;
@@ -60,7 +61,8 @@ Task<Result<>> KnownPrivacy::flush() {
   SV_CO_CHECK(co_await write(batch));
   const std::lock_guard lock(mutex_);
   for (const auto& [author, is_private] : batch)
-    if (const auto at = waiting_.find(author); at->second == is_private) waiting_.erase(at);
+    if (const auto at = waiting_.find(author); at != waiting_.end() && at->second == is_private)
+      waiting_.erase(at);
   co_return Result<>{};
 }
 

@@ -17,7 +17,7 @@ class KnownPrivacy final : public PrivacyMemory {
  public:
   explicit KnownPrivacy(State& state) : state_(state) {}
 
-  void learn(const Ctx& ctx, UserId author, bool is_private) override;
+  void learn(UserId author, bool is_private) override;
   Task<std::unordered_map<UserId, bool>> recall(const Ctx& ctx,
                                                 std::vector<UserId> authors) override;
   // Writes what is new; what cannot be written waits for the next time.

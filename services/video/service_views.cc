@@ -74,6 +74,11 @@ bool ViewBuffer::add(VideoId video, const std::string& viewer) {
   return true;
 }
 
+bool ViewBuffer::tried_before() {
+  std::lock_guard lock(mutex_);
+  return trying_ != nullptr;
+}
+
 std::shared_ptr<const ViewBuffer::Batch> ViewBuffer::next() {
   std::lock_guard lock(mutex_);
   if (trying_ || waiting_.raw.empty()) return trying_;
@@ -82,8 +87,11 @@ std::shared_ptr<const ViewBuffer::Batch> ViewBuffer::next() {
   return trying_;
 }
 
+// What was tried before and one new batch: under steady views the next second's are never done.
 Task<Result<>> ViewBuffer::flush() {
-  while (const auto batch = next()) {
+  for (int left = tried_before() ? 2 : 1; left > 0; --left) {
+    const auto batch = next();
+    if (!batch) break;
     SV_CO_CHECK(co_await state_.deps.db.write(
         Ctx{}, [this, batch](sql::Tx& tx) { return write(tx, *batch); },
         sql::Isolation::read_committed));

@@ -32,6 +32,7 @@ class ViewBuffer {
   };
   static Result<std::map<VideoId, std::int64_t>> count_new(sql::Tx& tx, const Batch& batch,
                                                            std::int64_t day);
+  bool tried_before();
   // The batch that a write was tried with and may have succeeded, else what waits; null: nothing.
   std::shared_ptr<const Batch> next();
   Result<> write(sql::Tx& tx, const Batch& batch);
