@@ -10,7 +10,6 @@
 #include "platform/core/exception.h"
 #include "platform/core/log.h"
 #include "platform/core/when_all.h"
-#include "platform/core/within.h"
 
 namespace sv::gateway {
 
@@ -42,12 +41,6 @@ namespace {
 constexpr std::size_t kCachedQuery = 256;  // longer queries are not worth a place
 constexpr std::uint64_t kDrainedBody =
     64 * 1024;  // a refused request with more body than this loses its connection
-
-// The handler's outcome, or deadline_exceeded when its deadline came first and stopped it.
-Task<Result<>> run_in_time(Call& call) {
-  const auto done = co_await within(call.ctx.deadline, call.route->handle(call));
-  co_return done.value_or(fail(Errc::deadline_exceeded));
-}
 
 bool is_cancellation(const std::exception& e) {
   const auto* system = dynamic_cast<const boost::system::system_error*>(&e);
@@ -181,7 +174,7 @@ Task<Result<>> WebGateway::send_page(Call& call) {
     call.ctx.traceparent = traceparent_from(call.x.header("traceparent"));
     const std::size_t before = call.headers.size();
     call.ctx.uncertain = std::make_shared<std::atomic<bool>>(false);
-    SV_CO_CHECK(co_await run_in_time(call));
+    SV_CO_CHECK(co_await call.x.in_time(call.ctx.deadline, call.route->handle(call)));
     if (*call.ctx.uncertain) co_return co_await send_private(call);
     Page made{.headers = call.headers.substr(before), .body = std::move(call.body), .etag = {}};
     call.headers.resize(before);
@@ -207,7 +200,7 @@ Task<Result<>> WebGateway::send_own(Call& call) {
   const bool shared =
       !call.token_given && !needs_token(call.route->access) && call.route->method == "GET";
   if (shared) call.ctx.uncertain = std::make_shared<std::atomic<bool>>(false);
-  SV_CO_CHECK(co_await run_in_time(call));
+  SV_CO_CHECK(co_await call.x.in_time(call.ctx.deadline, call.route->handle(call)));
   co_await note_own_write(call);
   if (!shared || *call.ctx.uncertain) co_return co_await send_private(call);
   co_return co_await send_json(call, "no-cache", etag_of(call.body));

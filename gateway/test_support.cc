@@ -4,6 +4,8 @@
 
 #include <boost/asio/steady_timer.hpp>
 
+#include "platform/testing/within.h"
+
 namespace sv::gateway::testing {
 namespace {
 
@@ -46,6 +48,12 @@ Task<Result<std::string>> FakeExchange::read_all(std::size_t limit) {
   co_await slow.async_wait(asio::use_awaitable);
   read_ = request_body.size();
   co_return request_body;
+}
+
+Task<Result<>> FakeExchange::in_time(std::chrono::steady_clock::time_point deadline,
+                                     Task<Result<>> work) {
+  const auto done = co_await within(deadline, std::move(work));
+  co_return done.value_or(fail(Errc::deadline_exceeded));
 }
 
 Task<Result<>> FakeExchange::send(int status, std::string_view head, std::string_view body) {

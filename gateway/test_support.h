@@ -58,6 +58,8 @@ class FakeExchange final : public net::Exchange {
   }
   Task<Result<std::span<const std::byte>>> read_some() override;
   Task<Result<std::string>> read_all(std::size_t limit) override;
+  Task<Result<>> in_time(std::chrono::steady_clock::time_point deadline,
+                         Task<Result<>> work) override;
   Task<Result<>> send(int status, std::string_view head, std::string_view body) override;
   Task<Result<>> send(int status, std::string_view head,
                       std::span<const std::string_view> pieces) override;

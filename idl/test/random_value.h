@@ -1,12 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <random>
 #include <set>
 #include <string>
 #include <vector>
+#include "platform/core/flat_map.h"
 
 #include "platform/core/ids.h"
 
@@ -51,7 +51,7 @@ class Random {
     for (std::uint64_t n = next() % 4; n > 0; --n) v.insert(make<T>());
   }
   template <class K, class V>
-  void fill(std::map<K, V>& v) {
+  void fill(FlatMap<K, V>& v) {
     v.clear();
     for (std::uint64_t n = next() % 4; n > 0; --n) v[make<K>()] = make<V>();
   }

@@ -39,6 +39,10 @@ TaskGroup::~TaskGroup() {
 }
 
 void TaskGroup::spawn(asio::any_io_executor executor, std::function<Task<>()> make) {
+  spawn(std::move(executor), [make = std::move(make)](Stop&) { return make(); });
+}
+
+void TaskGroup::spawn(asio::any_io_executor executor, std::function<Task<>(Stop&)> make) {
   auto entry = std::make_shared<State::Entry>();
   entry->executor = executor;
   std::list<std::shared_ptr<State::Entry>>::iterator place;
@@ -64,8 +68,9 @@ void TaskGroup::spawn(asio::any_io_executor executor, std::function<Task<>()> ma
   };
   // The signal belongs to the executor's thread: it is connected there, and stop() emits it there.
   asio::post(executor, [executor, entry, make = std::move(make), done = std::move(done)]() mutable {
-    asio::co_spawn(executor, std::move(make),
-                   asio::bind_cancellation_slot(entry->signal.slot(), std::move(done)));
+    asio::co_spawn(
+        executor, [entry, make = std::move(make)] { return make(entry->signal); },
+        asio::bind_cancellation_slot(entry->signal.slot(), std::move(done)));
   });
 }
 

@@ -27,6 +27,9 @@ class TaskGroup {
   // capturing lambda coroutine).
   // After stop() nothing is started.
   void spawn(asio::any_io_executor executor, std::function<Task<>()> make);
+  // The task is given the signal that stops it: good while it runs, for emits on its executor.
+  using Stop = asio::cancellation_signal;
+  void spawn(asio::any_io_executor executor, std::function<Task<>(Stop&)> make);
   void stop();
   // Blocks the calling thread, which must not be one that runs the tasks.
   void join();

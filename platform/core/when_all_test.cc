@@ -12,8 +12,8 @@
 #include <boost/system/system_error.hpp>
 
 #include "platform/core/error.h"
-#include "platform/core/within.h"
 #include "platform/testing/run.h"
+#include "platform/testing/within.h"
 
 namespace sv {
 namespace {

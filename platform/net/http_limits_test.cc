@@ -199,5 +199,48 @@ TEST(HttpLimits, ConnectionsBeyondTheLimitAreToldFiveHundredThree) {
   EXPECT_TRUE(again.answer().starts_with("HTTP/1.1 200 "));
 }
 
+Task<Result<>> takes(milliseconds time) {
+  asio::steady_timer pause(co_await asio::this_coro::executor, time);
+  co_await pause.async_wait(asio::use_awaitable);
+  co_return Result<>{};
+}
+
+Task<Result<>> throws() {
+  throw std::runtime_error("odd");
+  co_return Result<>{};
+}
+
+// "/200" takes as many milliseconds, of which it may take 50; "/odd" throws.
+Task<> timed(Exchange& x) {
+  const auto deadline = std::chrono::steady_clock::now() + milliseconds(50);
+  auto work =
+      x.path() == "/odd" ? throws() : takes(milliseconds(std::stoi(x.path().substr(1).data())));
+  const auto done = co_await x.in_time(deadline, std::move(work));
+  (void)co_await x.send(done ? 200 : 504, "", done ? "ok" : errc_token(done.error().code));
+}
+
+TEST(HttpLimits, AHandlerThatIsLateIsStoppedAndItsConnectionGoesOn) {
+  TestServer server(timed, quick());
+  RawClient c(server.port());
+  const auto get = [&c](const std::string& path) {
+    c.send("GET " + path + " HTTP/1.1\r\nHost: a\r\n\r\n");
+    return c.answer();
+  };
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(get("/600000").ends_with("deadline_exceeded"));
+    EXPECT_TRUE(get("/0").ends_with("ok"));
+  }
+  EXPECT_TRUE(get("/odd").starts_with("HTTP/1.1 500 "));
+}
+
+TEST(HttpLimits, AServerThatStopsTakesAHandlerThatIsLateWithIt) {
+  TestServer server(timed, {}, 1);
+  RawClient late(server.port()), later(server.port());
+  for (RawClient* c : {&late, &later}) c->send("GET /600000 HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(eventually([&] { return server->in_flight() == 2; }));
+  server->stop(milliseconds(0));
+  EXPECT_EQ(server->connections(), 0U);
+}
+
 }  // namespace
 }  // namespace sv::net

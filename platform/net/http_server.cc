@@ -233,15 +233,15 @@ class BeastServer final : public HttpServer {
       --(room ? connections_ : refusals_);
       if (--running_ == 0) idle_.notify_all();
     });
-    group_.spawn(l.worker.executor,
-                 [worker = &l.worker, socket, token = std::move(token), room]() mutable {
-                   return session(worker, socket, std::move(token), room);
-                 });
+    group_.spawn(l.worker.executor, [worker = &l.worker, socket, token = std::move(token),
+                                     room](asio::cancellation_signal& stop) mutable {
+      return session(worker, socket, &stop, std::move(token), room);
+    });
   }
 
   static Task<> session(HttpWorker* worker, std::shared_ptr<tcp::socket> socket,
-                        std::shared_ptr<void> token, bool room) {
-    HttpSession session(*worker, std::move(*socket));
+                        asio::cancellation_signal* stop, std::shared_ptr<void> token, bool room) {
+    HttpSession session(*worker, std::move(*socket), *stop);
     co_await (room ? session.run() : session.refuse());
   }
 

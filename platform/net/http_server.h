@@ -54,6 +54,11 @@ class Exchange {
   // The whole body; payload_too_large beyond `limit`, also when only Content-Length says so.
   virtual Task<Result<std::string>> read_all(std::size_t limit) = 0;
 
+  // The outcome of `work`, or deadline_exceeded when the deadline came first: what it awaited was
+  // then stopped (operation_aborted), and it has ended. Looked at a few times a second.
+  virtual Task<Result<>> in_time(std::chrono::steady_clock::time_point deadline,
+                                 Task<Result<>> work) = 0;
+
   // `headers` are complete lines ("Content-Type: application/json\r\n"), without Content-Length,
   // Connection and Date, which the server writes. For HEAD the body is counted but not sent. One
   // system call for head and body.

@@ -60,9 +60,11 @@ void HttpWorker::tick() {
   for (std::size_t i = 0; i < sessions.size(); ++i) sessions[i]->tick(now);
 }
 
-HttpSession::HttpSession(HttpWorker& worker, asio::ip::tcp::socket socket)
+HttpSession::HttpSession(HttpWorker& worker, asio::ip::tcp::socket socket,
+                         asio::cancellation_signal& stop)
     : worker_(worker),
       socket_(std::move(socket)),
+      stop_(stop),
       index_(worker.sessions.size()),
       in_(kFirstBuffer),
       parser_(worker.limits.header_bytes, worker.limits.header_fields) {
@@ -82,6 +84,11 @@ HttpSession::~HttpSession() {
 }
 
 void HttpSession::tick(Clock::time_point now) {
+  if (now >= work_deadline_) {
+    work_deadline_ = Clock::time_point::max();
+    late_ = true;
+    stop_.emit(asio::cancellation_type::terminal);
+  }
   bool overdue = now >= deadline_ || (worker_.draining && quiet_ && now >= quiet_since_ + kQuiet);
   if (!overdue) return;
   timed_out_ = true;
@@ -379,6 +386,24 @@ Task<Result<std::string>> HttpSession::read_all(std::size_t limit) {
     if (bytes.size() > limit - body.size()) co_return fail(Errc::payload_too_large);
     body.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   }
+}
+
+Task<Result<>> HttpSession::in_time(Clock::time_point deadline, Task<Result<>> work) {
+  Result<> done;
+  std::exception_ptr error;
+  work_deadline_ = deadline;
+  try {
+    done = co_await std::move(work);
+  } catch (...) { error = std::current_exception(); }
+  work_deadline_ = Clock::time_point::max();
+  if (std::exchange(late_, false)) {
+    // The coroutine goes on, unless the server stops it too.
+    if (worker_.cut) throw boost::system::system_error(asio::error::operation_aborted);
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
+    if (error) co_return fail(Errc::deadline_exceeded);
+  }
+  if (error) std::rethrow_exception(error);
+  co_return done;
 }
 
 // Waits for the client to take the answer: closing with unread bytes would reset the connection and

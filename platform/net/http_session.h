@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
 #include "platform/net/http_request.h"
@@ -59,7 +60,8 @@ struct HttpWorker {
 // Deadlines are a field that the thread's tick looks at, so a request costs no timer.
 class HttpSession final : public Exchange {
  public:
-  HttpSession(HttpWorker& worker, asio::ip::tcp::socket socket);
+  // `stop` stops the coroutine that runs it.
+  HttpSession(HttpWorker& worker, asio::ip::tcp::socket socket, asio::cancellation_signal& stop);
   ~HttpSession() override;
   HttpSession(const HttpSession&) = delete;
   HttpSession& operator=(const HttpSession&) = delete;
@@ -81,6 +83,8 @@ class HttpSession final : public Exchange {
   }
   Task<Result<std::span<const std::byte>>> read_some() override;
   Task<Result<std::string>> read_all(std::size_t limit) override;
+  Task<Result<>> in_time(std::chrono::steady_clock::time_point deadline,
+                         Task<Result<>> work) override;
   Task<Result<>> send(int status, std::string_view headers, std::string_view body) override;
   Task<Result<>> send(int status, std::string_view headers,
                       std::span<const std::string_view> pieces) override;
@@ -126,6 +130,7 @@ class HttpSession final : public Exchange {
 
   HttpWorker& worker_;
   asio::ip::tcp::socket socket_;
+  asio::cancellation_signal& stop_;
   std::unique_ptr<TlsConnection> tls_;  // null: plain
   std::size_t index_;                   // in worker_.sessions
   mutable std::string peer_;
@@ -151,7 +156,9 @@ class HttpSession final : public Exchange {
   bool sent_continue_ = false;
   bool lingers_ = false;  // bytes that nobody read may be in flight
 
-  Clock::time_point deadline_ = Clock::time_point::max();
+  Clock::time_point deadline_ = Clock::time_point::max();       // of the socket
+  Clock::time_point work_deadline_ = Clock::time_point::max();  // of the handler
+  bool late_ = false;                                           // the handler was stopped
   Clock::time_point quiet_since_{};
   bool quiet_ = false;  // between requests, nothing received
   bool timed_out_ = false;

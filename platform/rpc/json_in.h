@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -11,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "platform/core/flat_map.h"
 #include "platform/core/ids.h"
 #include "platform/rpc/json_codec.h"
 
@@ -103,15 +103,15 @@ class In {
     v = std::set<T>(list.begin(), list.end());
   }
   template <class V>
-  void read(const Rule& rule, const Value& in, std::map<std::string, V>& v) {
+  void read(const Rule& rule, const Value& in, FlatMap<std::string, V>& v) {
     pairs(rule, in, v);
   }
   template <class Tag, class V>
-  void read(const Rule& rule, const Value& in, std::map<StrongId<Tag>, V>& v) {
+  void read(const Rule& rule, const Value& in, FlatMap<StrongId<Tag>, V>& v) {
     pairs(rule, in, v);
   }
   template <class K, class V>
-  void pairs(const Rule& rule, const Value& in, std::map<K, V>& v) {
+  void pairs(const Rule& rule, const Value& in, FlatMap<K, V>& v) {
     v.clear();
     Items items(*this, rule, in, true);
     for (std::size_t i = 0; i < items.size() && !error_; ++i) {
@@ -155,7 +155,7 @@ class In {
     check_items(rule, v.size());
   }
   template <class K, class V>
-  void check(const Rule& rule, const std::map<K, V>& v) {
+  void check(const Rule& rule, const FlatMap<K, V>& v) {
     check_items(rule, v.size());
   }
   template <class T>

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <map>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "platform/core/flat_map.h"
 #include "platform/core/ids.h"
 #include "platform/core/json_writer.h"
 #include "platform/rpc/json_codec.h"
@@ -28,7 +28,7 @@ void put(std::string& out, const std::vector<T>& v);
 template <class T>
 void put(std::string& out, const std::set<T>& v);
 template <class K, class V>
-void put(std::string& out, const std::map<K, V>& v);
+void put(std::string& out, const FlatMap<K, V>& v);
 template <class T>
   requires std::is_class_v<T>
 void put(std::string& out, const T& v) {
@@ -66,7 +66,7 @@ void put(std::string& out, const std::set<T>& v) {
   out += ']';
 }
 template <class K, class V>
-void put(std::string& out, const std::map<K, V>& v) {
+void put(std::string& out, const FlatMap<K, V>& v) {
   out += '{';
   bool first = true;
   for (const auto& [k, x] : v) {

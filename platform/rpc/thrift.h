@@ -2,7 +2,6 @@
 
 #include <bit>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -11,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "platform/core/flat_map.h"
 #include "platform/core/ids.h"
 
 // Strict Thrift binary protocol (docs/wire.md). Writing appends to a string and cannot fail.
@@ -57,7 +57,7 @@ constexpr Type type_of(const std::set<T>*) {
   return kSet;
 }
 template <class K, class V>
-constexpr Type type_of(const std::map<K, V>*) {
+constexpr Type type_of(const FlatMap<K, V>*) {
   return kMap;
 }
 template <class T>
@@ -108,7 +108,7 @@ void write(std::string& out, const std::vector<T>& v);
 template <class T>
 void write(std::string& out, const std::set<T>& v);
 template <class K, class V>
-void write(std::string& out, const std::map<K, V>& v);
+void write(std::string& out, const FlatMap<K, V>& v);
 template <class T>
   requires(kTypeOf<T> == kStruct)
 void write(std::string& out, const T& v) {
@@ -128,7 +128,7 @@ void write(std::string& out, const std::set<T>& v) {
   for (const auto& x : v) write(out, x);
 }
 template <class K, class V>
-void write(std::string& out, const std::map<K, V>& v) {
+void write(std::string& out, const FlatMap<K, V>& v) {
   out += static_cast<char>(kTypeOf<K>);
   out += static_cast<char>(kTypeOf<V>);
   put_big_endian(out, static_cast<std::uint32_t>(v.size()));
@@ -217,7 +217,7 @@ class Reader {
     }
   }
   template <class K, class V>
-  void get(std::map<K, V>& v) {
+  void get(FlatMap<K, V>& v) {
     v.clear();
     for (std::uint32_t n = pairs(kTypeOf<K>, kTypeOf<V>, sizeof(K) + sizeof(V) + kNode);
          n > 0 && x_ok; --n) {

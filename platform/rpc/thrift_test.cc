@@ -69,7 +69,7 @@ TEST(Thrift, KnownFieldsOfAnotherTypeAreSkipped) {
   std::string s;
   write_field(s, 2, std::string("text"));              // an i64 in the IDL
   write_field(s, 1, std::vector<std::int32_t>{1, 2});  // a list of structs in the IDL
-  write_field(s, 7, std::map<std::string, std::vector<bool>>{{"k", {true}}});
+  write_field(s, 7, FlatMap<std::string, std::vector<bool>>{{"k", {true}}});
   write_field(s, 2, std::int64_t{5});
   write_stop(s);
   Reader in(s);

@@ -105,7 +105,7 @@ Task<Result<GetLatestMessagesResp>> LocalService::get_latest_messages(
   }
   user::BatchUserInfoReq ask{.current_user_id = req.user_id, .user_ids = {}};
   for (const auto& entry : kept) ask.user_ids.push_back(entry.other);
-  std::map<UserId, User> users;
+  FlatMap<UserId, User> users;
   if (!kept.empty())
     if (auto found = co_await deps_.services.user->batch_get_user_info(ctx, ask))
       users = std::move(found->users);

@@ -33,7 +33,7 @@ std::vector<NoticeRow> read_notices(const sql::Rows& rows) {
 // What a reader may see of groups at this moment.
 struct LocalService::Sight {
   People people;
-  std::map<VideoId, video::VideoBrief> videos;
+  FlatMap<VideoId, video::VideoBrief> videos;
   bool every_video = false;  // their owner does not answer
 
   // Takes the people out of `row` whom its reader does not want to hear of; false: nothing is left

@@ -1,11 +1,11 @@
 #pragma once
 
 #include <cstddef>
-#include <map>
 #include <mutex>
 #include <unordered_map>
 
 #include "idl/social.h"
+#include "platform/core/flat_map.h"
 #include "platform/core/ids.h"
 
 namespace sv {
@@ -15,7 +15,7 @@ namespace sv {
 // viewers. Thread-safe.
 class LastBlocks {
  public:
-  using Parts = std::map<UserId, social::SocialParts>;
+  using Parts = FlatMap<UserId, social::SocialParts>;
 
   explicit LastBlocks(std::size_t pairs = 262'144) : limit_(pairs) {}
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "idl/services.h"
+#include "platform/core/flat_map.h"
 #include "services/parts/last_blocks.h"
 #include "services/parts/peer.h"
 
@@ -28,7 +29,7 @@ struct Person {
     return !self && (privacy == Heard::never || (is_private && !brief.is_follow));
   }
 };
-using People = std::unordered_map<UserId, Person>;
+using People = FlatMap<UserId, Person>;
 
 // What a service remembers of people's privacy, for when the user service is silent. This one
 // remembers nothing. Thread-safe.

@@ -32,7 +32,7 @@ class Graph {
       : db_(deps.db), clock_(deps.clock), revision_(deps.revision), memory_(deps.memory()) {}
 
   // -- graph_read.cc: no statement when all is in memory, one otherwise.
-  using TieMap = std::unordered_map<UserId, Ties>;
+  using TieMap = FlatMap<UserId, Ties>;
   // An entry for each of `others`; nothing ties a guest (0) to anybody, or anybody to himself.
   Task<Result<TieMap>> ties(const Ctx& ctx, UserId one, const std::vector<UserId>& others);
   Task<Result<Ties>> tie(const Ctx& ctx, UserId one, UserId other);
@@ -62,6 +62,17 @@ class Graph {
   static constexpr std::size_t kHead = 200;            // entries of a list that are kept
   static constexpr std::size_t kThoseFollowed = 2000;  // ids that are kept
 
+  static constexpr std::size_t kCircle = 512;  // edges each way of a circle
+
+  // All that ties one person to anybody, as most people have few edges: strangers are known to be
+  // strangers without a read. Of the others `complete` is false, and pairs are asked for.
+  struct Circle {
+    bool complete = false;
+    std::vector<std::pair<UserId, Ties>> ties;  // rising
+    Ties with(UserId other) const;
+  };
+  using CirclePtr = std::shared_ptr<const Circle>;
+
   struct Pair {  // the smaller id first: both see one cached value
     UserId low, high;
     bool operator==(const Pair&) const = default;
@@ -88,6 +99,8 @@ class Graph {
   };
 
   static Pair pair_of(UserId a, UserId b) { return a < b ? Pair{a, b} : Pair{b, a}; }
+  Task<Result<CirclePtr>> circle(const Ctx& ctx, UserId one);
+  Task<Result<>> add_pairs(const Ctx& ctx, UserId one, std::vector<UserId> others, TieMap& out);
   Task<Result<std::vector<Entry>>> read(const Ctx& ctx, List list, UserId owner, const Entry& after,
                                         std::int64_t offset, std::size_t limit);
   Result<> count(sql::Tx& tx, Kind kind, UserId user, UserId target, std::int64_t by);
@@ -97,7 +110,8 @@ class Graph {
   const Clock& clock_;
   ContentRevision& revision_;
   const Memory memory_;
-  ObjectCache<Pair, Ties, HashOf> ties_{memory_, 262'144};
+  ObjectCache<UserId, CirclePtr> circles_{memory_, 16'384};
+  ObjectCache<Pair, Ties, HashOf> ties_{memory_};
   ObjectCache<UserId, Counts> counts_{memory_};
   ObjectCache<Place, ListHeadPtr, HashOf> heads_{memory_, 8'192};
   ObjectCache<UserId, std::shared_ptr<const Ids>> followed_{memory_, 4'096};

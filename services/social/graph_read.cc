@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "services/social/graph.h"
 
@@ -26,19 +27,59 @@ std::vector<UserId> read_ids(const sql::Rows& rows) {
 
 const ListSpec& spec_of(List list) { return kLists[static_cast<std::size_t>(list)]; }
 
+Ties Graph::Circle::with(UserId other) const {
+  const auto at = std::ranges::lower_bound(ties, other, {}, &std::pair<UserId, Ties>::first);
+  return at != ties.end() && at->first == other ? at->second : Ties{};
+}
+
+Task<Result<Graph::CirclePtr>> Graph::circle(const Ctx& ctx, UserId one) {
+  if (auto known = circles_.find(ctx, one).value_or(nullptr)) co_return known;
+  const auto stamp = circles_.stamp();
+  SV_CO_TRY(const sql::Rows rows,
+            co_await db_.query(ctx, store::kAllTies, all_ties_of(one, kCircle)));
+  std::array<std::size_t, 2> edges{};  // coming, going
+  std::map<UserId, Ties> found;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    Ties tie;
+    const UserId other = add_tie(rows, i, tie);
+    found[other].out |= tie.out;
+    found[other].in |= tie.in;
+    ++edges[tie.out == 0 ? 0 : 1];
+  }
+  auto made = std::make_shared<Circle>();
+  made->complete = std::max(edges[0], edges[1]) < kCircle;
+  if (made->complete) made->ties.assign(found.begin(), found.end());
+  circles_.put(stamp, one, made);
+  co_return made;
+}
+
 Task<Result<Graph::TieMap>> Graph::ties(const Ctx& ctx, UserId one,
                                         const std::vector<UserId>& others) {
   TieMap out;
+  out.reserve(others.size());
+  for (UserId other : others) out.try_emplace(other);
+  if (!one) co_return out;
+  SV_CO_TRY(const CirclePtr known, co_await circle(ctx, one));
+  std::vector<UserId> asked;
+  for (auto& [other, tie] : out) {
+    if (!other || other == one) continue;
+    if (known->complete) tie = known->with(other);
+    else asked.push_back(other);
+  }
+  if (!asked.empty()) SV_CO_CHECK(co_await add_pairs(ctx, one, std::move(asked), out));
+  co_return out;
+}
+
+Task<Result<>> Graph::add_pairs(const Ctx& ctx, UserId one, std::vector<UserId> others,
+                                TieMap& out) {
   std::vector<std::int64_t> missing;
   for (UserId other : others) {
-    auto [at, fresh] = out.try_emplace(other);
-    if (!fresh || !one || !other || other == one) continue;
     const Pair pair = pair_of(one, other);
     if (const auto known = ties_.find(ctx, pair))
-      at->second = one == pair.low ? *known : known->flipped();
+      out[other] = one == pair.low ? *known : known->flipped();
     else missing.push_back(other.value);
   }
-  if (missing.empty()) co_return out;
+  if (missing.empty()) co_return Result<>{};
   const auto stamp = ties_.stamp();
   SV_CO_TRY(const sql::Rows rows, co_await db_.query(ctx, store::kTies, ties_of(one, missing)));
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -53,7 +94,7 @@ Task<Result<Graph::TieMap>> Graph::ties(const Ctx& ctx, UserId one,
     const Pair pair = pair_of(one, other);
     ties_.put(stamp, pair, one == pair.low ? out[other] : out[other].flipped());
   }
-  co_return out;
+  co_return Result<>{};
 }
 
 Task<Result<Ties>> Graph::tie(const Ctx& ctx, UserId one, UserId other) {

@@ -55,6 +55,11 @@ Result<> Graph::count(sql::Tx& tx, Kind kind, UserId user, UserId target, std::i
 // Whatever the edge shows in. Counts of follows are on pages that guests get.
 void Graph::forget(Kind kind, UserId user, UserId target) {
   ties_.erase(pair_of(user, target));
+  // One that was too large to be kept stays so: a person whom many follow reads it once.
+  for (const UserId one : {user, target})
+    circles_.update(one, [](CirclePtr& known) {
+      if (known && known->complete) known = nullptr;
+    });
   counts_.erase(user);
   counts_.erase(target);
   for (const List list : {List::following, List::followers, List::friends, List::requests,

@@ -257,14 +257,15 @@ TEST_P(SocialTestAlone, PartsComeForAllAtOnceAndWarmOnesCostNothing) {
   ask(UserId(0)).value();
   EXPECT_EQ(db_->statements() - before, 2U) << "warm, and a guest's are counts only";
   EXPECT_EQ(part(UserId(10), kAnn).is_followed_by, true);
-  EXPECT_EQ(db_->statements() - before, 3U)
-      << "the pair is known from its other end; only Ann's counts were not";
+  EXPECT_EQ(db_->statements() - before, 4U) << "what ties 10 to anybody, and Ann's counts";
+  EXPECT_EQ(part(UserId(10), UserId(1000)).is_followed_by, false);
+  EXPECT_EQ(db_->statements() - before, 5U) << "that they are strangers is known";
   all.emplace_back(1);
   EXPECT_EQ(token_of(ask(kAnn)), "user_ids_too_long");
   const auto many = run_task(api().batch_check_follow(
       ctx_, {.user_id = kAnn, .target_user_ids = {UserId(10), UserId(11), kAnn, UserId(10)}}));
   EXPECT_EQ(many->follow_status,
-            (std::map<UserId, bool>{{kAnn, false}, {UserId(10), true}, {UserId(11), false}}));
+            (FlatMap<UserId, bool>{{kAnn, false}, {UserId(10), true}, {UserId(11), false}}));
   EXPECT_EQ(
       token_of(run_task(api().batch_check_follow(ctx_, {.user_id = kAnn, .target_user_ids = all}))),
       "target_user_ids_too_long");

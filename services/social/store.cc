@@ -6,6 +6,10 @@ sql::Params ties_of(UserId one, std::vector<std::int64_t> others) {
   return {one, std::move(others), Kind::follow, Kind::request, Kind::block, Kind::mute};
 }
 
+sql::Params all_ties_of(UserId one, std::size_t limit) {
+  return {one, limit, Kind::follow, Kind::request, Kind::block, Kind::mute};
+}
+
 UserId add_tie(const sql::Rows& rows, std::size_t row, Ties& ties) {
   const std::uint8_t bit = Ties::bit(static_cast<Kind>(rows.i64(row, 0)));
   (rows.boolean(row, 1) ? ties.out : ties.in) |= bit;

@@ -31,7 +31,9 @@ struct Ties {
 
 // What kTies asks of `one` and the others.
 sql::Params ties_of(UserId one, std::vector<std::int64_t> others);
-// Of a row of kTies: the id of the other, whose bit is set.
+// What kAllTies asks of `one`: at most `limit` rows each way.
+sql::Params all_ties_of(UserId one, std::size_t limit);
+// Of a row of kTies or kAllTies: the id of the other, whose bit is set.
 UserId add_tie(const sql::Rows& rows, std::size_t row, Ties& ties);
 
 // How many of each there are; also by how many they change.
@@ -54,6 +56,19 @@ inline constexpr std::string_view kTies = R"(
     SELECT kind, 0, user_id
     FROM social_edges
     WHERE target_id = $1 AND kind IN ($3, $4, $5, $6) AND user_id = any($2))";
+// The same indexes.
+inline constexpr std::string_view kAllTies = R"(
+    SELECT kind, outgoing, other
+    FROM (SELECT kind, 1 AS outgoing, target_id AS other
+          FROM social_edges
+          WHERE user_id = $1 AND kind IN ($3, $4, $5, $6)
+          LIMIT $2) AS going
+    UNION ALL
+    SELECT kind, outgoing, other
+    FROM (SELECT kind, 0 AS outgoing, user_id AS other
+          FROM social_edges
+          WHERE target_id = $1 AND kind IN ($3, $4, $5, $6)
+          LIMIT $2) AS coming)";
 // Primary key.
 inline constexpr std::string_view kCounts = R"(
     SELECT user_id, following, followers, friends, requests, blocked, muted

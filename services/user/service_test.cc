@@ -290,7 +290,7 @@ TEST_P(UserTest, NamesCanBeCheckedBeforehand) {
       run_task(service->batch_check_usernames(guest, {{"alice", "Alice", "bob", " bob", ""}}));
   ASSERT_TRUE(succeeded(many));
   EXPECT_EQ(many->available_map,
-            (std::map<std::string, bool>{
+            (FlatMap<std::string, bool>{
                 {"alice", false}, {"Alice", false}, {"bob", true}, {" bob", false}, {"", false}}));
 }
 

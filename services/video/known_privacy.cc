@@ -10,7 +10,7 @@ constexpr std::string_view kFind =
 constexpr std::string_view kSet = R"(
     INSERT INTO video_privacy (author_id, is_private)
     VALUES ($1, $2)
-    ON CONFLICT (author_id) DO UPDat != waiting_.end()) outE SET is_private = excluded.is_private)";
+    ON CONFLICT (author_id) DO UPDATE SET is_private = excluded.is_private)";
 
 }  // namespace
 

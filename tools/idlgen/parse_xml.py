@@ -186,7 +186,7 @@ class Parser:
             return Type(kind, f"std::{'vector' if kind == 'list' else 'set'}<{inner.cpp}>", args=[inner])
         if kind == "map":
             args = [self.type(module, node.find(NS + n)) for n in ("keyType", "valueType")]
-            return Type(kind, f"std::map<{args[0].cpp}, {args[1].cpp}>", args=args)
+            return Type(kind, f"sv::FlatMap<{args[0].cpp}, {args[1].cpp}>", args=args)
         home, name = node.get("type-module"), node.get("type-id")
         for t in self.documents[home].findall(NS + "typedef"):
             if t.get("name") == name:
