@@ -26,8 +26,8 @@ struct BaseResp {
 // What a list shows of a person.
 struct UserBrief {
   1: UserId id
-  2: string username
-  3: string avatar
+  2: string username (shared = "1")
+  3: string avatar (shared = "1")
   4: bool isFollow
 }
 
@@ -51,14 +51,14 @@ struct User {
 struct Video {
   1: VideoId id
   2: UserId authorId
-  3: string url
-  4: string coverUrl
+  3: string url (shared = "1")
+  4: string coverUrl (shared = "1")
   5: i64 likeCount
   6: i64 commentCount
   7: bool isLike
-  8: string title
+  8: string title (shared = "1")
   9: i64 publishTime
-  10: string description
+  10: string description (shared = "1")
   101: optional UserBrief author
   102: optional i64 viewCount
   103: optional i64 shareCount
@@ -68,9 +68,9 @@ struct Video {
   107: optional i64 durationMs
   108: optional i32 width
   109: optional i32 height
-  110: optional string hlsUrl
-  111: optional string spriteUrl
-  112: optional string vttUrl
+  110: optional string hlsUrl (shared = "1")
+  111: optional string spriteUrl (shared = "1")
+  112: optional string vttUrl (shared = "1")
   113: optional string status (one_of = "uploaded|probing|transcoding|ready|failed")
   114: optional string visibility
   115: optional i64 preloadBytes

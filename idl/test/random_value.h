@@ -9,6 +9,7 @@
 #include "platform/core/flat_map.h"
 
 #include "platform/core/ids.h"
+#include "platform/core/text.h"
 
 namespace sv::test {
 
@@ -31,6 +32,7 @@ class Random {
     v.clear();
     for (std::uint64_t n = next() % 12; n > 0; --n) v += kPieces[next() % std::size(kPieces)];
   }
+  void fill(Text& v) { v = make<std::string>(); }
   template <class Tag>
   void fill(StrongId<Tag>& v) {
     v.value = static_cast<std::int64_t>(next() >> 11);

@@ -12,6 +12,7 @@
 
 #include "platform/core/flat_map.h"
 #include "platform/core/ids.h"
+#include "platform/core/text.h"
 #include "platform/rpc/json_codec.h"
 
 namespace boost::json {
@@ -58,7 +59,8 @@ class In {
   using Value = boost::json::value;
   template <class T>
   static constexpr bool kTextual =
-      std::is_same_v<T, std::string> || std::is_same_v<T, std::optional<std::string>>;
+      std::is_same_v<T, std::string> || std::is_same_v<T, std::optional<std::string>> ||
+      std::is_same_v<T, Text> || std::is_same_v<T, std::optional<Text>>;
 
   const Value* find(const Rule& rule) const;  // null when absent or `null`
   bool blank(const Value& v) const;           // an empty text in a query: `?page=`
@@ -66,6 +68,11 @@ class In {
 
   void read(const Rule& rule, const Value& in, bool& v);
   void read(const Rule& rule, const Value& in, std::string& v);
+  void read(const Rule& rule, const Value& in, Text& v) {
+    std::string text;
+    read(rule, in, text);
+    v = std::move(text);
+  }
   void read(const Rule& rule, const Value& in, double& v);
   void read(const Rule& rule, const Value& in, std::int64_t& v);
   std::int64_t integer(const Rule& rule, const Value& in, std::int64_t low, std::int64_t high);
@@ -112,14 +119,16 @@ class In {
   }
   template <class K, class V>
   void pairs(const Rule& rule, const Value& in, FlatMap<K, V>& v) {
-    v.clear();
+    // Sorted at the end: an insertion each would cost a square of their number.
+    typename FlatMap<K, V>::sequence_type all;
     Items items(*this, rule, in, true);
     for (std::size_t i = 0; i < items.size() && !error_; ++i) {
-      K key{};
+      auto& [key, value] = all.emplace_back();
       In as_text(object_, true, error_);
       as_text.read(rule, items.key(i), key);
-      read(rule, items[i], v[std::move(key)]);
+      read(rule, items[i], value);
     }
+    v.adopt_sequence(std::move(all));
   }
   template <class T>
   void read(const Rule& rule, const Value& in, T& v) {
@@ -131,6 +140,7 @@ class In {
   const boost::json::object* as_object(const Rule& rule, const Value& in);
 
   void check(const Rule& rule, const std::string& v);
+  void check(const Rule& rule, const Text& v) { check(rule, v.str()); }
   void check(const Rule& rule, std::int64_t v);
   void check(const Rule& rule, double v);
   void check(const Rule& rule, std::int8_t v) { check(rule, std::int64_t{v}); }

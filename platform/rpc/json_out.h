@@ -7,6 +7,7 @@
 #include "platform/core/flat_map.h"
 #include "platform/core/ids.h"
 #include "platform/core/json_writer.h"
+#include "platform/core/text.h"
 #include "platform/rpc/json_codec.h"
 
 // One overload of `put` per kind of field: what the generated write_json functions are made of.
@@ -19,6 +20,7 @@ inline void put(std::string& out, std::int32_t v) { append_int(out, v); }
 inline void put(std::string& out, std::int64_t v) { append_int(out, v); }
 inline void put(std::string& out, double v) { append_double(out, v); }
 inline void put(std::string& out, const std::string& v) { append_string(out, v); }
+inline void put(std::string& out, const Text& v) { append_string(out, v); }
 template <class Tag>
 void put(std::string& out, StrongId<Tag> v) {
   append_int(out, v.value);

@@ -12,6 +12,7 @@
 
 #include "platform/core/flat_map.h"
 #include "platform/core/ids.h"
+#include "platform/core/text.h"
 
 // Strict Thrift binary protocol (docs/wire.md). Writing appends to a string and cannot fail.
 // Reading never trusts a length: the first error ends the input, everything read after it is zero
@@ -44,6 +45,7 @@ constexpr Type type_of(const std::int16_t*) { return kI16; }
 constexpr Type type_of(const std::int32_t*) { return kI32; }
 constexpr Type type_of(const std::int64_t*) { return kI64; }
 constexpr Type type_of(const std::string*) { return kString; }
+constexpr Type type_of(const Text*) { return kString; }
 template <class Tag>
 constexpr Type type_of(const StrongId<Tag>*) {
   return kI64;
@@ -98,6 +100,7 @@ inline void write(std::string& out, std::string_view v) {
   out.append(v);
 }
 inline void write(std::string& out, const std::string& v) { write(out, std::string_view(v)); }
+inline void write(std::string& out, const Text& v) { write(out, std::string_view(v)); }
 void write(std::string& out, const char*) = delete;  // would become a bool
 template <class Tag>
 void write(std::string& out, StrongId<Tag> v) {
@@ -182,6 +185,7 @@ class Reader {
   void get(std::int64_t& v) { v = static_cast<std::int64_t>(fixed<std::uint64_t>()); }
   void get(double& v) { v = std::bit_cast<double>(fixed<std::uint64_t>()); }
   void get(std::string& v) { v.assign(text()); }
+  void get(Text& v) { v = text(); }
   template <class Tag>
   void get(StrongId<Tag>& v) {
     get(v.value);
@@ -218,13 +222,15 @@ class Reader {
   }
   template <class K, class V>
   void get(FlatMap<K, V>& v) {
-    v.clear();
-    for (std::uint32_t n = pairs(kTypeOf<K>, kTypeOf<V>, sizeof(K) + sizeof(V) + kNode);
-         n > 0 && x_ok; --n) {
-      K key{};
+    // Sorted at the end: an insertion each would cost a square of their number.
+    typename FlatMap<K, V>::sequence_type all;
+    for (std::uint32_t n = pairs(kTypeOf<K>, kTypeOf<V>, sizeof(K) + sizeof(V)); n > 0 && x_ok;
+         --n) {
+      auto& [key, value] = all.emplace_back();
       get(key);
-      get(v[std::move(key)]);
+      get(value);
     }
+    v.adopt_sequence(std::move(all));
   }
 
   // A string that points into the input.

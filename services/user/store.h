@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "platform/core/ids.h"
+#include "platform/core/text.h"
 #include "platform/ports/sql.h"
 
 // The SQL of the tables that this service owns: user_account, user_session, user_refresh,
@@ -15,7 +16,8 @@ namespace sv::user {
 // What is shown of a user and what routes ask about one; never the password hash.
 struct Account {
   UserId id{};
-  std::string username, avatar, about;
+  Text username, avatar;
+  std::string about;
   std::int64_t follow_count = 0, follower_count = 0;
   bool is_admin = false;
   bool is_private = false, show_likes = true;

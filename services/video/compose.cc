@@ -15,7 +15,7 @@ std::int64_t preload_bytes(const VideoRow& row) {
 
 }  // namespace
 
-LocalService::Links LocalService::links(const VideoRow& row, bool open) const {
+Links LocalService::links(const VideoRow& row, bool open) const {
   const std::string path = media_prefix(row);
   return {.prefix = state_.options.public_url + path,
           .query = open || !state_.deps.sign ? "" : "?" + state_.deps.sign(path)};
@@ -41,15 +41,16 @@ Task<std::vector<Video>> LocalService::compose(const Ctx& ctx, UserId viewer,
 
   out.reserve(rows.size());
   for (const auto& row : rows) {
-    const Person& author = people[row->author];
+    const Person& author = people.at(row->author);
     if (author.hidden()) continue;
     if (kind == Kind::feed && (author.muted || (unwanted && unwanted->has(*row)))) continue;
     Video& v = out.emplace_back();
-    const Links to_files = links(*row, row->listed && !author.is_private);
+    const bool open = row->listed && !author.is_private;
+    Urls urls = open ? row->open_urls : urls_of(*row, links(*row, open));
     v.id = row->id;
     v.author_id = row->author;
-    v.url = to_files.to(row->play_file);
-    v.cover_url = to_files.to(row->cover.empty() ? row->poster : row->cover);
+    v.url = std::move(urls.video);
+    v.cover_url = std::move(urls.cover);
     v.title = row->title;
     v.publish_time = row->publish_time / 1000;
     v.description = row->description;
@@ -66,9 +67,9 @@ Task<std::vector<Video>> LocalService::compose(const Ctx& ctx, UserId viewer,
     v.duration_ms = row->duration_ms;
     v.width = static_cast<std::int32_t>(row->width);
     v.height = static_cast<std::int32_t>(row->height);
-    v.hls_url = to_files.to(row->master);
-    v.sprite_url = to_files.to(row->sprite);
-    v.vtt_url = to_files.to(track_of(row->sprite));
+    v.hls_url = std::move(urls.hls);
+    v.sprite_url = std::move(urls.sprite);
+    v.vtt_url = std::move(urls.track);
     v.status = status_name(row->status);
     v.visibility = visibility_name(row->visibility);
     v.preload_bytes = preload_bytes(*row);

@@ -206,11 +206,11 @@ TEST_P(Jobs, ACopyOfMoreThanTheRungsNeedGoesOnceTheyAreThereButNotUnderItsViewer
   const Video v = queued("dense");
   run(service_->run_due_jobs());
   const auto copy = feed().videos.at(0).url;
-  EXPECT_TRUE(copy.contains("/original.mp4"));
+  EXPECT_TRUE(copy->contains("/original.mp4"));
   media_.odd.clear();
   clock_.advance(std::chrono::minutes(10));
   run(service_->run_due_jobs());
-  EXPECT_TRUE(feed().videos.at(0).url.contains("/720.mp4"));
+  EXPECT_TRUE(feed().videos.at(0).url->contains("/720.mp4"));
   for (const auto& r : status(v).renditions) EXPECT_NE(r.name, "original");
   const auto key = run(api().authorize_media(ctx_, {.path = path_of(copy)})).value().object_key;
   EXPECT_TRUE(stored().contains(key)) << "who plays it now plays it to its end";

@@ -226,14 +226,14 @@ TEST_P(Lists, FilesOfAPrivateAccountNeedALinkThatWasGivenToWhoMayWatch) {
   auto v = published(kAnn, "one");
   auto open = [&] { return run(api().authorize_media(ctx_, {.path = path_of(v.url)}))->is_public; };
   EXPECT_TRUE(open());
-  EXPECT_FALSE(v.url.contains("sig="));
+  EXPECT_FALSE(v.url->contains("sig="));
   users_.closed = {kAnn};
   EXPECT_FALSE(open());
   social_.set(social_.follows, kBob, kAnn);
   auto seen = run(api().get_video_detail(ctx_, {.video_id = v.id, .current_user_id = kBob}));
   ASSERT_TRUE(testing::succeeded(seen));
-  EXPECT_TRUE(seen->video.url.contains("sig=")) << seen->video.url;
-  EXPECT_TRUE(seen->video.cover_url.contains("sig=")) << seen->video.cover_url;
+  EXPECT_TRUE(seen->video.url->contains("sig=")) << seen->video.url;
+  EXPECT_TRUE(seen->video.cover_url->contains("sig=")) << seen->video.cover_url;
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "services/parts/request_keys.h"
 #include "services/video/inboxes.h"
 #include "services/video/known_privacy.h"
+#include "services/video/media_access.h"
 #include "services/video/pipeline.h"
 #include "services/video/state.h"
 #include "services/video/view_salts.h"
@@ -105,16 +106,7 @@ class LocalService final : public VideoService {
   enum class Kind : unsigned char { opened, feed };
   Task<std::vector<Video>> compose(const Ctx& ctx, UserId viewer, std::vector<VideoPtr> rows,
                                    Kind kind = Kind::opened);
-  // Addresses of a video's files: one signature for all of them, none when anyone may fetch them.
-  struct Links {
-    std::string prefix, query;
-    std::string to(std::string_view file) const {  // empty when there is no file
-      std::string url;
-      if (file.empty()) return url;
-      url.reserve(prefix.size() + file.size() + query.size());
-      return url.append(prefix).append(file).append(query);
-    }
-  };
+  // One signature for all of them, none when anyone may fetch them.
   Links links(const VideoRow& row, bool open) const;
   // Before a change: 403 not_owner when the video is another's that `user` may see, 404 when not.
   Task<Result<>> check_owner(const Ctx& ctx, UserId user, VideoId id);

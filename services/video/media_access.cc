@@ -56,6 +56,20 @@ std::string media_prefix(const VideoRow& row) {
   return fmt::format("/media/{}/{}/", row.id, row.media_rev);
 }
 
+std::string Links::to(std::string_view file) const {
+  std::string url;
+  if (file.empty()) return url;
+  url.reserve(prefix.size() + file.size() + query.size());
+  return url.append(prefix).append(file).append(query);
+}
+Urls urls_of(const VideoRow& row, const Links& links) {
+  return {.video = links.to(row.play_file),
+          .cover = links.to(row.cover.empty() ? row.poster : row.cover),
+          .hls = links.to(row.master),
+          .sprite = links.to(row.sprite),
+          .track = links.to(track_of(row.sprite))};
+}
+
 std::optional<MediaPath> parse_media_path(std::string_view path) {
   constexpr std::string_view kRoot = "/media/";
   if (!path.starts_with(kRoot)) return std::nullopt;

@@ -31,6 +31,13 @@ std::string track_of(std::string_view sprite);
 
 std::string media_prefix(const VideoRow& row);  // "/media/<video>/<rev>/"
 
+// Addresses of a video's files.
+struct Links {
+  std::string prefix, query;
+  std::string to(std::string_view file) const;  // empty when there is no file
+};
+Urls urls_of(const VideoRow& row, const Links& links);
+
 struct MediaPath {
   VideoId video;
   std::int64_t rev = 0;

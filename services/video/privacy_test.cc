@@ -81,7 +81,7 @@ TEST_P(Privacy, AuthorsKeepSeeingTheirOwnAndTheirLinksAreSigned) {
   const auto mine = run(api().list_mine(ctx_, {.user_id = kAnn}));
   ASSERT_TRUE(testing::succeeded(mine));
   ASSERT_EQ(mine->videos.size(), 1u);
-  EXPECT_TRUE(mine->videos[0].url.contains("?sig=")) << "not public on suspicion";
+  EXPECT_TRUE(mine->videos[0].url->contains("?sig=")) << "not public on suspicion";
   EXPECT_TRUE(testing::succeeded(detail(open_one, kAnn)));
   const auto status =
       run(api().get_video_status(ctx_, {.video_id = open_one.id, .current_user_id = kAnn}));

@@ -64,8 +64,9 @@ Task<Result<FeedResp>> LocalService::get_feed(const Ctx& ctx, const FeedReq& req
     entries.resize(end);
     if (end > 0) after = entries.back();
     SV_CO_TRY(auto rows, co_await listed(ctx, ids_of(entries)));
-    std::ranges::move(co_await compose(ctx, req.user_id, std::move(rows), Kind::feed),
-                      std::back_inserter(out.videos));
+    auto shown = co_await compose(ctx, req.user_id, std::move(rows), Kind::feed);
+    if (out.videos.empty()) out.videos = std::move(shown);
+    else std::ranges::move(shown, std::back_inserter(out.videos));
   }
   out.next_time = after == kNewestFirst ? req.latest_time : after.key / 1000;
   out.next_cursor = more ? encode_cursor("feed", after) : "";

@@ -149,7 +149,7 @@ TEST_P(Reading, WhatIsNotPublicIsNowhereAndItsOldPathsAreGone) {
 
   auto own = run(api().get_video_detail(ctx_, {.video_id = v.id, .current_user_id = kAnn}));
   ASSERT_TRUE(own);
-  EXPECT_NE(own->video.url.find("?sig="), std::string::npos);
+  EXPECT_NE(own->video.url->find("?sig="), std::string::npos);
   auto grant = run(api().authorize_media(ctx_, {.path = path_of(own->video.url)}));
   ASSERT_TRUE(grant);
   EXPECT_FALSE(grant->is_public);

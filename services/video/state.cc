@@ -8,6 +8,7 @@
 
 #include "platform/text/text.h"
 #include "services/parts/events.h"
+#include "services/video/media_access.h"
 #include "services/video/views.h"
 
 namespace sv::video {
@@ -133,6 +134,14 @@ Result<> State::queue(sql::Tx& tx, std::int64_t subject, JobKind kind, Lane lane
   return {};
 }
 
+VideoPtr State::loaded(const sql::Rows& found, std::size_t r) const {
+  auto row = read_video(found, r);
+  if (row->listed)
+    row->open_urls =
+        urls_of(*row, {.prefix = options.public_url + media_prefix(*row), .query = {}});
+  return row;
+}
+
 Task<Result<std::vector<VideoPtr>>> State::load(const Ctx& ctx, std::vector<VideoId> ids) {
   std::vector<VideoPtr> out(ids.size());
   std::vector<std::int64_t> missing;
@@ -145,7 +154,7 @@ Task<Result<std::vector<VideoPtr>>> State::load(const Ctx& ctx, std::vector<Vide
   SV_CO_TRY(auto found,
             co_await deps.db.query(ctx, kVideosByIds, {std::move(missing), Status::deleted}));
   for (std::size_t r = 0; r < found.size(); ++r) {
-    auto row = read_video(found, r);
+    auto row = loaded(found, r);
     rows.put(stamp, row->id, row);
     for (std::size_t i = 0; i < ids.size(); ++i)
       if (!out[i] && ids[i] == row->id) out[i] = row;
@@ -161,7 +170,7 @@ Task<Result<std::vector<VideoPtr>>> State::load_committed(const Ctx& ctx,
   SV_CO_TRY(auto found,
             co_await deps.db.query(ctx, kVideosByIds, {std::move(wanted), Status::deleted}));
   for (std::size_t r = 0; r < found.size(); ++r) {
-    auto row = read_video(found, r);
+    auto row = loaded(found, r);
     for (std::size_t i = 0; i < ids.size(); ++i)
       if (ids[i] == row->id) out[i] = row;
   }

@@ -55,6 +55,9 @@ struct State {
   Task<Result<std::vector<Entry>>> entries_in(const Ctx& ctx, List list, Entry after,
                                               std::size_t count);
 
+  // As it is kept: with what every answer says of it.
+  VideoPtr loaded(const sql::Rows& rows, std::size_t row) const;
+
   VideoDeps deps;
   VideoOptions options;
   const GonePeople gone{"video_gone"};

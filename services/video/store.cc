@@ -119,7 +119,7 @@ std::vector<std::string> split_tags(std::string_view joined) {
   return out;
 }
 
-VideoPtr read_video(const sql::Rows& rows, std::size_t r) {
+std::shared_ptr<VideoRow> read_video(const sql::Rows& rows, std::size_t r) {
   auto v = std::make_shared<VideoRow>();
   v->id = VideoId(rows.i64(r, 0));
   v->author = UserId(rows.i64(r, 1));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "platform/core/ids.h"
+#include "platform/core/text.h"
 #include "platform/media/media_tools.h"
 #include "platform/ports/sql.h"
 
@@ -70,11 +71,16 @@ struct ViewCounts {
 };
 
 // A video with what lists need of its asset. Immutable once shared.
+// The addresses that go with a video; empty: none (yet).
+struct Urls {
+  Text video, cover, hls, sprite, track;
+};
+
 struct VideoRow {
   VideoId id;
   UserId author;
-  std::string title;
-  std::string description;
+  Text title;
+  Text description;
   std::vector<std::string> tags;
   Visibility visibility = Visibility::everyone;
   Status status = Status::uploaded;
@@ -94,6 +100,8 @@ struct VideoRow {
   std::int64_t play_bytes = 0;
   std::string error;
   bool retryable = false;
+
+  Urls open_urls;  // of a listed one that was loaded: while its author's account is not private
 
   std::shared_ptr<ViewCounts> views = std::make_shared<ViewCounts>();
 
@@ -136,7 +144,7 @@ std::vector<std::string> split_tags(std::string_view joined);
   "s.raw, s.counted "                                                                              \
   "FROM video_videos v LEFT JOIN video_assets a ON a.id = v.asset_id LEFT JOIN video_stats s ON "  \
   "s.video_id = v.id "
-VideoPtr read_video(const sql::Rows& rows, std::size_t row);
+std::shared_ptr<VideoRow> read_video(const sql::Rows& rows, std::size_t row);
 
 // By primary key. find_video leaves out deleted ones.
 Result<VideoPtr> find_video(sql::Tx& tx, VideoId id);  // null: none

@@ -17,7 +17,7 @@ def header(m, parser):
     out = ["#pragma once", "", "#include <cstdint>", "#include <optional>", "#include <set>", "#include <span>",
            "#include <string>", "#include <string_view>", "#include <vector>", ""]
     out += [f'#include "idl/{i}.h"' for i in m.includes]
-    out += ['#include "platform/core/flat_map.h"', '#include "platform/core/ids.h"', '#include "platform/rpc/json_codec.h"', '#include "platform/rpc/schema.h"']
+    out += ['#include "platform/core/flat_map.h"', '#include "platform/core/ids.h"', '#include "platform/core/text.h"', '#include "platform/rpc/json_codec.h"', '#include "platform/rpc/schema.h"']
     if m.service:
         out += ['#include "platform/core/ctx.h"', '#include "platform/core/task.h"', '#include "platform/rpc/channel.h"', '#include "platform/rpc/message.h"']
     if m.on_wire:

@@ -14,7 +14,7 @@ KEYWORDS = set(
     "extern false float for friend goto if inline int long mutable namespace new not operator or private protected public register "
     "requires return short signed sizeof static struct switch template this throw true try typedef typename union unsigned using "
     "virtual void volatile while xor".split())
-ANNOTATIONS = {"must", "len", "bytes", "range", "cap", "pattern", "one_of", "json", "omit", "actor"}
+ANNOTATIONS = {"must", "len", "bytes", "range", "cap", "pattern", "one_of", "json", "omit", "actor", "shared"}
 STRUCT_ANNOTATIONS = {"topic", "key"}
 
 
@@ -160,6 +160,10 @@ class Parser:
         if unknown := set(notes) - ANNOTATIONS:
             raise IdlError(f"{where}: unknown annotation {', '.join(sorted(unknown))}")
         t = self.type(module, node)
+        if "shared" in notes:
+            if t.kind != "string":
+                raise IdlError(f"{where}: only a string can be shared")
+            t = Type(t.kind, "sv::Text")
         if "actor" in notes and t.name != "UserId":
             raise IdlError(f"{where}: the actor is a UserId")
         if t.kind == "binary" and notes.get("json") != "-":
