@@ -40,7 +40,7 @@ void KeyRing::replace(std::vector<Key> keys) {
   keys_ = std::move(next);
 }
 
-std::shared_ptr<const std::vector<Key>> KeyRing::snapshot() const {
+KeyRing::Keys KeyRing::snapshot() const {
   std::shared_lock lock(mutex_);
   return keys_;
 }

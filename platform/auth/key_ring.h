@@ -34,14 +34,16 @@ class KeyRing {
   static Result<> validate(const std::vector<Key>& keys);
   void replace(std::vector<Key> keys);
 
+  // Another one after each replace().
+  using Keys = std::shared_ptr<const std::vector<Key>>;
+  Keys snapshot() const;
+
   Key signer() const;
   std::optional<Key> find(std::string_view kid) const;
 
  private:
-  std::shared_ptr<const std::vector<Key>> snapshot() const;
-
   mutable std::shared_mutex mutex_;
-  std::shared_ptr<const std::vector<Key>> keys_;
+  Keys keys_;
 };
 
 }  // namespace sv::auth

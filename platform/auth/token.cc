@@ -103,6 +103,17 @@ std::string TokenSigner::sign(UserId user, std::string_view session,
 }
 
 Result<Claims> TokenSigner::verify(std::string_view token) const {
+  const auto keys = keys_.snapshot();  // before the check: they may change meanwhile
+  auto claims = known_.find(token, keys);
+  if (!claims) {
+    SV_TRY(claims, check(token));
+    known_.put(token, keys, *claims);
+  }
+  if (clock_.now_ms() >= claims->expires_ms) return refuse("token has expired");
+  return std::move(*claims);
+}
+
+Result<Claims> TokenSigner::check(std::string_view token) const {
   if (token.size() > kMaxToken) return refuse("token is too long");
   const auto first = token.find('.');
   if (first == std::string_view::npos) return refuse("token has no three parts");
@@ -121,7 +132,6 @@ Result<Claims> TokenSigner::verify(std::string_view token) const {
   SV_TRY(Claims claims, read_claims(token.substr(first + 1, second - first - 1)));
   // Our own tokens always have a session: one without it could never be revoked.
   if (claims.session.empty() && !kid.empty()) return refuse("sid is missing");
-  if (clock_.now_ms() >= claims.expires_ms) return refuse("token has expired");
   return claims;
 }
 

@@ -62,6 +62,32 @@ void append_string(std::string& out, std::string_view s) {
   out += '"';
 }
 
+void Out::string(std::string_view s) {
+  const std::size_t n = plain_prefix(s.data(), s.size());
+  if (n < s.size()) {  // the rest must be escaped: at most six bytes each
+    std::string escaped;
+    append_string(escaped, s);
+    room(escaped.size());
+    std::memcpy(text_.data() + used_, escaped.data(), escaped.size());
+    used_ += escaped.size();
+    return;
+  }
+  room(n + 2);
+  char* const at = text_.data() + used_;
+  at[0] = '"';
+  std::memcpy(at + 1, s.data(), n);
+  at[n + 1] = '"';
+  used_ += n + 2;
+}
+
+void Out::number(double v) {
+  std::string text;
+  append_double(text, v);
+  room(text.size());
+  std::memcpy(text_.data() + used_, text.data(), text.size());
+  used_ += text.size();
+}
+
 void append_double(std::string& out, double v) {
   if (!std::isfinite(v)) {
     out += "null";

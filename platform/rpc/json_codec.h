@@ -7,8 +7,9 @@
 #include <vector>
 
 #include "platform/core/error.h"
+#include "platform/core/json_writer.h"
 
-// JSON of the generated structs. Each has `write_json(std::string&, const T&)` and
+// JSON of the generated structs. Each has `write_json(json::Out&, const T&)` and
 // `read_fields(json::In&, T&)` in its namespace.
 namespace sv::json {
 
@@ -45,17 +46,19 @@ Result<T> read_params(std::span<const std::pair<std::string, std::string>> param
 }
 
 template <class T>
-void write_json(std::string& out, const std::vector<T>& list) {
-  out += '[';
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    if (i > 0) out += ',';
-    std::size_t before = out.size();
-    write_json(out, list[i]);
-    // Entities of one page are about the same size: one allocation for all of them.
-    if (i == 0 && list.size() > 1)
-      out.reserve(out.size() + (out.size() - before) * 5 / 4 * (list.size() - 1) + 64);
+void write_json(std::string& text, const T& v) {
+  json::Out out(text);
+  write_json(out, v);
+}
+template <class T>
+void write_json(std::string& text, const std::vector<T>& list) {
+  json::Out out(text);
+  out.raw('[');
+  for (const T& v : list) {
+    if (&v != &list.front()) out.raw(',');
+    write_json(out, v);
   }
-  out += ']';
+  out.raw(']');
 }
 
 }  // namespace sv

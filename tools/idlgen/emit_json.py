@@ -44,27 +44,26 @@ def json_code(m, parser):
 
 def write(s, fields):
     if not fields:
-        return [f'void write_json(std::string& out, const {s.name}&) {{ out += "{{}}"; }}']
+        return [f'void write_json(json::Out& out, const {s.name}&) {{ out.raw("{{}}"); }}']
     # Every key is written with a comma before it; the first one is then turned into the brace.
-    out = [f"void write_json(std::string& out, const {s.name}& v) {{", "  std::size_t start = out.size();"]
+    out = [f"void write_json(json::Out& out, const {s.name}& v) {{", "  const std::size_t start = out.size();"]
     for f in fields:
-        key = quote(f',"{s.json_name(f)}":')
-        size = len(f',"{s.json_name(f)}":'.encode())
         value = f"v.{f.cpp}"
-        lines = [f"out.append({key}, {size});"]
+        name = f',"{s.json_name(f)}":'
+        key = f"out.raw({quote(name)});"
         if not f.optional:
-            out += [f"  {lines[0]}", f"  json::put(out, {value});"]
+            out += [f"  {key}", f"  json::put(out, {value});"]
         elif s.always_printed(f):
-            out += [f"  {lines[0]}"]
+            out += [f"  {key}"]
             if f.type.kind in ("struct", "list", "map", "set", "string"):
                 out += [f"  if ({value}) json::put(out, *{value});", f"  else json::put(out, {f.type.cpp}{{}});"]
             else:
                 out += [f"  json::put(out, {value}.value_or({f.type.cpp}{{}}));"]
         else:
-            out += [f"  if ({value}) {{", f"    {lines[0]}", f"    json::put(out, *{value});", "  }"]
+            out += [f"  if ({value}) {{", f"    {key}", f"    json::put(out, *{value});", "  }"]
     if all(f.optional and not s.always_printed(f) for f in fields):
-        out += ["  if (out.size() == start) out += ',';"]
-    return out + ["  out[start] = '{';", "  out += '}';", "}"]
+        out += ["  if (out.size() == start) out.raw(',');"]
+    return out + ["  out[start] = '{';", "  out.raw('}');", "}"]
 
 
 def read(s, fields):

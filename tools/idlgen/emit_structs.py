@@ -34,7 +34,7 @@ def header(m, parser):
             out += comment(f.doc, "  ") + [member(f)]
         out += [f"  bool operator==(const {s.name}&) const = default;", "};", ""]
     for s in m.structs:
-        out += [f"void write_json(std::string& out, const {s.name}& v);", f"void read_fields(json::In& in, {s.name}& v);"]
+        out += [f"void write_json(json::Out& out, const {s.name}& v);", f"void read_fields(json::In& in, {s.name}& v);"]
         if m.on_wire:
             out += [f"void write_struct(std::string& out, const {s.name}& v);", f"void read_struct(rpc::Reader& in, {s.name}& v);"]
             if s.has_base:
