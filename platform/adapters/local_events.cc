@@ -104,7 +104,7 @@ class LocalEvents final : public EventBus {
         supervisor_(supervisor),
         metrics_(metrics),
         options_(options),
-        bell_(strand_),
+        unnumbered_(strand_),
         tasks_("events") {
     for (sql::Database* db : sources) sources_.push_back({.db = *db});
   }
@@ -113,17 +113,28 @@ class LocalEvents final : public EventBus {
   Result<> publish(sql::Tx& tx, std::vector<Event> events) override {
     if (events.empty()) return {};
     const std::int64_t now = clock_.now_ms();
+    const bool numbered = tx.numbers_in_order();
+    std::set<std::string> topics;
     std::vector<sql::Params> rows;
     rows.reserve(events.size());
-    for (Event& e : events)
+    for (Event& e : events) {
+      topics.insert(e.topic);
       rows.push_back({std::move(e.topic), std::move(e.key), e.revision, std::move(e.payload), now});
-    SV_CHECK(tx.execute_many(tx.numbers_in_order() ? kPublish : kPublishWaiting, rows));
-    tx.on_commit([this] { bell_.ring(); });
+    }
+    SV_CHECK(tx.execute_many(numbered ? kPublish : kPublishWaiting, rows));
+    tx.on_commit([this, numbered, topics = std::move(topics)] {
+      if (numbered) wake(topics);
+      else unnumbered_.ring();
+    });
     return {};
   }
 
-  void group(Group group) override { groups_.push_back(std::move(group)); }
-  void each(Each each) override { eachs_.push_back(std::move(each)); }
+  void group(Group group) override {
+    groups_.push_back({.to = std::move(group), .bell = Bell(strand_)});
+  }
+  void each(Each each) override {
+    eachs_.push_back({.to = std::move(each), .bell = Bell(strand_)});
+  }
 
   Result<> start() override {
     if (!eachs_.empty()) SV_CHECK(block_on(begin_to_hear()));
@@ -131,14 +142,14 @@ class LocalEvents final : public EventBus {
       Source& source = sources_[i];
       // The same consumer reads the log of each database file: "events.video_search", "….2".
       const std::string file = i == 0 ? "" : fmt::format(".{}", i + 1);
-      for (Group& group : groups_) {
-        auto reader = std::make_shared<Reader>(group, behind(group.name + file));
-        run("events." + group.name + file,
+      for (auto& group : groups_) {
+        auto reader = std::make_shared<Reader>(group, behind(group.to.name + file));
+        run("events." + group.to.name + file,
             [this, &source, reader](SupervisedLoop& loop) { return relay(source, *reader, loop); });
       }
-      for (Each& each : eachs_) {
+      for (auto& each : eachs_) {
         auto listener = std::make_shared<Listener>(each, source.end, Blame(options_.tries));
-        run("events." + each.name + file, [this, &source, listener](SupervisedLoop& loop) {
+        run("events." + each.to.name + file, [this, &source, listener](SupervisedLoop& loop) {
           return relay(source, *listener, loop);
         });
       }
@@ -146,7 +157,7 @@ class LocalEvents final : public EventBus {
       run("events.watch" + file, [this, &source](SupervisedLoop&) { return watch(source); });
     }
     std::set<sql::Database*> homes;
-    for (Group& group : groups_)
+    for (const auto& [group, bell, replays] : groups_)
       if (homes.insert(&group.db).second)
         run("events.letters." + group.name,
             [this, db = &group.db](SupervisedLoop&) { return look_at_letters(*db); });
@@ -165,16 +176,23 @@ class LocalEvents final : public EventBus {
     std::int64_t end = 0;      // of the log, when it was last looked at
     std::int64_t watched = 0;  // likewise, by watch()
   };
+  template <class To>
+  struct Subscription {
+    To to;
+    Bell bell;                  // for events of its topics
+    std::uint64_t replays = 1;  // how often letters were seen that are to be delivered again
+  };
   // One group and one source.
   struct Reader {
-    Reader(Group& of, metrics::Gauge& left) : group(of), behind(left) {}
-    Group& group;
+    Reader(Subscription<Group>& of, metrics::Gauge& left) : group(of), behind(left) {}
+    Subscription<Group>& group;
     metrics::Gauge& behind;
+    std::uint64_t replayed = 0;             // none is left of those that were seen so far
     std::optional<GroupDelivery> delivery;  // once there is a position
     std::int64_t passed = 0;                // nothing for the group up to here
   };
   struct Listener {
-    Each& each;
+    Subscription<Each>& each;
     std::int64_t position;
     Blame blame;
   };
@@ -208,11 +226,25 @@ class LocalEvents final : public EventBus {
     co_return Result<>{};
   }
 
+  // Whoever listens to one of them; to none: whoever listens.
+  void wake(const std::set<std::string>& topics) {
+    const auto ring = [&topics](auto& subscription) {
+      const auto wanted = [&topics](const std::string& topic) { return topics.contains(topic); };
+      if (topics.empty() || std::ranges::any_of(subscription.to.topics, wanted))
+        subscription.bell.ring();
+    };
+    std::ranges::for_each(groups_, ring);
+    std::ranges::for_each(eachs_, ring);
+  }
+
+  static Bell& bell_of(const Reader& reader) { return reader.group.bell; }
+  static Bell& bell_of(const Listener& listener) { return listener.each.bell; }
   template <class Consumer>
   Task<Result<>> relay(Source& source, Consumer& consumer, SupervisedLoop& loop) {
-    const std::uint64_t seen = bell_.rings();
+    Bell& bell = bell_of(consumer);
+    const std::uint64_t seen = bell.rings();
     SV_CO_TRY(const bool more, co_await step(source, consumer, loop));
-    if (!more) co_await bell_.wait(std::chrono::hours(1), seen);
+    if (!more) co_await bell.wait(std::chrono::hours(1), seen);
     co_return Result<>{};
   }
 
@@ -220,14 +252,17 @@ class LocalEvents final : public EventBus {
   Task<Result<bool>> step(Source& source, Reader& reader, SupervisedLoop& loop) {
     if (!reader.delivery) SV_CO_CHECK(co_await join(source, reader, loop));
     GroupDelivery& to = *reader.delivery;
-    SV_CO_TRY(const bool replayed, co_await to.replay());
-    if (replayed) co_return true;
+    if (const std::uint64_t seen = reader.group.replays; reader.replayed != seen) {
+      SV_CO_TRY(const bool replayed, co_await to.replay());
+      if (replayed) co_return true;
+      reader.replayed = seen;
+    }
     SV_CO_TRY(const std::int64_t position, co_await to.position());
     const std::int64_t from = std::max(position, reader.passed);
     SV_CO_CHECK(co_await find_end(Ctx{}, source));
     reader.behind.set(std::max<std::int64_t>(source.end - from, 0));
     if (source.end <= from) co_return false;
-    SV_CO_TRY(auto next, co_await read(source, from, reader.group.topics, to.limit(from)));
+    SV_CO_TRY(auto next, co_await read(source, from, reader.group.to.topics, to.limit(from)));
     if (next.events.empty() && next.end - position < kUnwritten) {
       reader.passed = next.end;
       reader.behind.set(0);
@@ -240,12 +275,12 @@ class LocalEvents final : public EventBus {
   Task<Result<bool>> step(Source& source, Listener& listener, SupervisedLoop& loop) {
     SV_CO_CHECK(co_await find_end(Ctx{}, source));
     if (source.end <= listener.position) co_return false;
-    SV_CO_TRY(const auto next, co_await read(source, listener.position, listener.each.topics,
+    SV_CO_TRY(const auto next, co_await read(source, listener.position, listener.each.to.topics,
                                              listener.blame.limit(listener.position)));
     Result<> done;
     if (!next.events.empty())
       done = co_await guarded(
-          [&listener, &events = next.events] { return listener.each.hear(events); });
+          [&listener, &events = next.events] { return listener.each.to.hear(events); });
     if (!done) {
       if (is_away(done.error())) co_return std::unexpected(std::move(done.error()));
       loop.stumbled(done.error());
@@ -278,10 +313,10 @@ class LocalEvents final : public EventBus {
     SV_CO_TRY(const std::int64_t reached,
               co_await source.db.write(
                   Ctx{}, [&reader, now = clock_.now_ms()](sql::Tx& tx) -> Result<std::int64_t> {
-                    SV_TRY(const sql::Rows rows, tx.query(kSeen, {reader.group.name, now}));
+                    SV_TRY(const sql::Rows rows, tx.query(kSeen, {reader.group.to.name, now}));
                     return rows.i64(0, 0);
                   }));
-    GroupDelivery delivery(reader.group, source.name, loop, options_.tries);
+    GroupDelivery delivery(reader.group.to, source.name, loop, options_.tries);
     SV_CO_CHECK(co_await delivery.join(reached));
     reader.delivery.emplace(std::move(delivery));
     co_return Result<>{};
@@ -298,20 +333,20 @@ class LocalEvents final : public EventBus {
     co_return Result<>{};
   }
 
-  // Wakes who reads this log when another process wrote to it.
+  // Wakes who reads this log when another process wrote to it, or something got its number.
   Task<Result<>> watch(Source& source) {
-    const std::uint64_t seen = bell_.rings();
+    const std::uint64_t seen = unnumbered_.rings();
     SV_CO_TRY(const bool numbered, co_await number(Ctx{}, source.db));
     SV_CO_CHECK(co_await find_end(Ctx{}, source));
     const bool grown = std::exchange(source.watched, source.end) != source.end;
-    if (numbered || grown) bell_.ring();
-    else co_await bell_.wait(options_.poll, seen);
+    if (numbered || grown) wake({});
+    if (!numbered) co_await unnumbered_.wait(options_.poll, seen);
     co_return Result<>{};
   }
 
   Task<Result<>> look_at_letters(sql::Database& db) {
     SV_CO_TRY(const auto letters, co_await count_letters(db));
-    for (const Group& group : groups_) {
+    for (auto& [group, bell, replays] : groups_) {
       if (&group.db != &db) continue;
       const auto at = letters.find(group.name);
       const auto counts = at == letters.end() ? EventLetters::Counts{} : at->second;
@@ -319,7 +354,9 @@ class LocalEvents final : public EventBus {
           .set(counts.dead);
       gauge("shortvideo_events_parked", "Events that wait behind a dead one", group)
           .set(counts.parked);
-      if (counts.replayed > 0) bell_.ring();
+      if (counts.replayed == 0) continue;
+      ++replays;
+      bell.ring();
     }
     co_await pause(options_.poll);
     co_return Result<>{};
@@ -361,7 +398,7 @@ class LocalEvents final : public EventBus {
     SV_CO_CHECK(co_await name(source));
     std::map<std::string, std::optional<std::int64_t>> reached;
     const std::int64_t now = clock_.now_ms();
-    for (Group& group : groups_) {
+    for (auto& [group, bell, replays] : groups_) {
       SV_CO_TRY(reached[group.name], co_await find_position(group, source.name));
     }
     SV_CO_CHECK(co_await source.db.write(Ctx{}, [&, this](sql::Tx& tx) -> Result<> {
@@ -384,9 +421,9 @@ class LocalEvents final : public EventBus {
   Supervisor& supervisor_;
   metrics::Registry& metrics_;
   const LocalEventsOptions options_;
-  Bell bell_;
-  std::deque<Group> groups_;
-  std::deque<Each> eachs_;
+  Bell unnumbered_;
+  std::deque<Subscription<Group>> groups_;
+  std::deque<Subscription<Each>> eachs_;
   TaskGroup tasks_;
 };
 
