@@ -140,6 +140,10 @@ class Server:
         with urllib.request.urlopen(request, timeout=120) as answer:
             return json.load(answer)["data"]
 
+    def delete(self, path, token):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method="DELETE", headers={"Authorization": f"Bearer {token}"})
+        urllib.request.urlopen(request, timeout=120).read()
+
     def token(self):
         """Of an account that fill.py made; a new one where there is none."""
         try:

@@ -385,6 +385,7 @@ struct VideoBriefsReq {
   1: common.UserId currentUserId (json = "-", actor = "1")
   2: list<common.VideoId> videoIds (len = "..200")
   3: optional bool withFailed  // the caller's own, too
+  4: optional bool withoutCovers
 }
 
 struct VideoBriefsResp {

@@ -9,11 +9,9 @@
 namespace sv {
 namespace {
 
-constexpr migrations::Type kTypes[] = {{"{id}", "INTEGER PRIMARY KEY"},
-                                       {"{int}", "INTEGER"},
-                                       {"{bool}", "INTEGER"},
-                                       {"{text}", "TEXT"},
-                                       {"{bytes}", "BLOB"}};
+constexpr migrations::Type kTypes[] = {
+    {"{id}", "INTEGER PRIMARY KEY"}, {"{int}", "INTEGER"}, {"{clustered}", "WITHOUT ROWID"},
+    {"{bool}", "INTEGER"},           {"{text}", "TEXT"},   {"{bytes}", "BLOB"}};
 
 template <class T>
 Result<T> wait(Task<Result<T>> task) {

@@ -18,6 +18,7 @@
 #include "platform/core/ctx.h"
 #include "platform/core/error.h"
 #include "platform/core/exception.h"
+#include "platform/core/supervisor.h"
 #include "platform/core/task.h"
 #include "platform/core/task_group.h"
 
@@ -82,6 +83,11 @@ class BatchWriter {
   }
 
  private:
+  // After a write of so many rows the next one gathers as long: what many wait for is cheaper the
+  // more of them share the pages it touches, and their answers bring the next rows.
+  static constexpr std::size_t kMany = 64;
+  static constexpr std::chrono::milliseconds kGather{3};
+
   struct Waiter {
     Deadline deadline;
     Row row;
@@ -141,6 +147,7 @@ class BatchWriter {
       for (std::size_t i = 0; i < batch.size(); ++i)
         batch[i].answer(outcomes ? std::move((*outcomes)[i])
                                  : Result<Out>(std::unexpected(outcomes.error())));
+      if (batch.size() >= kMany) co_await pause(kGather);
     }
   }
 

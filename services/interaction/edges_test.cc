@@ -323,5 +323,29 @@ TEST_P(EdgesAlone, AWriterThatStoppedRefuses) {
   EXPECT_EQ(token_of(try_comment(kBob, kFilm, "late")), "busy");
 }
 
+TEST(InteractionMigrations, EdgesOfAnOlderVersionStay) {
+  constexpr std::string_view kInsert =
+      "INSERT INTO interaction_edges (object_id, kind, user_id, at_ms) VALUES ($1, 1, $2, 7)";
+  const testing::TempDir folder;
+  const auto open = [&folder](std::size_t versions) {
+    return testing::open_test_database(folder / "interaction.db",
+                                       {{"interaction", migrations().first(versions)}});
+  };
+  const auto insert = [kInsert](sql::Database& db, int object, int user) {
+    return run_task(db.write(Ctx{}, [=](sql::Tx& tx) -> Result<> {
+      SV_CHECK(tx.execute(kInsert, {object, user}));
+      return {};
+    }));
+  };
+  for (const auto& [object, user] : {std::pair(5, 2), {5, 1}, {4, 9}})
+    ASSERT_TRUE(succeeded(insert(*open(2).value(), object, user)));
+  const auto db = open(migrations().size()).value();
+  EXPECT_EQ(run_task(db->query(Ctx{}, "SELECT count(*) FROM interaction_edges WHERE at_ms = 7"))
+                ->i64(0, 0),
+            3);
+  EXPECT_FALSE(insert(*db, 5, 1)) << "the key is still one";
+  EXPECT_TRUE(insert(*db, 5, 3));
+}
+
 }  // namespace
 }  // namespace sv::interaction

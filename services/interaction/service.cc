@@ -45,7 +45,7 @@ Task<Result<UserId>> LocalService::author_of_visible(const Ctx& ctx, UserId view
                                                      Purpose purpose) {
   if (!video) co_return invalid("video_id", "required");
   const video::VideoBriefsReq ask{
-      .current_user_id = viewer, .video_ids = {video}, .with_failed = {}};
+      .current_user_id = viewer, .video_ids = {video}, .with_failed = {}, .without_covers = true};
   const auto found = co_await state_.deps.services.video->get_video_briefs(ctx, ask);
   if (!found) co_return videos_.unavailable(found.error().detail);
   const auto brief = found->briefs.find(video);

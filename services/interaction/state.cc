@@ -24,9 +24,9 @@ std::vector<std::int64_t> numbers(const std::vector<Id>& ids) {
 
 }  // namespace
 
-Task<Result<std::map<VideoId, VideoCounts>>> State::counts(const Ctx& ctx,
-                                                           std::vector<VideoId> ids) {
-  std::map<VideoId, VideoCounts> out;
+Task<Result<FlatMap<VideoId, VideoCounts>>> State::counts(const Ctx& ctx,
+                                                          std::vector<VideoId> ids) {
+  FlatMap<VideoId, VideoCounts> out;
   std::vector<std::int64_t> missing;
   const auto stamp = videos_.stamp();
   for (VideoId id : ids) {
@@ -46,9 +46,9 @@ Task<Result<std::map<VideoId, VideoCounts>>> State::counts(const Ctx& ctx,
   co_return out;
 }
 
-Task<Result<std::map<UserId, PersonCounts>>> State::received(const Ctx& ctx,
-                                                             std::vector<UserId> ids) {
-  std::map<UserId, PersonCounts> out;
+Task<Result<FlatMap<UserId, PersonCounts>>> State::received(const Ctx& ctx,
+                                                            std::vector<UserId> ids) {
+  FlatMap<UserId, PersonCounts> out;
   std::vector<std::int64_t> missing;
   const auto stamp = people_.stamp();
   for (UserId id : ids) {
@@ -68,9 +68,9 @@ Task<Result<std::map<UserId, PersonCounts>>> State::received(const Ctx& ctx,
   co_return out;
 }
 
-Task<Result<std::set<std::pair<Edge, std::int64_t>>>> State::edges_of(
-    const Ctx& ctx, UserId user, std::vector<Edge> kinds, std::vector<std::int64_t> objects) {
-  std::set<std::pair<Edge, std::int64_t>> out;
+Task<Result<State::EdgesOf>> State::edges_of(const Ctx& ctx, UserId user, std::vector<Edge> kinds,
+                                             std::vector<std::int64_t> objects) {
+  EdgesOf out;
   if (!user) co_return out;
   std::vector<EdgeKey> missing;
   std::vector<std::int64_t> asked;

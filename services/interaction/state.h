@@ -88,12 +88,12 @@ class State {
                                                        std::vector<std::int64_t> comments);
 
   // An entry for each id; one statement for those that are not in memory.
-  Task<Result<std::map<VideoId, VideoCounts>>> counts(const Ctx& ctx, std::vector<VideoId> ids);
-  Task<Result<std::map<UserId, PersonCounts>>> received(const Ctx& ctx, std::vector<UserId> ids);
+  Task<Result<FlatMap<VideoId, VideoCounts>>> counts(const Ctx& ctx, std::vector<VideoId> ids);
+  Task<Result<FlatMap<UserId, PersonCounts>>> received(const Ctx& ctx, std::vector<UserId> ids);
   // Those of kinds × objects that are. A guest has none.
-  Task<Result<std::set<std::pair<Edge, std::int64_t>>>> edges_of(const Ctx& ctx, UserId user,
-                                                                 std::vector<Edge> kinds,
-                                                                 std::vector<std::int64_t> objects);
+  using EdgesOf = FlatSet<std::pair<Edge, std::int64_t>>;
+  Task<Result<EdgesOf>> edges_of(const Ctx& ctx, UserId user, std::vector<Edge> kinds,
+                                 std::vector<std::int64_t> objects);
   // In the order of `ids`, null where there is none; deleted ones are rows too.
   Task<Result<std::vector<CommentPtr>>> comments(const Ctx& ctx, const std::vector<CommentId>& ids);
   // Null: there is none (any more), or the comment above it is gone.

@@ -60,7 +60,8 @@ Task<> LocalService::look(const Ctx& ctx, UserId user, const std::vector<NoticeR
   }
   sight.people.merge(co_await people(ctx, user, ids));
   for (auto from = videos.begin(); from != videos.end();) {
-    video::VideoBriefsReq ask{.current_user_id = user, .video_ids = {}, .with_failed = true};
+    video::VideoBriefsReq ask{
+        .current_user_id = user, .video_ids = {}, .with_failed = true, .without_covers = {}};
     for (; from != videos.end() && ask.video_ids.size() < kBatch; ++from)
       ask.video_ids.push_back(*from);
     if (auto found = co_await deps_.services.video->get_video_briefs(ctx, ask)) {

@@ -181,13 +181,15 @@ Task<Result<VideoBriefsResp>> LocalService::get_video_briefs(const Ctx& ctx,
     if (!row || !row->visible_to(req.current_user_id)) continue;
     const bool failed = row->status == Status::failed && req.with_failed.value_or(false);
     if (row->status != Status::ready && !failed) continue;
+    VideoBrief& brief = out.briefs[row->id];
+    brief = {.id = row->id,
+             .author_id = row->author,
+             .title = row->title,
+             .cover_url = {},
+             .duration_ms = row->duration_ms};
+    if (req.without_covers.value_or(false)) continue;
     // Signed in any case: a part asks nobody whether the author's account is private.
-    const std::string& cover = row->cover.empty() ? row->poster : row->cover;
-    out.briefs[row->id] = {.id = row->id,
-                           .author_id = row->author,
-                           .title = row->title,
-                           .cover_url = links(*row, false).to(cover),
-                           .duration_ms = row->duration_ms};
+    brief.cover_url = links(*row, false).to(row->cover.empty() ? row->poster : row->cover);
   }
   co_return out;
 }
