@@ -19,6 +19,9 @@ constexpr std::size_t kDrain = 256 * 1024;  // of a body that the handler left u
 constexpr auto kLinger = std::chrono::seconds(2);
 constexpr auto kQuiet =
     std::chrono::seconds(1);  // a connection that says nothing for so long is closed while draining
+// What the handler awaits has the same deadline, and says better what is missing when it ends
+// first.
+constexpr auto kLateness = std::chrono::milliseconds(100);
 constexpr std::size_t kSpareBuffers = 16;
 constexpr std::uint64_t kReadTurn =
     1024 * 1024;  // bytes from one client before other connections get a turn
@@ -84,7 +87,7 @@ HttpSession::~HttpSession() {
 }
 
 void HttpSession::tick(Clock::time_point now) {
-  if (now >= work_deadline_) {
+  if (now - kLateness >= work_deadline_) {
     work_deadline_ = Clock::time_point::max();
     late_ = true;
     stop_.emit(asio::cancellation_type::terminal);

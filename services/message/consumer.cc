@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <map>
+#include <tuple>
 
 #include "services/message/local_service.h"
 #include "services/message/store.h"
@@ -10,44 +12,38 @@ namespace {
 
 // What an event is worth telling, and to whom.
 void append_notices(const events::SocialFollowed& e, std::vector<Notice>& out) {
-  out.push_back(
-      {.user = e.target, .kind = Kind::follow, .related = e.user.value, .actors = {e.user}});
+  out.push_back({.user = e.target,
+                 .kind = Kind::follow,
+                 .acts = {{.actor = e.user, .related = e.user.value}}});
 }
 
 void append_notices(const events::SocialFollowRequested& e, std::vector<Notice>& out) {
   out.push_back({.user = e.target,
                  .kind = Kind::follow_request,
-                 .related = e.user.value,
-                 .actors = {e.user}});
+                 .acts = {{.actor = e.user, .related = e.user.value}}});
 }
 
 void append_notices(const events::InteractionLiked& e, std::vector<Notice>& out) {
-  out.push_back({.user = e.author,
-                 .kind = Kind::like,
-                 .object = e.video.value,
-                 .video = e.video,
-                 .related = e.video.value,
-                 .actors = e.users});
+  Notice& n = out.emplace_back(
+      Notice{.user = e.author, .kind = Kind::like, .object = e.video.value, .video = e.video});
+  for (UserId user : e.users) n.acts.push_back({.actor = user, .related = e.video.value});
 }
 
 // Who is answered hears of that and not of the comment as well.
 void append_notices(const events::InteractionCommented& e, std::vector<Notice>& out) {
+  const Act act{.actor = e.user, .related = e.comment.value, .fact = e.comment.value};
   if (e.reply_to_user)
     out.push_back({.user = e.reply_to_user,
                    .kind = Kind::reply,
                    .object = e.reply_to.value,
                    .video = e.video,
-                   .related = e.comment.value,
-                   .actors = {e.user},
-                   .fact = e.comment.value});
+                   .acts = {act}});
   if (e.author != e.reply_to_user)
     out.push_back({.user = e.author,
                    .kind = Kind::comment,
                    .object = e.video.value,
                    .video = e.video,
-                   .related = e.comment.value,
-                   .actors = {e.user},
-                   .fact = e.comment.value});
+                   .acts = {act}});
 }
 
 // Another failure after a retry is told again.
@@ -59,9 +55,7 @@ void append_notices(const events::VideoChanged& e, std::int64_t revision,
                  .kind = failed ? Kind::upload_failed : Kind::upload,
                  .object = e.id.value,
                  .video = e.id,
-                 .related = e.id.value,
-                 .actors = {UserId(0)},
-                 .fact = failed ? revision : 0});
+                 .acts = {{.related = e.id.value, .fact = failed ? revision : 0}}});
 }
 
 template <class T>
@@ -80,6 +74,18 @@ Result<> append_of(const Event& event, std::vector<Notice>& out) {
   if (is<events::InteractionCommented>(event))
     return append_as<events::InteractionCommented>(event, out);
   return append_as<events::VideoChanged>(event, out);
+}
+
+// One for each group, so that a hundred comments on a video cost its author's group one change.
+std::vector<Notice> by_group(std::vector<Notice> notices) {
+  std::map<std::tuple<UserId, Kind, std::int64_t>, std::size_t> places;
+  std::vector<Notice> out;
+  for (Notice& n : notices) {
+    const auto [at, first] = places.try_emplace({n.user, n.kind, n.object}, out.size());
+    if (first) out.push_back(std::move(n));
+    else std::ranges::move(n.acts, std::back_inserter(out[at->second].acts));
+  }
+  return out;
 }
 
 // A notification across a block could not be taken back: its event waits.
@@ -116,7 +122,7 @@ Task<Result<Effect>> LocalService::consume(const std::vector<Event>& events) {
     const std::size_t before = news.notices.size();
     SV_CO_CHECK(append_of(event, news.notices));
     for (std::size_t i = before; i < news.notices.size(); ++i)
-      news.notices[i].time_ms = event.time_ms;
+      for (Act& act : news.notices[i].acts) act.time_ms = event.time_ms;
   }
   SV_CO_CHECK(co_await keep_wanted(news));
   co_return Effect{.apply = [this, news = std::move(news)](sql::Tx& tx) { return tell(tx, news); },
@@ -142,7 +148,7 @@ Task<Result<>> LocalService::keep_wanted(News& news) {
   for (const Notice& n : news.notices) {
     auto& ids = asked[n.user];
     ids.insert(n.user);
-    ids.insert(n.actors.begin(), n.actors.end());
+    for (const Act& act : n.acts) ids.insert(act.actor);
   }
   std::map<UserId, People> known;
   for (const auto& [user, ids] : asked) {
@@ -153,12 +159,14 @@ Task<Result<>> LocalService::keep_wanted(News& news) {
   }
   for (Notice& n : news.notices) {
     People& look = known[n.user];
-    std::erase_if(n.actors, [&](UserId id) {
+    std::erase_if(n.acts, [&](const Act& act) {
+      const UserId id = act.actor;
       return id && (id == n.user || look[id].gone || look[id].blocked || look[id].muted);
     });
-    if (look[n.user].gone) n.actors.clear();
+    if (look[n.user].gone) n.acts.clear();
   }
-  std::erase_if(news.notices, [](const Notice& n) { return !n.user || n.actors.empty(); });
+  std::erase_if(news.notices, [](const Notice& n) { return !n.user || n.acts.empty(); });
+  news.notices = by_group(std::move(news.notices));
   co_return Result<>{};
 }
 

@@ -1,6 +1,8 @@
 #include "services/message/notices.h"
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "services/message/store.h"
 
@@ -13,57 +15,66 @@ std::vector<std::int64_t> values(const std::vector<UserId>& ids) {
   return out;
 }
 
-bool holds(const sql::Rows& rows, UserId id) {
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    if (rows.i64(i, 0) == id.value) return true;
-  return false;
+// Who did it, the newest first, each once; nobody for what the system did.
+std::vector<UserId> actors_of(const std::vector<Act>& acts) {
+  std::vector<UserId> out;
+  for (auto act = acts.rbegin(); act != acts.rend(); ++act)
+    if (act->actor && std::ranges::find(out, act->actor) == out.end()) out.push_back(act->actor);
+  return out;
 }
 
 }  // namespace
 
 Result<> Notices::add(sql::Tx& tx, const Notice& n, std::int64_t off) const {
   const auto kind = static_cast<std::int64_t>(n.kind);
-  SV_TRY(const sql::Rows known,
-         tx.query(store::kKnownActors, {n.user, kind, n.object, n.fact, values(n.actors)}));
-  std::vector<UserId> fresh;
-  for (UserId actor : n.actors)
-    if (!holds(known, actor) && std::ranges::find(fresh, actor) == fresh.end())
-      fresh.push_back(actor);
+  std::vector<std::int64_t> facts, actors;
+  for (const Act& act : n.acts) {
+    facts.push_back(act.fact);
+    actors.push_back(act.actor.value);
+  }
+  SV_TRY(const sql::Rows known, tx.query(store::kKnownActs, {n.user, kind, n.object,
+                                                             std::move(facts), std::move(actors)}));
+  std::set<std::pair<std::int64_t, std::int64_t>> told;
+  for (std::size_t i = 0; i < known.size(); ++i) told.emplace(known.i64(i, 0), known.i64(i, 1));
+  std::vector<Act> fresh;
+  for (const Act& act : n.acts)
+    if (told.emplace(act.actor.value, act.fact).second) fresh.push_back(act);
   if (fresh.empty()) return {};
 
   std::int64_t group = 0;
   if ((off & setting_bit(n.kind)) == 0) { SV_TRY(group, join_group(tx, n, fresh)); }
-  std::vector<sql::Params> facts;
-  for (UserId actor : fresh)
-    facts.push_back({n.user, kind, n.object, actor, n.fact, group, n.time_ms});
-  SV_CHECK(tx.execute_many(store::kAddFact, facts));
+  std::vector<sql::Params> rows;
+  for (const Act& act : fresh)
+    rows.push_back({n.user, kind, n.object, act.actor, act.fact, group, act.time_ms});
+  SV_CHECK(tx.execute_many(store::kAddFact, rows));
   return {};
 }
 
 // Of the open group, made when there is none.
 Result<std::int64_t> Notices::join_group(sql::Tx& tx, const Notice& n,
-                                         const std::vector<UserId>& fresh) const {
+                                         const std::vector<Act>& fresh) const {
   const auto kind = static_cast<std::int64_t>(n.kind);
-  std::vector<UserId> newest(fresh.rbegin(), fresh.rend());
-  if (newest.front() == UserId(0)) newest.clear();  // nobody did it
+  const Act& last = fresh.back();
+  std::vector<UserId> newest = actors_of(fresh);
   SV_TRY(const sql::Rows open, tx.query(store::kOpenGroup, {n.user, kind, n.object}));
   changed(tx, n.user);
   if (open.empty()) {
     const std::int64_t id = ids_.next();
     const auto count = static_cast<std::int64_t>(newest.size());
     if (newest.size() > kShownActors) newest.resize(kShownActors);
-    SV_CHECK(tx.execute(store::kAddGroup, {id, n.user, kind, n.object, n.video, n.related,
-                                           actors_text(newest), count, n.time_ms}));
+    SV_CHECK(tx.execute(store::kAddGroup, {id, n.user, kind, n.object, n.video, last.related,
+                                           actors_text(newest), count, last.time_ms}));
     return id;
   }
   const std::int64_t id = open.i64(0, 0);
-  SV_TRY(const sql::Rows present, tx.query(store::kActorsInGroup, {id, values(fresh)}));
+  SV_TRY(const sql::Rows present, tx.query(store::kActorsInGroup, {id, values(newest)}));
   const std::int64_t count = open.i64(0, 2) + static_cast<std::int64_t>(newest.size()) -
                              static_cast<std::int64_t>(present.size());
   for (UserId actor : parse_actors(open.text(0, 1)))
     if (std::ranges::find(newest, actor) == newest.end()) newest.push_back(actor);
   if (newest.size() > kShownActors) newest.resize(kShownActors);
-  SV_CHECK(tx.execute(store::kGrowGroup, {id, actors_text(newest), count, n.related, n.time_ms}));
+  SV_CHECK(
+      tx.execute(store::kGrowGroup, {id, actors_text(newest), count, last.related, last.time_ms}));
   return id;
 }
 

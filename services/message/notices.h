@@ -11,17 +11,20 @@
 
 namespace sv::message {
 
-// Someone is to hear that `actors` did something: oldest first, user 0 for what the system did.
-// `object` is what groups are of, `fact` tells one actor's acts on it apart.
+// What one person did; user 0 for the system. `fact` tells an actor's acts on one object apart.
+struct Act {
+  UserId actor{};
+  std::int64_t related = 0;
+  std::int64_t fact = 0;
+  std::int64_t time_ms = 0;
+};
+// Someone is to hear of acts on `object`, which is what groups are of, oldest first.
 struct Notice {
   UserId user{};
   Kind kind{};
   std::int64_t object = 0;
   VideoId video{};
-  std::int64_t related = 0;
-  std::vector<UserId> actors{};
-  std::int64_t fact = 0;
-  std::int64_t time_ms = 0;
+  std::vector<Act> acts{};
 };
 
 // The changes to groups of notifications, each inside a transaction. What was told once is not told
@@ -39,7 +42,7 @@ class Notices {
 
  private:
   Result<std::int64_t> join_group(sql::Tx& tx, const Notice& notice,
-                                  const std::vector<UserId>& fresh) const;
+                                  const std::vector<Act>& fresh) const;
   Result<> leave_group(sql::Tx& tx, std::int64_t group, UserId actor) const;
   void changed(sql::Tx& tx, UserId user) const;
 

@@ -131,6 +131,25 @@ TEST_P(NotificationTest, ACommentTellsTheAuthorAndAReplyTheOneWhoIsAnswered) {
   EXPECT_EQ(notices(kAnn, "comment")->unread, 1) << "but a later one is news";
 }
 
+// As many as come at once change their group once, and what was told before is no news among them.
+TEST_P(NotificationTest, CommentsThatComeTogetherAreToldAsIfOneByOne) {
+  comments(10, kBob, kFilm, kAnn);
+  happen(std::vector{comment(10, kBob, kFilm, kAnn), comment(11, kCy, kFilm, kAnn),
+                     comment(12, kBob, kFilm, kAnn), comment(13, kDan, kFilm, kAnn),
+                     comment(11, kCy, kFilm, kAnn), comment(14, kAnn, kFilm, kAnn),
+                     comment(15, kCy, kFilm, kAnn, 10, kBob)});
+  const auto told = notices(kAnn, "comment");
+  ASSERT_EQ(told->notifications.size(), 1U);
+  const SystemNotification& n = told->notifications[0];
+  EXPECT_EQ(n.count, 3);
+  EXPECT_EQ(n.related_id, 15) << "the newest that was news";
+  EXPECT_EQ(n.actors->at(0).id, kCy);
+  EXPECT_EQ(n.actors->at(1).id, kDan);
+  EXPECT_EQ(n.actors->at(2).id, kBob);
+  EXPECT_EQ(notices(kBob, "reply")->notifications.at(0).related_id, 15);
+  EXPECT_EQ(rows("message_facts"), 6);
+}
+
 TEST_P(NotificationTest, FollowsAndTheirRequestsAreKindsOfTheirOwn) {
   follows(kBob, kAnn, "social.follow_requested");
   follows(kBob, kAnn);

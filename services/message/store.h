@@ -169,10 +169,12 @@ inline constexpr std::string_view kDropGroupsOf =
     "DELETE FROM message_notifications WHERE user_id = $1";
 
 // Primary key.
-inline constexpr std::string_view kKnownActors = R"(
-    SELECT actor_id
+// By actors: a search for each of them with each of the facts would be a square.
+inline constexpr std::string_view kKnownActs = R"(
+    SELECT actor_id, fact_id
     FROM message_facts
-    WHERE user_id = $1 AND kind = $2 AND object_id = $3 AND fact_id = $4 AND actor_id = any($5))";
+    WHERE user_id = $1 AND kind = $2 AND object_id = $3 AND fact_id + 0 = any($4)
+        AND actor_id = any($5))";
 inline constexpr std::string_view kAddFact = R"(
     INSERT INTO message_facts (user_id, kind, object_id, actor_id, fact_id, notification_id,
         time_ms)

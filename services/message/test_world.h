@@ -211,9 +211,10 @@ struct MessageTest : ::testing::TestWithParam<Way> {
             .time_ms = clock.now_ms()};
   }
   // Everything is delivered twice: a consumer that counts something twice fails every test.
-  void happen(const Event& e) {
-    ASSERT_TRUE(succeeded(events.deliver({e})));
-    ASSERT_TRUE(succeeded(events.deliver({e})));
+  void happen(const Event& e) { happen(std::vector{e}); }
+  void happen(const std::vector<Event>& together) {
+    ASSERT_TRUE(succeeded(events.deliver(together)));
+    ASSERT_TRUE(succeeded(events.deliver(together)));
   }
   void likes(std::vector<UserId> who, VideoId video, UserId author) {
     std::vector<std::int64_t> values;
@@ -226,14 +227,18 @@ struct MessageTest : ::testing::TestWithParam<Way> {
     happen(event(std::move(topic), target,
                  fmt::format(R"({{"user":{},"target":{}}})", who.value, target.value)));
   }
-  void comments(std::int64_t comment, UserId who, VideoId video, UserId author,
+  Event comment(std::int64_t comment, UserId who, VideoId video, UserId author,
                 std::int64_t reply_to = 0, UserId reply_to_user = {}) {
-    happen(event(
+    return event(
         "interaction.commented", author,
         fmt::format(
             R"({{"comment":{},"video":{},"author":{},"user":{},"replyTo":{},"replyToUser":{},"rootId":{}}})",
             comment, video.value, author.value, who.value, reply_to, reply_to_user.value,
-            reply_to)));
+            reply_to));
+  }
+  void comments(std::int64_t id, UserId who, VideoId video, UserId author,
+                std::int64_t reply_to = 0, UserId reply_to_user = {}) {
+    happen(comment(id, who, video, author, reply_to, reply_to_user));
   }
   std::int64_t rows(std::string table) { return run_task(count(std::move(table))); }
   Task<std::int64_t> count(std::string table) {
