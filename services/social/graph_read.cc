@@ -58,7 +58,8 @@ Task<Result<Graph::TieMap>> Graph::ties(const Ctx& ctx, UserId one,
   TieMap out;
   out.reserve(others.size());
   for (UserId other : others) out.try_emplace(other);
-  if (!one) co_return out;
+  const auto somebody = [one](const auto& entry) { return entry.first && entry.first != one; };
+  if (!one || std::ranges::none_of(out, somebody)) co_return out;
   SV_CO_TRY(const CirclePtr known, co_await circle(ctx, one));
   std::vector<UserId> asked;
   for (auto& [other, tie] : out) {
