@@ -1,5 +1,8 @@
 #include "idl/edge.h"
 
+#include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
+
 #include "platform/core/log.h"
 
 namespace sv::edge {
@@ -128,6 +131,14 @@ Error thrown(const std::exception_ptr& error) {
           .detail = "unknown exception"};
   try {
     std::rethrow_exception(error);
+  } catch (const boost::system::system_error& x) {
+    // The server stops what is late.
+    if (x.code() == asio::error::operation_aborted)
+      return Error{.code = Errc::deadline_exceeded,
+                   .token = std::string(errc_token(Errc::deadline_exceeded)),
+                   .field = {},
+                   .detail = {}};
+    e.detail = x.what();
   } catch (const std::exception& x) { e.detail = x.what(); } catch (...) {  // keeps the text above
   }
   return e;

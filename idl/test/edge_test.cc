@@ -71,7 +71,7 @@ class FakeUser final : public user::UserAbsent {
 class Loopback final : public rpc::Channel {
  public:
   explicit Loopback(user::UserApi& api) : x_api(api) {}
-  Task<Result<std::string>> call(const Ctx& ctx, std::string_view, std::string payload) override {
+  Task<Result<std::string>> call(const Ctx& ctx, rpc::Method, std::string payload) override {
     rpc::Served served = co_await user::dispatch_user(x_api, ctx, payload, true);
     last = served.payload;
     co_return served.payload;

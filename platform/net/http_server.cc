@@ -1,21 +1,14 @@
 #include "platform/net/http_server.h"
 
-#include <sys/socket.h>
-
-#include <cerrno>
 #include <condition_variable>
 #include <csignal>
-#include <cstring>
 #include <mutex>
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 
-#include "platform/core/log.h"
 #include "platform/core/task_group.h"
+#include "platform/core/tcp_listener.h"
 #include "platform/net/http_session.h"
 
 namespace sv::net {
@@ -25,15 +18,14 @@ using asio::ip::tcp;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kRefusals = 256;  // connections beyond the limit that are told so at one time
-constexpr auto kAcceptPause = milliseconds(50);
 
 struct Listener {
   HttpWorker worker;
-  tcp::acceptor acceptor;
+  TcpListener socket;
   Listener(asio::any_io_executor executor, const HttpServerOptions& options, const Handler& handler,
            const ErrorBody& error_body)
       : worker(executor, options.limits, handler, error_body, options.tls.get()),
-        acceptor(executor) {}
+        socket(executor) {}
 };
 
 class BeastServer final : public HttpServer {
@@ -52,9 +44,9 @@ class BeastServer final : public HttpServer {
   }
 
   Result<> start() override {
-    auto address = parse_host();
-    if (!address) return std::unexpected(std::move(address.error()));
-    for (auto& listener : listeners_) SV_CHECK(open(*listener, *address));
+    std::vector<TcpListener*> sockets;
+    for (auto& listener : listeners_) sockets.push_back(&listener->socket);
+    SV_TRY(port_, listen_on(options_.host, options_.port, sockets));
     // sendfile(2) has no MSG_NOSIGNAL.
     if (struct sigaction old{}; sigaction(SIGPIPE, nullptr, &old) == 0 && old.sa_handler == SIG_DFL)
       std::signal(SIGPIPE, SIG_IGN);
@@ -78,8 +70,7 @@ class BeastServer final : public HttpServer {
     for (auto& listener : listeners_)
       asio::post(listener->worker.executor, [l = listener.get()] {
         l->worker.draining = true;
-        boost::system::error_code ec;
-        l->acceptor.cancel(ec);
+        l->socket.drain();
       });
     {
       std::unique_lock lock(mutex_);
@@ -124,53 +115,6 @@ class BeastServer final : public HttpServer {
     ++running_;
   }
 
-  Result<asio::ip::address> parse_host() const {
-    std::string host = options_.host;
-    if (host.size() > 2 && host.front() == '[' && host.back() == ']')
-      host = host.substr(1, host.size() - 2);
-    if (host == "localhost") host = "127.0.0.1";
-    if (host.empty() || host == "*") host = "0.0.0.0";
-    boost::system::error_code ec;
-    auto address = asio::ip::make_address(host, ec);
-    if (ec)
-      return fail(Errc::invalid_argument, "listen_invalid",
-                  "cannot listen on " + options_.host + ": it is not an IP address");
-    return address;
-  }
-
-  // The first socket is bound alone, so that a port which another program of this user shares is
-  // refused, then opened for ours.
-  Result<> open(Listener& listener, const asio::ip::address& address) {
-    using reuse_port = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
-    bool first = listeners_.front().get() == &listener;
-    std::uint16_t port = first ? options_.port : port_;
-    tcp::endpoint endpoint(address, port);
-    boost::system::error_code ec;
-    auto& a = listener.acceptor;
-    a.open(endpoint.protocol(), ec);
-    if (!ec) a.set_option(asio::socket_base::reuse_address(true), ec);
-    if (!ec && !first) a.set_option(reuse_port(true), ec);
-    if (!ec) a.set_option(tcp::no_delay(true), ec);  // accepted sockets inherit it
-    if (!ec) a.bind(endpoint, ec);
-    if (!ec && first && listeners_.size() > 1) a.set_option(reuse_port(true), ec);
-    if (!ec) a.listen(4096, ec);
-    if (!ec) a.native_non_blocking(true, ec);
-    if (ec) {
-      std::string at = options_.host + ":" + std::to_string(port);
-      std::string hint = ec == asio::error::address_in_use
-                             ? " (another program listens there; choose another with `listen`)"
-                             : "";
-      for (auto& l : listeners_) {
-        boost::system::error_code ignored;
-        l->acceptor.close(ignored);
-      }
-      return fail(Errc::unavailable, "listen_failed",
-                  "cannot listen on " + at + ": " + ec.message() + hint);
-    }
-    if (first) port_ = a.local_endpoint(ec).port();
-    return {};
-  }
-
   Task<Result<>> tick(Listener* l) {
     const HttpLimits& limits = options_.limits;
     auto shortest = std::min({limits.header_timeout, limits.body_idle, limits.keep_alive_idle});
@@ -181,44 +125,13 @@ class BeastServer final : public HttpServer {
 
   Task<> accept(Listener* l, SupervisedLoop& loop) {
     Running running(*this);
-    co_await supervise_once(loop, [this, l] { return accept_until_drained(l); });
-    boost::system::error_code ec;
-    l->acceptor.close(ec);
+    const TcpListener::Take take = [this, l](tcp::socket socket) { serve(*l, std::move(socket)); };
+    co_await supervise_once(loop, [l, &take] { return l->socket.accept("http", take); });
+    l->socket.close();
   }
 
-  Task<Result<>> accept_until_drained(Listener* l) {
-    bool complained = false;
-    for (;;) {
-      int socket =
-          ::accept4(l->acceptor.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-      if (socket >= 0) {
-        complained = false;
-        serve(*l, socket);
-        continue;
-      }
-      const int error = errno;
-      if (error == EAGAIN || error == EWOULDBLOCK) {
-        if (l->worker.draining) co_return Result<>{};  // the backlog is empty
-        co_await l->acceptor.async_wait(tcp::acceptor::wait_read,
-                                        asio::as_tuple(asio::use_awaitable));
-      } else if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
-        if (!std::exchange(complained, true))
-          log::error("http", "cannot accept connections", {{"error", std::strerror(error)}});
-        co_await pause(kAcceptPause);
-      } else if (error == EBADF || error == EINVAL || error == ENOTSOCK) {
-        co_return fail(Errc::internal, {}, std::strerror(error));
-      }  // else this one connection was lost before it was accepted
-    }
-  }
-
-  void serve(Listener& l, int descriptor) {
-    auto socket = std::make_shared<tcp::socket>(l.worker.executor);
-    boost::system::error_code ec;
-    socket->assign(l.acceptor.local_endpoint(ec).protocol(), descriptor, ec);
-    if (ec) {
-      ::close(descriptor);
-      return;
-    }
+  void serve(Listener& l, tcp::socket accepted) {
+    auto socket = std::make_shared<tcp::socket>(std::move(accepted));
     bool room;
     {
       std::lock_guard lock(mutex_);

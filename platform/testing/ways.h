@@ -35,7 +35,7 @@ class TwoOf final : rpc::Channel {
   Client& client() { return client_; }
 
  private:
-  Task<Result<std::string>> call(const Ctx& ctx, std::string_view, std::string payload) override {
+  Task<Result<std::string>> call(const Ctx& ctx, rpc::Method, std::string payload) override {
     const int turn = calls_++;
     Ctx mine = ctx;
     if (turn % 4 < 2) mine.fresh = ServiceSet::all();

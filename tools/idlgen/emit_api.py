@@ -50,7 +50,7 @@ def client_code(m, parser):
         payload = f"{x.arg.id}, {x.arg.cpp}" if x.arg else ""
         head = f'edge::call_payload("{x.name}"' + (f", {payload}" if x.arg else "") + ")"
         out += [f"{result(x)} {short(m)}Client::{signature(x)} {{",
-                f'  SV_CO_TRY(std::string reply, co_await x_channel.call(ctx, "{x.name}", {head}));']
+                f'  SV_CO_TRY(std::string reply, co_await x_channel.call(ctx, {{"{x.name}", {"true" if x.reads else "false"}}}, {head}));']
         wire = x.returns.cpp
         base = parser.has_base(x.returns)
         reader = "status" if x.plain else ("reply_with_status" if base else "reply")

@@ -16,6 +16,8 @@ KEYWORDS = set(
     "virtual void volatile while xor".split())
 ANNOTATIONS = {"must", "len", "bytes", "range", "cap", "pattern", "one_of", "json", "omit", "actor", "shared"}
 STRUCT_ANNOTATIONS = {"topic", "key"}
+# What a method's name begins with when it changes nothing: it may be asked again, elsewhere.
+READS = ("Get", "BatchGet", "Check", "BatchCheck", "Search", "List", "Verify", "Authorize")
 
 
 class IdlError(Exception):
@@ -94,6 +96,10 @@ class Method:
     @property
     def cpp(self):
         return cpp_name(self.name)
+
+    @property
+    def reads(self):
+        return self.name.startswith(READS)
 
 
 @dataclass

@@ -1,0 +1,128 @@
+#include "platform/rpc/frame_stream.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace sv::rpc {
+namespace {
+
+constexpr std::size_t kRoom = 4 * 1024;     // at least as much is read at once
+constexpr std::size_t kKept = 64 * 1024;    // of a buffer that has been larger
+constexpr std::size_t kMostOut = 8u << 20;  // waiting to be taken by the peer: no more is read then
+
+}  // namespace
+
+FrameStream::FrameStream(asio::ip::tcp::socket socket) : socket_(std::move(socket)) {
+  boost::system::error_code ec;
+  socket_.set_option(asio::ip::tcp::no_delay(true), ec);
+  socket_.native_non_blocking(true, ec);
+}
+
+void FrameStream::start() { read(); }
+
+void FrameStream::read() {
+  if (!open_ || reading_ || held_ || out_.size() - out_begin_ > kMostOut) return;
+  reading_ = true;
+  if (in_begin_ == in_end_) in_begin_ = in_end_ = 0;
+  if (in_end_ == 0 && need_ <= kKept && in_.size() > kKept) std::string().swap(in_);
+  const std::size_t least = std::max(kRoom, need_ - std::min(need_, in_end_ - in_begin_));
+  if (in_.size() - in_end_ < least) {
+    if (in_begin_ > 0) {
+      std::memmove(in_.data(), in_.data() + in_begin_, in_end_ - in_begin_);
+      in_end_ -= in_begin_;
+      in_begin_ = 0;
+    }
+    // Memory follows what has really come, not what a length announces.
+    if (in_.size() - in_end_ < least)
+      in_.resize(in_end_ + std::min(least, std::max(kKept, in_end_)));
+  }
+  socket_.async_read_some(
+      asio::buffer(in_.data() + in_end_, in_.size() - in_end_),
+      [self = shared_from_this()](boost::system::error_code ec, std::size_t got) {
+        self->reading_ = false;
+        if (!self->open_) return;
+        if (ec) return self->close();
+        self->last_received_ = Steady::now();
+        self->in_end_ += got;
+        self->take_in();
+        self->read();
+      });
+}
+
+void FrameStream::take_in() {
+  taking_in_ = true;
+  while (open_ && !held_ && !ends_) {
+    Frame frame;
+    need_ = 0;
+    const auto status = parse_frame({in_.data() + in_begin_, in_end_ - in_begin_}, frame, need_);
+    if (status == FrameStatus::need_more) break;
+    if (status == FrameStatus::broken) {
+      close();
+      break;
+    }
+    held_ = on_frame(frame) == Next::hold;
+    in_begin_ += frame.size;
+  }
+  taking_in_ = false;
+  flush();
+}
+
+void FrameStream::resume() {
+  if (!held_) return;
+  held_ = false;
+  if (taking_in_) return;  // the loop there goes on
+  take_in();
+  read();
+}
+
+bool FrameStream::send(Framing framing, const TtHeader& header, std::string_view payload) {
+  if (!open_) return true;
+  if (!write_frame(out_, framing, header, payload)) return false;
+  if (!taking_in_) flush();
+  return true;
+}
+
+void FrameStream::flush() {
+  if (!open_ || writing_) return;
+  while (out_begin_ < out_.size()) {
+    const ssize_t sent = ::send(socket_.native_handle(), out_.data() + out_begin_,
+                                out_.size() - out_begin_, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent >= 0) {
+      out_begin_ += static_cast<std::size_t>(sent);
+      continue;
+    }
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN && errno != EWOULDBLOCK) return close();
+    writing_ = true;
+    socket_.async_wait(asio::ip::tcp::socket::wait_write,
+                       [self = shared_from_this()](boost::system::error_code ec) {
+                         self->writing_ = false;
+                         if (ec) return self->close();
+                         self->flush();
+                         self->read();
+                       });
+    return;
+  }
+  out_.clear();
+  out_begin_ = 0;
+  if (out_.capacity() > kKept) std::string().swap(out_);
+  if (ends_) close();
+}
+
+void FrameStream::close() {
+  if (!open_) return;
+  open_ = false;
+  boost::system::error_code ec;
+  socket_.close(ec);
+  on_closed();
+}
+
+void FrameStream::close_when_sent() {
+  ends_ = true;
+  if (!taking_in_) flush();
+}
+
+}  // namespace sv::rpc
