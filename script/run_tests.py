@@ -60,10 +60,10 @@ class Engines:
             self.state = tempfile.mkdtemp(prefix="shortvideo-engines-")
             os.chmod(self.state, 0o755)  # a server may run as a user of its own
             atexit.register(self.stop)
-            if run("engines", ["script/engines", "start", self.state, "postgres"], timeout=120, env={"ENGINES_FAST": "1"}):
+            if run("engines", ["script/engines", "start", self.state], timeout=120, env={"ENGINES_FAST": "1"}):
                 lines = pathlib.Path(self.state, "env").read_text().splitlines()
                 started = dict(line.split("=", 1) for line in lines)
-                self.env = {"SV_TEST_POSTGRES": started["DATABASE_URL"]}
+                self.env = {"SV_TEST_POSTGRES": started["DATABASE_URL"], "SV_TEST_ETCD": started["ETCD_URL"], "SV_TEST_REDIS": started["REDIS_URL"]}
             else:
                 tail("engines")
         return self.env
@@ -150,7 +150,7 @@ def unit_step(preset, only=None, env_of_step=None):
                   "--output-junit", str(results / "ctest.xml"), "-R", "^(" + "|".join(t["name"] for t in tests) + ")$"], env=env)
         count = Count()
         if IN_CI and not ENGINES.settings():
-            count += Count(failed=1, names=["engines: PostgreSQL did not start"])
+            count += Count(failed=1, names=["engines: one did not start"])
         if not tests or not (results / "ctest.xml").exists():
             tail(log)
             return Count(failed=1, names=[log])
@@ -208,7 +208,7 @@ def api_step(log="api", tests=("tests/api",), env=None, options=()):
 def api_postgres_step():
     """The scenarios whose requests cross services, on PostgreSQL with a schema for each service: nothing may need two in one statement."""
     if not ENGINES.settings():
-        return Count(failed=1, names=["engines: PostgreSQL did not start"])
+        return Count(failed=1, names=["engines: one did not start"])
     tests = "people accounts social interaction message lists playback privacy access_matrix history crash commands".split()
     return api_step("api-postgres", [f"tests/api/test_{name}.py" for name in tests], {**ENGINES.settings(), **ON_POSTGRES, "SV_TEST_APART": "1"})
 

@@ -4,11 +4,11 @@
 #include <latch>
 #include <thread>
 
-#include "platform/adapters/postgres_proxy.h"
 #include "platform/adapters/postgres_testing.h"
 #include "platform/adapters/postgres_values.h"
 #include "platform/adapters/system_clock.h"
 #include "platform/adapters/test_local_events.h"
+#include "platform/adapters/test_proxy.h"
 #include "platform/testing/database_contract.h"
 #include "platform/testing/event_bus_log.h"
 #include "platform/testing/run.h"

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "platform/core/ascii.h"
+#include "platform/core/encoding.h"
 #include "platform/core/error.h"
 #include "platform/core/ids.h"
 #include "platform/core/json_writer.h"
@@ -200,6 +201,16 @@ TEST(Ascii, BlanksAndLettersOfProtocols) {
   EXPECT_EQ(trim_blanks(" \t"), "");
   EXPECT_TRUE(same_ignoring_case("GZip", "gzIP"));
   EXPECT_FALSE(same_ignoring_case("gzip", "gzi"));
+}
+
+TEST(Encoding, Base64IsPaddedAndStrict) {
+  for (const auto& [plain, text] : std::vector<std::pair<std::string, std::string>>{
+           {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"\xfb\xff", "+/8="}}) {
+    EXPECT_EQ(base64_encode(plain), text);
+    EXPECT_EQ(base64_decode(text), plain);
+  }
+  for (const char* bad : {"Zg", "Zg=", "Z===", "Zm9v=", "Zg==Zg==", "-_8="})
+    EXPECT_FALSE(base64_decode(bad)) << bad;
 }
 
 }  // namespace

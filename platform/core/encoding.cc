@@ -1,5 +1,6 @@
 #include "platform/core/encoding.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -50,6 +51,24 @@ std::optional<std::string> base64url_decode(std::string_view text) {
   }
   if ((pending & ((1U << bits) - 1)) != 0) return std::nullopt;  // left-over bits must be zero
   return out;
+}
+
+std::string base64_encode(std::string_view bytes) {
+  std::string out = base64url_encode(bytes);
+  std::ranges::replace(out, '-', '+');
+  std::ranges::replace(out, '_', '/');
+  out.append((4 - out.size() % 4) % 4, '=');
+  return out;
+}
+
+std::optional<std::string> base64_decode(std::string_view text) {
+  if (text.size() % 4 != 0 || text.find_first_of("-_") != std::string_view::npos)
+    return std::nullopt;
+  std::string url(text.substr(0, text.find('=')));
+  if (text.size() - url.size() > 2) return std::nullopt;
+  std::ranges::replace(url, '+', '-');
+  std::ranges::replace(url, '/', '_');
+  return base64url_decode(url);
 }
 
 std::string hex_encode(std::string_view bytes) {

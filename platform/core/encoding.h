@@ -11,6 +11,10 @@ namespace sv {
 std::string base64url_encode(std::string_view bytes);
 std::optional<std::string> base64url_decode(std::string_view text);
 
+// The common alphabet, with padding (RFC 4648 §4).
+std::string base64_encode(std::string_view bytes);
+std::optional<std::string> base64_decode(std::string_view text);
+
 std::string hex_encode(std::string_view bytes);
 
 }  // namespace sv

@@ -28,10 +28,11 @@ std::chrono::milliseconds pause_after(int failures) {
 }
 
 // True: the round succeeded.
-Task<bool> reported(SupervisedLoop& loop, const Round& round) {
+Task<bool> reported(SupervisedLoop& loop, const Round& round,
+                    std::chrono::milliseconds longest = std::chrono::milliseconds::max()) {
   const Result<> done = co_await guarded(round);
   if (done) loop.succeeded();
-  else co_await pause(loop.failed(done.error()));
+  else co_await pause(std::min(loop.failed(done.error()), longest));
   co_return done.has_value();
 }
 
@@ -94,8 +95,8 @@ std::vector<Supervisor::Failing> Supervisor::failing() const {
   return out;
 }
 
-Task<> supervise(SupervisedLoop& loop, Round round) {
-  for (;;) co_await reported(loop, round);
+Task<> supervise(SupervisedLoop& loop, Round round, std::chrono::milliseconds longest) {
+  for (;;) co_await reported(loop, round, longest);
 }
 
 Task<> supervise_once(SupervisedLoop& loop, Round round) {

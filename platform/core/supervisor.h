@@ -73,8 +73,10 @@ using Round = std::function<Task<Result<>>()>;
 // One round, an exception turned into its error (error_of); one that a cancellation made is thrown
 // on.
 Task<Result<>> guarded(const Round& round);
-// Round after round, whatever they return or throw, until the task is cancelled.
-Task<> supervise(SupervisedLoop& loop, Round round);
+// Round after round, whatever they return or throw, until the task is cancelled; after a failed one
+// it waits for as long as failed() says, and `longest` at most.
+Task<> supervise(SupervisedLoop& loop, Round round,
+                 std::chrono::milliseconds longest = std::chrono::milliseconds::max());
 // The same until one has succeeded: for work that must be done once.
 Task<> supervise_once(SupervisedLoop& loop, Round round);
 
