@@ -21,6 +21,11 @@ using namespace setting;
 constexpr std::array<std::string_view, 8> kServices{"user",    "video", "social", "interaction",
                                                     "message", "live",  "danmu",  "recommend"};
 
+// The port of each service's calls, as in the Go system.
+constexpr std::uint16_t kFirstPort = 8881;
+constexpr std::array<std::string_view, 5> kServed{"user", "video", "social", "interaction",
+                                                  "message"};  // of this build
+
 std::unexpected<Error> bad(std::string detail) {
   return fail(Errc::invalid_argument, "config_invalid", std::move(detail));
 }
@@ -105,6 +110,11 @@ const std::vector<Key>& keys() {
       parsed("transcode.workers", kWhole, &Config::transcode_workers, number<std::int64_t>),
       text("transcode.jail", &Config::transcode_jail),
       parsed("media.max_age", kDuration, &Config::media_max_age, duration),
+      text("rpc.advertise", &Config::rpc_advertise),
+      text("rpc.secret", &Config::rpc_secret),
+      words("rpc.trusted_peers", &Config::rpc_trusted_peers),
+      parsed("rpc.insecure", "true or false", &Config::rpc_insecure, boolean),
+      parsed("rpc.linger", kDuration, &Config::rpc_linger, duration),
       text("metrics.listen", &Config::metrics_listen),
       text("tracing.otlp", &Config::tracing_otlp),
       text("log.level", &Config::log_level),
@@ -221,7 +231,103 @@ Result<> scheme(std::string_view key, std::string_view url,
                          fmt::join(have, ", ")));
 }
 
+std::vector<std::string> split(std::string_view text) {
+  std::vector<std::string> out;
+  for (;; text.remove_prefix(text.find(',') + 1)) {
+    out.emplace_back(text.substr(0, text.find(',')));
+    if (text.find(',') == std::string_view::npos) return out;
+  }
+}
+
+Result<> check_roles(const Config& c) {
+  if (c.services == "all") return {};
+  for (const std::string& role : split(c.services)) {
+    if (role == "gateway" || role == "transcode" ||
+        std::ranges::find(kServed, role) != kServed.end())
+      continue;
+    if (std::ranges::find(kServices, role) != kServices.end())
+      return bad(fmt::format("services: this build does not have {} yet; it has {}", role,
+                             fmt::join(kServed, ", ")));
+    return bad(fmt::format("services: there is no {}; there are gateway, {} and transcode, or all",
+                           role.empty() ? "(empty)" : role, fmt::join(kServed, ", ")));
+  }
+  if (c.registry.starts_with("none"))
+    return bad(
+        fmt::format("services: {} needs to find the others: name a registry, such as "
+                    "registry=etcd://127.0.0.1:2379",
+                    c.services));
+  return {};
+}
+
+bool is_loopback_host(const std::string& host) {
+  return host == "localhost" || gateway::is_loopback(host);
+}
+
+Result<> check_rpc(const Config& c) {
+  SV_CHECK(each("rpc.trusted_peers", c.rpc_trusted_peers, gateway::check_proxy));
+  for (const std::string& secret : secrets_of(c.rpc_secret))
+    if (!c.rpc_secret.empty() && secret.size() < 32)
+      return bad(
+          fmt::format("rpc.secret: one has {} bytes; use at least 32 random ones", secret.size()));
+  if (c.rpc_linger > 10min) return bad("rpc.linger: it must be at most 10m");
+  const Roles roles = roles_of(c);
+  for (const std::string& service : roles.callable) {
+    SV_TRY(const HostPort at, parse_host_port("rpc.listen." + service, rpc_listen_of(c, service)));
+    if (!is_loopback_host(at.host) && c.rpc_secret.empty() && !c.rpc_insecure)
+      return bad(fmt::format(
+          "rpc.listen.{}: {} is reached from other machines: set rpc.secret, the same for all "
+          "processes, or rpc.insecure=true where nobody else can reach it",
+          service, at.host));
+  }
+  return {};
+}
+
 }  // namespace
+
+std::string Roles::name() const {
+  std::string out = gateway ? "gateway" : "";
+  const auto add = [&](std::string_view role) {
+    if (!out.empty()) out += '+';
+    out += role;
+  };
+  for (const std::string& service : services) add(service);
+  if (transcode && !has("video")) add("transcode");
+  return out;
+}
+
+Roles roles_of(const Config& c) {
+  Roles out;
+  const bool all = c.services == "all";
+  const auto named = split(c.services);
+  const auto has = [&](std::string_view role) {
+    return all || std::ranges::find(named, role) != named.end();
+  };
+  out.gateway = has("gateway");
+  for (const std::string_view service : kServed)
+    if (has(service)) out.services.emplace_back(service);
+  out.transcode = (has("transcode") || has("video")) && c.transcode_workers > 0;
+  out.cluster = !all || !c.registry.starts_with("none");
+  for (const std::string& service : out.services)
+    if (out.cluster || c.rpc_listen.contains(service)) out.callable.push_back(service);
+  return out;
+}
+
+std::string rpc_listen_of(const Config& c, std::string_view service) {
+  if (const auto it = c.rpc_listen.find(std::string(service)); it != c.rpc_listen.end())
+    return it->second;
+  const auto place = std::ranges::find(kServices, service) - kServices.begin();
+  return fmt::format("127.0.0.1:{}", kFirstPort + place);
+}
+
+std::string metrics_listen_of(const Config& c) {
+  const Roles roles = roles_of(c);
+  if (!c.metrics_listen.empty() || !roles.cluster) return c.metrics_listen;
+  if (roles.gateway) return "127.0.0.1:9090";
+  if (roles.services.empty()) return "127.0.0.1:9889";
+  const auto rpc = parse_host_port("rpc.listen", rpc_listen_of(c, roles.services.front()));
+  if (!rpc || rpc->port == 0) return "127.0.0.1:0";
+  return fmt::format("127.0.0.1:{}", rpc->port + 1000);
+}
 
 Result<HostPort> parse_host_port(std::string_view key, std::string_view text) {
   std::size_t colon = text.rfind(':');
@@ -274,10 +380,7 @@ Result<> check_config(const Config& c) {
   SV_CHECK(each("trusted_proxies", c.trusted_proxies, gateway::check_proxy));
   SV_CHECK(each("cors.origins", c.cors_origins, gateway::check_origin));
   SV_CHECK(each("ws.origins", c.ws_origins, gateway::check_origin));
-  if (c.services != "all")
-    return bad(fmt::format(
-        "services: {} cannot run alone yet, this build has no RPC server; use services=all",
-        c.services));
+  SV_CHECK(check_roles(c));
   if (c.data.empty()) return bad("data: it is empty; name the folder that holds the data");
   SV_CHECK(scheme("database", c.database, schemes_of("database")));
   for (const auto& [service, url] : c.databases)
@@ -296,12 +399,12 @@ Result<> check_config(const Config& c) {
     return bad(fmt::format("events: tries={} is not a number from 1 to 65535", tries->second));
   SV_CHECK(scheme("search", c.search, schemes_of("search")));
   SV_CHECK(scheme("objects", c.objects, schemes_of("objects")));
-  SV_CHECK(scheme("registry", c.registry, {"none"}));
+  SV_CHECK(scheme("registry", c.registry, schemes_of("registry")));
+  if (auto registry = check_registry(c.registry); !registry)
+    return bad("registry: " + registry.error().detail);
   SV_CHECK(scheme("media", c.media, {"nginx-rtmp", "none"}));
-  for (const auto& [service, _] : c.rpc_listen)
-    return bad(fmt::format("rpc.listen.{}: this build has no RPC server; remove the key", service));
-  if (!c.metrics_listen.empty())
-    return bad("metrics.listen: this build serves /metrics on listen only; leave it empty");
+  SV_CHECK(check_rpc(c));
+  if (!c.metrics_listen.empty()) SV_CHECK(parse_host_port("metrics.listen", c.metrics_listen));
   if (!c.tracing_otlp.empty())
     return bad("tracing.otlp: this build exports no traces; leave it empty");
   for (const auto& key : c.auth_keys)
@@ -337,6 +440,8 @@ Result<> check_config(const Config& c) {
 }
 
 std::span<const std::string_view> service_names() { return kServices; }
+std::span<const std::string_view> served_services() { return kServed; }
+std::vector<std::string> secrets_of(std::string_view text) { return split(text); }
 
 std::vector<std::string> config_keys() {
   std::vector<std::string> out;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -58,7 +59,12 @@ struct Config {
   std::string transcode_jail = "required";
   std::chrono::seconds media_max_age = std::chrono::days(1);
 
-  std::map<std::string, std::string> rpc_listen;
+  std::map<std::string, std::string> rpc_listen;  // by service; absent: 127.0.0.1 and its port
+  std::string rpc_advertise;                      // host to announce; empty: found out
+  std::string rpc_secret;
+  std::vector<std::string> rpc_trusted_peers = {"127.0.0.0/8", "::1"};
+  bool rpc_insecure = false;
+  std::chrono::seconds rpc_linger = std::chrono::seconds(6);
   std::string metrics_listen;
   std::string tracing_otlp;
   std::string log_level = "info";
@@ -71,6 +77,28 @@ struct Config {
   bool operator==(const Config&) const = default;
 };
 
+// What this process does.
+struct Roles {
+  bool gateway = false;
+  bool transcode = false;             // jobs of videos, whether it serves them or not
+  std::vector<std::string> services;  // that it has, in the order of service_names()
+  std::vector<std::string> callable;  // those of them that other processes may call
+  // Others are in other processes, found through the registry; this one is one of many.
+  bool cluster = false;
+
+  bool has(std::string_view service) const {
+    return std::ranges::find(services, service) != services.end();
+  }
+  // "gateway", "user", "user+video": for folders and logs.
+  std::string name() const;
+};
+// Of a configuration that has been checked.
+Roles roles_of(const Config& config);
+// Where it serves this service's calls.
+std::string rpc_listen_of(const Config& config, std::string_view service);
+// Where it tells of itself; empty: on `listen` only.
+std::string metrics_listen_of(const Config& config);
+
 struct ConfigSource {
   std::string file;                      // empty: none
   std::vector<std::string> environment;  // "NAME=value", as in environ
@@ -80,6 +108,9 @@ struct ConfigSource {
 // An error is one sentence that names the key, where it was set, and how to fix it (Error::detail).
 Result<Config> load_config(const ConfigSource& source);
 std::span<const std::string_view> service_names();
+std::span<const std::string_view> served_services();  // those of them that this build has
+// rpc.secret: the one that is shown, then others that are believed while it changes.
+std::vector<std::string> secrets_of(std::string_view text);
 std::vector<std::string> config_keys();  // every key that load_config knows but for the families
                                          // databases.<service> and rpc.listen.<service>
 // What does not depend on this machine: formats, ranges, schemes this build has. Called by

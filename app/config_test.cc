@@ -154,5 +154,39 @@ TEST(Config, AddressesOfBothFamiliesParse) {
   EXPECT_FALSE(parse_host_port("listen", "h:70000"));
 }
 
+void expect_part(const std::string& whole, const std::string& part) {
+  EXPECT_NE(whole.find(part), std::string::npos) << whole;
+}
+
+TEST(Config, AProcessOfManyFindsTheOthers) {
+  EXPECT_EQ(sentence({"services=user"}),
+            "services: user needs to find the others: name a registry, such as "
+            "registry=etcd://127.0.0.1:2379");
+  const auto one = load_config(
+      {.file = {}, .environment = {}, .sets = {"services=video,user", "registry=etcd://h:2379"}});
+  ASSERT_TRUE(one) << one.error().detail;
+  const Roles roles = roles_of(*one);
+  EXPECT_EQ(roles.name(), "user+video");
+  EXPECT_TRUE(roles.cluster && roles.transcode && !roles.gateway);
+  EXPECT_EQ(roles.callable, roles.services);
+  EXPECT_EQ(rpc_listen_of(*one, "video"), "127.0.0.1:8882");
+  EXPECT_EQ(metrics_listen_of(*one), "127.0.0.1:9881");
+  EXPECT_EQ(roles_of(Config{}).name(), "gateway+user+video+social+interaction+message");
+  EXPECT_TRUE(roles_of(Config{}).callable.empty());
+}
+
+TEST(Config, SaysWhatIsWrongWithAProcessOfMany) {
+  const std::string etcd = "registry=etcd://127.0.0.1:2379";
+  expect_part(sentence({"services=live", etcd}), "does not have live yet");
+  expect_part(sentence({"services=usr", etcd}), "there is no usr");
+  expect_part(sentence({"registry=etcd:127.0.0.1"}), "etcd://host:2379");
+  expect_part(sentence({"registry=zookeeper://h"}), "registry: this build has no adapter");
+  expect_part(sentence({"registry=static:?usr=h:1"}), "there is no service usr");
+  expect_part(sentence({etcd, "rpc.listen.user=0.0.0.0:8881"}), "set rpc.secret");
+  expect_part(sentence({etcd, "rpc.secret=short"}), "at least 32");
+  expect_part(sentence({"rpc.trusted_peers=[everyone]"}), "rpc.trusted_peers");
+  EXPECT_EQ(sentence({etcd, "rpc.listen.user=0.0.0.0:8881", "rpc.insecure=true"}), "");
+}
+
 }  // namespace
 }  // namespace sv

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "platform/adapters/etcd_registry.h"
 #include "platform/adapters/file_objects.h"
 #include "platform/adapters/id_source.h"
 #include "platform/adapters/local_events.h"
@@ -10,6 +11,7 @@
 #include "platform/adapters/postgres.h"
 #include "platform/adapters/sqlite.h"
 #include "platform/adapters/sqlite_snapshot.h"
+#include "platform/adapters/static_registry.h"
 
 namespace sv {
 namespace {
@@ -128,6 +130,87 @@ Result<std::unique_ptr<ObjectStore>> file_objects(const PartUrl& url, bool read_
 }
 constexpr Scheme<decltype(&file_objects)> kStores[] = {{"file", file_objects}};
 
+// "host:port,host:port"
+Result<std::vector<Instance>> instances_of(std::string_view text) {
+  std::vector<Instance> out;
+  for (; !text.empty(); text.remove_prefix(std::min(text.find(',') + 1, text.size()))) {
+    const std::string address(text.substr(0, text.find(',')));
+    SV_TRY([[maybe_unused]] auto at, parse_host_port("registry", address));
+    out.push_back({.address = address});
+    if (text.find(',') == std::string_view::npos) break;
+  }
+  if (out.empty()) return fail(Errc::invalid_argument, {}, "no address is named");
+  return out;
+}
+
+struct NoRegistry {
+  static Result<NoRegistry> parse(std::string_view) { return NoRegistry{}; }
+  std::unique_ptr<Registry> open(asio::any_io_executor, metrics::Registry&) {
+    return make_static_registry({});
+  }
+};
+
+// static:?user=10.0.0.7:8881,10.0.0.8:8881&video=…
+struct NamedInstances {
+  std::map<std::string, std::vector<Instance>> instances;
+  static Result<NamedInstances> parse(std::string_view url) {
+    NamedInstances out;
+    for (const auto& [service, addresses] : parse_part_url({}, url).query) {
+      if (std::ranges::find(service_names(), service) == service_names().end())
+        return fail(Errc::invalid_argument, {}, fmt::format("there is no service {}", service));
+      SV_TRY(out.instances[service], instances_of(addresses));
+    }
+    return out;
+  }
+  std::unique_ptr<Registry> open(asio::any_io_executor, metrics::Registry&) {
+    return make_static_registry(std::move(instances));
+  }
+};
+
+// etcd://[user:password@]host:2379,host:2379
+struct Etcd {
+  EtcdPlace place;
+  static Result<Etcd> parse(std::string_view url) {
+    Etcd out;
+    if (!url.starts_with("etcd://"))
+      return fail(Errc::invalid_argument, {}, "it is not like etcd://host:2379");
+    url.remove_prefix(7);
+    if (const auto at = url.rfind('@'); at != std::string_view::npos) {
+      const std::string_view who = url.substr(0, at);
+      out.place.user = who.substr(0, who.find(':'));
+      out.place.password = who.substr(std::min(who.find(':') + 1, who.size()));
+      url.remove_prefix(at + 1);
+    }
+    if (url.ends_with('/')) url.remove_suffix(1);
+    SV_TRY(const auto endpoints, instances_of(url));
+    for (const Instance& one : endpoints) out.place.endpoints.push_back(one.address);
+    return out;
+  }
+  std::unique_ptr<Registry> open(asio::any_io_executor executor, metrics::Registry& metrics) {
+    return make_etcd_registry({.place = std::move(place)}, std::move(executor), metrics);
+  }
+};
+
+template <class Kind>
+Result<> registry_url(std::string_view url) {
+  SV_CHECK(Kind::parse(url));
+  return {};
+}
+template <class Kind>
+std::unique_ptr<Registry> registry(std::string_view url, asio::any_io_executor executor,
+                                   metrics::Registry& metrics) {
+  return Kind::parse(url)->open(std::move(executor), metrics);
+}
+struct RegistryKind {
+  Result<> (*check)(std::string_view);
+  std::unique_ptr<Registry> (*open)(std::string_view, asio::any_io_executor, metrics::Registry&);
+};
+template <class Kind>
+constexpr RegistryKind kRegistry{registry_url<Kind>, registry<Kind>};
+constexpr Scheme<RegistryKind> kRegistries[] = {{"none", kRegistry<NoRegistry>},
+                                                {"static", kRegistry<NamedInstances>},
+                                                {"etcd", kRegistry<Etcd>}};
+
 }  // namespace
 
 std::vector<std::string_view> schemes_of(std::string_view key) {
@@ -135,6 +218,7 @@ std::vector<std::string_view> schemes_of(std::string_view key) {
   if (key == "cache") return names(kCaches);
   if (key == "events") return names(kBuses);
   if (key == "search") return names(kIndexes);
+  if (key == "registry") return names(kRegistries);
   return names(kStores);
 }
 
@@ -166,6 +250,13 @@ std::unique_ptr<EventBus> open_events(const Config& config, std::vector<sql::Dat
                                       Supervisor& supervisor, metrics::Registry& metrics) {
   return adapter(kBuses, config.events)(parse_part_url(config, config.events), std::move(sources),
                                         clock, std::move(executor), supervisor, metrics);
+}
+
+Result<> check_registry(std::string_view url) { return adapter(kRegistries, url).check(url); }
+
+std::unique_ptr<Registry> open_registry(const Config& config, asio::any_io_executor executor,
+                                        metrics::Registry& metrics) {
+  return adapter(kRegistries, config.registry).open(config.registry, std::move(executor), metrics);
 }
 
 Result<std::unique_ptr<SearchIndex>> open_search(const Config& config) {

@@ -19,6 +19,7 @@
 #include "platform/ports/event_bus.h"
 #include "platform/ports/id_source.h"
 #include "platform/ports/object_store.h"
+#include "platform/ports/registry.h"
 #include "platform/ports/search_index.h"
 #include "platform/ports/sql.h"
 
@@ -26,8 +27,8 @@
 // knows adapters. What is given to a part must outlive it.
 namespace sv {
 
-// The schemes that this build has an adapter for; `key` is "database", "cache", "events", "search"
-// or "objects".
+// The schemes that this build has an adapter for; `key` is "database", "cache", "events", "search",
+// "objects" or "registry".
 std::vector<std::string_view> schemes_of(std::string_view key);
 
 struct OpenDatabase {
@@ -56,6 +57,10 @@ std::unique_ptr<Cache> open_cache(const Config& config);
 std::unique_ptr<EventBus> open_events(const Config& config, std::vector<sql::Database*> sources,
                                       const Clock& clock, asio::any_io_executor executor,
                                       Supervisor& supervisor, metrics::Registry& metrics);
+// An error's detail says what is wrong with the URL.
+Result<> check_registry(std::string_view url);
+std::unique_ptr<Registry> open_registry(const Config& config, asio::any_io_executor executor,
+                                        metrics::Registry& metrics);
 Result<std::unique_ptr<SearchIndex>> open_search(const Config& config);
 Result<std::unique_ptr<ObjectStore>> open_objects(const Config& config, bool read_only,
                                                   ThreadPool& disk);

@@ -1,13 +1,23 @@
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <sys/resource.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <future>
 #include <thread>
 
-#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_future.hpp>
 
+#include "app/admin_server.h"
+#include "app/local_services.h"
+#include "app/loops.h"
 #include "app/tls.h"
 #include "app/wiring.h"
+#include "gateway/address.h"
 #include "gateway/gateway.h"
 #include "gateway/revoked_feed.h"
 #include "idl/services.h"
@@ -18,13 +28,11 @@
 #include "platform/core/exception.h"
 #include "platform/core/log.h"
 #include "platform/core/task_group.h"
+#include "platform/crypto/sha256.h"
 #include "platform/media/media_tools.h"
 #include "platform/net/http_server.h"
-#include "services/interaction/service.h"
-#include "services/message/service.h"
-#include "services/social/service.h"
-#include "services/user/service.h"
-#include "services/video/service.h"
+#include "platform/rpc/client.h"
+#include "platform/rpc/server.h"
 
 namespace sv {
 namespace {
@@ -32,47 +40,8 @@ namespace {
 constexpr std::chrono::seconds kCertificateLook{60};
 constexpr std::size_t kLoginsWaiting =
     64;  // for one thread: some 6 s of bcrypt, less than a request's time
-constexpr std::chrono::hours kLinkLife{
-    6};  // of a signed media URL: longer than the longest video plays
-
-// Event loops, one thread each. The last one is for background work, so that no request waits
-// behind it.
-class Loops {
- public:
-  explicit Loops(std::size_t count) {
-    for (std::size_t i = 0; i <= count; ++i) {
-      loops_.push_back(std::make_unique<Loop>(1));
-      guards_.push_back(asio::make_work_guard(*loops_.back()));
-    }
-    for (auto& loop : loops_) threads_.emplace_back([l = loop.get()] { l->run(); });
-  }
-  ~Loops() { end(); }
-
-  // The threads are gone, and with them every frame that still waited: what frames refer to may go
-  // now. Strands and timers of objects that go later stay valid until the loops themselves go.
-  void end() {
-    guards_.clear();
-    for (auto& loop : loops_) loop->stop();
-    for (auto& thread : std::exchange(threads_, {})) thread.join();
-    for (auto& loop : loops_) loop->shutdown();
-  }
-
-  std::vector<asio::any_io_executor> edge() {
-    std::vector<asio::any_io_executor> out;
-    for (std::size_t i = 0; i + 1 < loops_.size(); ++i) out.push_back(loops_[i]->get_executor());
-    return out;
-  }
-  asio::any_io_executor background() { return loops_.back()->get_executor(); }
-
- private:
-  struct Loop : asio::io_context {
-    using io_context::io_context;
-    using io_context::shutdown;
-  };
-  std::vector<std::unique_ptr<Loop>> loops_;
-  std::vector<asio::executor_work_guard<asio::io_context::executor_type>> guards_;
-  std::vector<std::thread> threads_;
-};
+constexpr std::int64_t kLongAgoMs = 60'000;
+constexpr std::chrono::seconds kLookAgain{1};  // for what must be there before the start
 
 Task<Result<>> check_database(sql::Database& db) {
   SV_CO_TRY([[maybe_unused]] sql::Rows rows, co_await db.query(Ctx{}, "SELECT 1"));
@@ -86,6 +55,48 @@ Task<Result<>> check_objects(ObjectStore& objects) {
   co_return Result<>{};
 }
 
+// Once it has been there; whoever is away later is not missed here, but by the calls.
+Task<Result<>> check_met(const InstanceList& list, std::shared_ptr<std::atomic<bool>> met) {
+  if (!list.get()->empty()) *met = true;
+  if (!*met) co_return fail(Errc::unavailable, "not_found_yet");
+  co_return Result<>{};
+}
+Task<Result<>> check_announced(const Registry& registry, std::shared_ptr<std::atomic<bool>> met) {
+  if (registry.announced()) *met = true;
+  if (!*met) co_return fail(Errc::unavailable, "not_announced_yet");
+  co_return Result<>{};
+}
+
+// What the processes of an installation show each other. None is configured where they share a
+// data folder: they have the same signing keys, then.
+std::vector<std::string> rpc_secrets(const Config& config, const std::vector<auth::Key>& keys) {
+  if (!config.rpc_secret.empty()) return secrets_of(config.rpc_secret);
+  std::vector<std::string> out;
+  for (const auth::Key& key : keys) out.push_back(hmac_sha256(key.secret, "shortvideo rpc"));
+  return out;
+}
+
+// Where others reach a port that listens on `host`: on all addresses, the first that is not this
+// machine's own.
+std::string advertised(std::string host, std::uint16_t port) {
+  if (host == "0.0.0.0" || host == "*" || host == "::") {
+    host = "127.0.0.1";
+    ifaddrs* all = nullptr;
+    if (::getifaddrs(&all) == 0)
+      for (const ifaddrs* one = all; one && host == "127.0.0.1"; one = one->ifa_next) {
+        if (!one->ifa_addr || one->ifa_addr->sa_family != AF_INET ||
+            (one->ifa_flags & IFF_LOOPBACK) != 0)
+          continue;
+        char text[INET_ADDRSTRLEN] = {};
+        const auto* address = reinterpret_cast<const sockaddr_in*>(one->ifa_addr);
+        if (::inet_ntop(AF_INET, &address->sin_addr, text, sizeof text)) host = text;
+      }
+    if (all) ::freeifaddrs(all);
+  }
+  if (host.find(':') != std::string::npos) host = "[" + host + "]";
+  return fmt::format("{}:{}", host, port);
+}
+
 Result<std::vector<auth::Key>> signing_keys(const Config& config) {
   if (config.auth_keys.empty())
     return auth::load_or_create_keys(std::filesystem::path(config.data) / "auth_keys");
@@ -95,14 +106,13 @@ Result<std::vector<auth::Key>> signing_keys(const Config& config) {
   return keys;
 }
 
-std::filesystem::path scratch(const Config& config) {
-  return std::filesystem::absolute(std::filesystem::path(config.data) / "scratch");
-}
-
-Result<std::unique_ptr<media::MediaTools>> media_tools(const Config& config) {
-  if (config.transcode_workers == 0) return nullptr;
+// For jobs, and for pictures of people.
+Result<std::unique_ptr<media::MediaTools>> media_tools(const Config& config,
+                                                       const Storage& storage) {
+  const Roles roles = roles_of(config);
+  if (config.transcode_workers == 0 || !(roles.transcode || roles.has("user"))) return nullptr;
   media::MediaTools::Options options;
-  options.scratch = scratch(config);
+  options.scratch = scratch_of(storage);
   options.jail = config.transcode_jail == "required";
   options.max_duration = config.uploads_max_duration;
   auto tools = media::make_media_tools(options);
@@ -131,10 +141,12 @@ void raise_file_limit() {
 class Server {
  public:
   static Result<std::unique_ptr<Server>> start(const Config& config) {
+    const Roles roles = roles_of(config);
     SV_TRY(auto storage, open_storage(config, Access::serve));
     SV_TRY(auto keys, signing_keys(config));
-    SV_TRY(auto tools, media_tools(config));
-    SV_TRY(auto search, open_search(config));
+    SV_TRY(auto tools, media_tools(config, *storage));
+    std::unique_ptr<SearchIndex> search;
+    if (roles.has("video") || roles.transcode) { SV_TRY(search, open_search(config)); }
     auto server = std::unique_ptr<Server>(new Server(config, std::move(storage), std::move(keys),
                                                      std::move(tools), std::move(search)));
     SV_CHECK(server->serve(config));
@@ -145,27 +157,41 @@ class Server {
   ~Server() {
     background_.stop();
     background_.join();
+    admin_.reset();
     http_.reset();
+    rpc_.clear();
     events_.reset();
+    registry_.reset();
+    client_.reset();
     loops_.end();
   }
 
-  std::uint16_t port() const { return http_->port(); }
+  std::uint16_t port() const { return http_ ? http_->port() : std::uint16_t{0}; }
   net::TlsIdentity* tls() { return tls_.get(); }  // null: plain HTTP
   SupervisedLoop& certificate_loop() { return storage_->supervisor.loop("tls.certificate"); }
+  // "user on 127.0.0.1:8881"
+  const std::vector<std::string>& served() const { return served_; }
 
-  void stop(std::chrono::milliseconds grace) {
-    gateway_->drain();
-    http_->stop(grace);
-    interaction_->stop();
-    video_->stop();
+  // Others stop calling before nobody answers here.
+  void stop(std::chrono::milliseconds grace, std::chrono::milliseconds linger) {
+    draining_ = true;
+    if (gateway_) gateway_->drain();
+    asio::co_spawn(loops_.background(), registry_->withdraw(), asio::use_future).get();
+    if (!rpc_.empty()) std::this_thread::sleep_for(linger);
+    if (http_) http_->stop(grace);
+    for (auto& server : rpc_) server->stop(grace);
+    local_.stop();
     events_->stop();
+    client_->stop();
+    if (admin_) admin_->stop(std::chrono::milliseconds(0));
   }
 
  private:
   Server(const Config& c, std::unique_ptr<Storage> storage, std::vector<auth::Key> keys,
          std::unique_ptr<media::MediaTools> tools, std::unique_ptr<SearchIndex> search)
-      : storage_(std::move(storage)),
+      : roles_(roles_of(c)),
+        storage_(std::move(storage)),
+        secrets_(rpc_secrets(c, keys)),
         keys_(std::move(keys)),
         revoked_(storage_->clock),
         signer_(keys_, storage_->clock),
@@ -176,89 +202,35 @@ class Server {
         cache_(open_cache(c)),
         loops_(c.threads > 0 ? static_cast<std::size_t>(c.threads) : cores_),
         events_(open_events(c, databases(), storage_->clock, loops_.background(),
-                            storage_->supervisor, metrics_)) {
-    services_.user =
-        (user_ = user::make_user_service({.db = storage_->of("user"),
-                                          .clock = storage_->clock,
-                                          .ids = storage_->ids_of("user"),
-                                          .keys = keys_,
-                                          .revoked = revoked_,
-                                          .bcrypt_pool = bcrypt_pool_,
-                                          .events = *events_,
-                                          .revision = revision_,
-                                          .services = services_,
-                                          .metrics = metrics_,
-                                          .disk = *storage_->disk,
-                                          .media = tools_.get(),
-                                          .memory_age = storage_->memory_age("user")},
-                                         {.access_ttl = c.access_ttl,
-                                          .refresh_ttl = c.refresh_ttl,
-                                          .refresh_grace = c.refresh_grace,
-                                          .scratch = scratch(c),
-                                          .public_url = c.public_url,
-                                          .bcrypt_cost = static_cast<int>(c.bcrypt_cost)}))
-            .get();
-    services_.video =
-        (video_ = video::make_video_service(
-             {.db = storage_->of("video"),
-              .clock = storage_->clock,
-              .ids = storage_->ids_of("video"),
-              .objects = *storage_->objects,
-              .events = *events_,
-              .search = *search_,
-              .services = services_,
-              .revision = revision_,
-              .metrics = metrics_,
-              .supervisor = storage_->supervisor,
-              .files = *storage_->disk,
-              .executor = loops_.background(),
-              .media = tools_.get(),
-              .sign = [this](std::string_view prefix) { return signer_.sign(prefix, kLinkLife); },
-              .memory_age = storage_->memory_age("video")},
-             {.public_url = c.public_url,
-              .scratch = scratch(c),
-              .workers = static_cast<int>(c.transcode_workers)}))
-            .get();
-    services_.interaction = (interaction_ = interaction::make_interaction_service(
-                                 {.db = storage_->of("interaction"),
-                                  .clock = storage_->clock,
-                                  .ids = storage_->ids_of("interaction"),
-                                  .events = *events_,
-                                  .revision = revision_,
-                                  .services = services_,
-                                  .metrics = metrics_,
-                                  .memory_age = storage_->memory_age("interaction")}))
-                                .get();
-    services_.message =
-        (message_ = message::make_message_service({.db = storage_->of("message"),
-                                                   .clock = storage_->clock,
-                                                   .ids = storage_->ids_of("message"),
-                                                   .events = *events_,
-                                                   .services = services_,
-                                                   .metrics = metrics_,
-                                                   .memory_age = storage_->memory_age("message")},
-                                                  {.before_accept = c.messages_before_accept}))
-            .get();
-    services_.social =
-        (social_ = social::make_social_service({.db = storage_->of("social"),
-                                                .clock = storage_->clock,
-                                                .events = *events_,
-                                                .revision = revision_,
-                                                .services = services_,
-                                                .metrics = metrics_,
-                                                .memory_age = storage_->memory_age("social")}))
-            .get();
+                            storage_->supervisor, metrics_)),
+        registry_(open_registry(c, loops_.background(), metrics_)),
+        client_(rpc::make_client({.secrets = secrets_, .metrics = &metrics_}, loops_.all())),
+        stubs_([this](std::string_view service) -> rpc::Channel& {
+          return client_->to(std::string(service), instances_of(service));
+        }),
+        local_(c,
+               {.storage = *storage_,
+                .keys = keys_,
+                .revoked = revoked_,
+                .signer = signer_,
+                .bcrypt_pool = bcrypt_pool_,
+                .tools = tools_.get(),
+                .search = search_.get(),
+                .events = *events_,
+                .revision = revision_,
+                .background = loops_.background()},
+               services_) {
+    for (const std::string_view service : served_services())
+      if (elsewhere(service)) stubs_.stand_in(services_, service);
     for (auto& [url, place] : storage_->places)
       metrics_.watch(
           "shortvideo_sql_reads", "Read statements since the start",
           [db = place.database.db.get()] { return static_cast<double>(db->statements()); },
           {{"database", place.name}});
-    std::vector<gateway::ReadyCheck> ready;
-    for (auto& [service, place] : storage_->by_service)
-      ready.push_back(
-          {service + ".database", [db = place->database.db.get()] { return check_database(*db); }});
-    ready.push_back(
-        {"objects", [objects = storage_->objects.get()] { return check_objects(*objects); }});
+    if (roles_.gateway) make_gateway(c);
+  }
+
+  void make_gateway(const Config& c) {
     gateway_ = gateway::make_gateway(
         {.services = services_,
          .cache = *cache_,
@@ -269,8 +241,9 @@ class Server {
          .metrics = metrics_,
          .supervisor = storage_->supervisor,
          .revision = revision_,
-         .ready = std::move(ready)},
-        {.version = SV_VERSION,
+         .ready = ready_checks()},
+        {.mode = mode(),
+         .version = SV_VERSION,
          .public_url = c.public_url,
          .trusted_proxies = c.trusted_proxies,
          .cors_origins = c.cors_origins,
@@ -279,11 +252,84 @@ class Server {
          .limits_factor = c.limits_factor,
          .upload_bytes = static_cast<std::uint64_t>(c.upload_bytes),
          .media_max_age = c.media_max_age,
-         .page_age = storage_->shared() ? Storage::kShare : std::chrono::milliseconds(1000)});
+         .page_age = shared() ? Storage::kShare : std::chrono::milliseconds(1000),
+         .services_elsewhere = roles_.cluster});
   }
 
   // Requests come last: what they queue, publish or write is already being taken care of.
   Result<> serve(const Config& config) {
+    auto done = serve_inside(config);
+    if (done && gateway_) done = serve_web(config);
+    if (!done) stop(std::chrono::milliseconds(0), std::chrono::milliseconds(0));
+    return done;
+  }
+
+  Result<> serve_inside(const Config& config) {
+    SV_CHECK(serve_admin(config));
+    local_.start();
+    if (auto heard = events_->start(); !heard)
+      return fail(Errc::unavailable, "events_unusable",
+                  fmt::format("events: {}", heard.error().detail));
+    if (shared() && !roles_.gateway && !roles_.has("user")) return serve_rpc(config);
+    if (shared()) {
+      // Nobody is believed before it is known who has left.
+      revoked_.heard(storage_->clock.monotonic_ms() - kLongAgoMs);
+      background_.spawn(loops_.background(), [this] {
+        return revoked_feed_.follow(storage_->supervisor.loop("sessions.revoked"));
+      });
+    } else {
+      // What ends from now on is heard of as an event.
+      SV_CHECK(block_on(revoked_feed_.pull()));
+    }
+    return serve_rpc(config);
+  }
+
+  // This process's own port of health and metrics, for whoever runs it.
+  Result<> serve_admin(const Config& config) {
+    const std::string listen = metrics_listen_of(config);
+    if (listen.empty()) return {};
+    SV_TRY(HostPort at, parse_host_port("metrics.listen", listen));
+    admin_handler_ = make_admin_handler({.metrics = metrics_,
+                                         .supervisor = storage_->supervisor,
+                                         .ready = ready_checks(),
+                                         .draining = draining_,
+                                         .mode = mode()});
+    admin_ = net::make_http_server(
+        {.host = at.host, .port = at.port, .supervisor = &storage_->supervisor, .name = "admin"},
+        {loops_.background()}, admin_handler_, admin_error_body());
+    if (auto bound = admin_->start(); !bound)
+      return fail(Errc::unavailable, "listen_failed",
+                  fmt::format("metrics.listen: {}", bound.error().detail));
+    served_.push_back(fmt::format("metrics on {}:{}", at.host, admin_->port()));
+    return {};
+  }
+
+  Result<> serve_rpc(const Config& config) {
+    const gateway::TrustedProxies trusted(config.rpc_trusted_peers);
+    for (const std::string& service : roles_.callable) {
+      SV_TRY(HostPort at, parse_host_port("rpc.listen", rpc_listen_of(config, service)));
+      auto server = rpc::make_server(
+          {.host = at.host,
+           .port = at.port,
+           .secrets = secrets_,
+           .trusts = [trusted](const auto& address) { return trusted.contains(address); },
+           .supervisor = &storage_->supervisor,
+           .metrics = &metrics_,
+           .service = service},
+          loops_.edge(), dispatcher_of(services_, service));
+      if (auto bound = server->start(); !bound)
+        return fail(Errc::unavailable, "listen_failed",
+                    fmt::format("rpc.listen.{}: {}", service, bound.error().detail));
+      const std::string address =
+          advertised(config.rpc_advertise.empty() ? at.host : config.rpc_advertise, server->port());
+      registry_->announce(service, {.address = address});
+      served_.push_back(fmt::format("{} on {}", service, address));
+      rpc_.push_back(std::move(server));
+    }
+    return {};
+  }
+
+  Result<> serve_web(const Config& config) {
     SV_TRY(HostPort address, parse_host_port("listen", config.listen));
     SV_TRY(tls_, load_tls(config));
     http_ = net::make_http_server({.host = address.host,
@@ -292,26 +338,42 @@ class Server {
                                    .tls = tls_,
                                    .supervisor = &storage_->supervisor},
                                   loops_.edge(), gateway_->handler(), gateway_->error_body());
-    video_->start();
-    if (auto heard = events_->start(); !heard) {
-      stop(std::chrono::milliseconds(0));
-      return fail(Errc::unavailable, "events_unusable",
-                  fmt::format("events: {}", heard.error().detail));
-    }
-    // What ends from now on is heard of as an event.
-    if (auto heard = block_on(revoked_feed_.pull()); !heard) {
-      stop(std::chrono::milliseconds(0));
-      return heard;
-    }
-    if (storage_->shared())
-      background_.spawn(loops_.background(), [this] {
-        return revoked_feed_.follow(storage_->supervisor.loop("sessions.revoked"));
-      });
-    const auto bound = http_->start();
-    if (bound) return {};
-    stop(std::chrono::milliseconds(0));
-    return fail(Errc::unavailable, "listen_failed",
-                fmt::format("listen: {}", bound.error().detail));
+    if (auto bound = http_->start(); !bound)
+      return fail(Errc::unavailable, "listen_failed",
+                  fmt::format("listen: {}", bound.error().detail));
+    return {};
+  }
+
+  bool elsewhere(std::string_view service) const { return roles_.cluster && !roles_.has(service); }
+  // Who is not asked is not followed.
+  const InstanceList& instances_of(std::string_view service) {
+    const auto served = served_services();
+    return elsewhere(service) && std::ranges::find(served, service) != served.end()
+               ? registry_->instances_of(service)
+               : nobody_;
+  }
+  // Others write what is kept here in memory.
+  bool shared() const { return roles_.cluster || storage_->shared(); }
+  std::string mode() const { return roles_.cluster ? "cluster" : "embedded"; }
+
+  std::vector<gateway::ReadyCheck> ready_checks() {
+    std::vector<gateway::ReadyCheck> ready;
+    for (auto& [service, place] : storage_->by_service)
+      ready.push_back(
+          {service + ".database", [db = place->database.db.get()] { return check_database(*db); }});
+    ready.push_back(
+        {"objects", [objects = storage_->objects.get()] { return check_objects(*objects); }});
+    for (const std::string_view service : served_services())
+      if (elsewhere(service))
+        ready.push_back({std::string(service), [&list = registry_->instances_of(service),
+                                                met = std::make_shared<std::atomic<bool>>(false)] {
+                           return check_met(list, met);
+                         }});
+    if (roles_.cluster)
+      ready.push_back({"registry", [this, met = std::make_shared<std::atomic<bool>>(false)] {
+                         return check_announced(*registry_, met);
+                       }});
+    return ready;
   }
 
   std::vector<sql::Database*> databases() {
@@ -330,9 +392,11 @@ class Server {
     return limits;
   }
 
+  const Roles roles_;
   std::unique_ptr<Storage> storage_;
   metrics::Registry& metrics_ = storage_->metrics;
   ContentRevision revision_;
+  const std::vector<std::string> secrets_;
   auth::KeyRing keys_;
   auth::RevokedSessions revoked_;
   auth::UrlSigner signer_;
@@ -342,18 +406,23 @@ class Server {
   std::unique_ptr<SearchIndex> search_;
   std::unique_ptr<Cache> cache_;
   Loops loops_;
+  std::unique_ptr<EventBus> events_;
+  std::unique_ptr<Registry> registry_;
+  const InstanceList nobody_;
+  std::unique_ptr<rpc::Client> client_;
+  Stubs stubs_;
   Services services_;
   gateway::RevokedFeed revoked_feed_{services_, revoked_, storage_->clock};
   TaskGroup background_{"app"};
-  std::unique_ptr<user::UserApi> user_;
-  std::unique_ptr<video::VideoService> video_;
-  std::unique_ptr<interaction::InteractionService> interaction_;
-  std::unique_ptr<message::MessageApi> message_;
-  std::unique_ptr<social::SocialApi> social_;
+  LocalServices local_;
   std::unique_ptr<gateway::Gateway> gateway_;
-  std::unique_ptr<EventBus> events_;
+  std::vector<std::unique_ptr<rpc::Server>> rpc_;
   std::shared_ptr<net::TlsIdentity> tls_;
   std::unique_ptr<net::HttpServer> http_;
+  std::atomic<bool> draining_{false};
+  net::Handler admin_handler_;
+  std::unique_ptr<net::HttpServer> admin_;
+  std::vector<std::string> served_;
 };
 
 // A certificate that cannot be used leaves the one before in place, and is told once.
@@ -389,6 +458,25 @@ int wait_for_stop(const sigset_t& signals, net::TlsIdentity* tls, SupervisedLoop
   }
 }
 
+// What is not there yet and may come: of many processes none is the first.
+bool may_come(const Config& config, const Error& error) {
+  return roles_of(config).cluster && error.code == Errc::unavailable &&
+         error.detail.starts_with("database");
+}
+
+// Null: it was asked to stop before everything was there.
+Result<std::unique_ptr<Server>> start_when_possible(const Config& config, const sigset_t& signals) {
+  for (std::string told;;) {
+    auto server = Server::start(config);
+    if (server || !may_come(config, server.error())) return server;
+    if (std::exchange(told, server.error().detail) != server.error().detail)
+      log::warn("app", "waiting", {{"for", server.error().detail}});
+    const timespec look{.tv_sec = kLookAgain.count(), .tv_nsec = 0};
+    const int signal = ::sigtimedwait(&signals, nullptr, &look);
+    if (signal == SIGINT || signal == SIGTERM) return std::unique_ptr<Server>();
+  }
+}
+
 }  // namespace
 
 Result<> run_server(const Config& config) {
@@ -403,13 +491,17 @@ Result<> run_server(const Config& config) {
   raise_file_limit();
 
   SV_TRY(HostPort address, parse_host_port("listen", config.listen));
-  SV_TRY(auto server, Server::start(config));
+  SV_TRY(auto server, start_when_possible(config, stop_signals));
+  if (!server) return {};
   const std::string host =
       address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]";
-  fmt::print("listening on {}://{}:{}\n", server->tls() ? "https" : "http", host, server->port());
+  for (const std::string& one : server->served()) fmt::print("serving {}\n", one);
+  if (server->port() != 0)
+    fmt::print("listening on {}://{}:{}\n", server->tls() ? "https" : "http", host, server->port());
   std::fflush(stdout);
   log::info("app", "started",
             {{"version", SV_VERSION},
+             {"services", roles_of(config).name()},
              {"listen", config.listen},
              {"port", server->port()},
              {"data", config.data}});
@@ -420,7 +512,7 @@ Result<> run_server(const Config& config) {
   const int signal = wait_for_stop(stop_signals, server->tls(), server->certificate_loop());
   pthread_sigmask(SIG_UNBLOCK, &stop_signals, nullptr);  // a second one ends the process at once
   log::info("app", "stopping", {{"signal", signal}});
-  server->stop(config.stop_grace);
+  server->stop(config.stop_grace, config.rpc_linger);
   server.reset();
   log::info("app", "stopped", {});
   return {};

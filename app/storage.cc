@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 
 #include "app/wiring.h"
@@ -43,24 +44,63 @@ Result<> open_one(const Config& config, const std::string& url, std::string name
   return access == Access::look ? Result<>() : prepare(storage, place);
 }
 
+// Those whose tables this process reads and writes. A command looks at all of them.
+bool needs(const Roles& roles, Access access, std::string_view service) {
+  return access != Access::serve || roles.has(service) || (roles.transcode && service == "video");
+}
+
 Result<> open_databases(const Config& config, Access access, Storage& storage) {
+  const Roles roles = roles_of(config);
   const Owner owners[] = {{"interaction", interaction::migrations()},
                           {"message", message::migrations()},
                           {"social", social::migrations()},
                           {"user", user::migrations()},
                           {"video", video::migrations()}};
+  const bool any = std::ranges::any_of(
+      owners, [&](const Owner& owner) { return needs(roles, access, owner.service); });
   for (const Owner& owner : owners) {
+    if (!any) break;
     const auto own = config.databases.find(owner.service);
     const bool shared = own == config.databases.end();
     const std::string& url = shared ? config.database : own->second;
+    // What other services tell as events is in theirs.
     auto done = open_one(config, url, shared ? "all" : owner.service, access, storage);
-    Storage::Place& place = storage.places.at(url);
-    storage.by_service[owner.service] = &place;
-    if (done && access != Access::look)
-      done = place.database.migrate(owner.migrations, owner.service);
+    if (needs(roles, access, owner.service)) {
+      Storage::Place& place = storage.places.at(url);
+      storage.by_service[owner.service] = &place;
+      if (done && access != Access::look)
+        done = place.database.migrate(owner.migrations, owner.service);
+    }
     if (!done)
       return blame(shared ? "database" : "databases." + owner.service, std::move(done.error()));
   }
+  return {};
+}
+
+// One process at a time has what only it may have: the data, unless all of it is on servers; its
+// scratch folder.
+Result<> lock_folders(const Config& config, Storage& storage) {
+  const Roles roles = roles_of(config);
+  const fs::path data = config.data;
+  const auto in_file = [](std::string_view url) { return url.starts_with("sqlite:"); };
+  const bool files = std::ranges::any_of(roles.services, [&](const std::string& service) {
+    const auto own = config.databases.find(service);
+    return in_file(own == config.databases.end() ? config.database : own->second);
+  });
+  if (!roles.cluster || files) {
+    SV_TRY(DataLock lock, DataLock::acquire(data, "lock"));
+    storage.lock.emplace(std::move(lock));
+  }
+  storage.own = data;
+  if (!roles.cluster) return {};
+  const std::string listen =
+      roles.services.empty() ? config.listen : rpc_listen_of(config, roles.services.front());
+  storage.own =
+      data / "instances" / fmt::format("{}-{}", roles.name(), listen.substr(listen.rfind(':') + 1));
+  std::error_code ec;
+  fs::create_directories(storage.own, ec);
+  SV_TRY(DataLock own, DataLock::acquire(storage.own, "lock"));
+  storage.own_lock.emplace(std::move(own));
   return {};
 }
 
@@ -76,10 +116,7 @@ Result<std::unique_ptr<Storage>> open_storage(const Config& config, Access acces
                 fmt::format("data: {} is not a folder{}", data.string(),
                             ec ? " and cannot be made: " + ec.message()
                                : "; name the one that shortvideo serve uses"));
-  if (access == Access::serve) {
-    SV_TRY(DataLock lock, DataLock::acquire(data, "lock"));
-    storage->lock.emplace(std::move(lock));
-  }
+  if (access == Access::serve) SV_CHECK(lock_folders(config, *storage));
   storage->disk = std::make_unique<ThreadPool>("disk", 4, 4096);
   SV_CHECK(open_databases(config, access, *storage));
   SV_TRY(storage->objects, open_objects(config, access != Access::serve, *storage->disk));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -34,15 +35,16 @@ struct Storage {
   SystemClock clock;
   metrics::Registry metrics;
   Supervisor supervisor{metrics};
-  std::optional<DataLock> lock;  // of who serves
+  std::optional<DataLock> lock, own_lock;  // of who serves
+  std::filesystem::path own;               // folder of this process alone
   std::unique_ptr<ThreadPool> disk;
   struct Place {
     std::string name;  // of the service that first names it, or "all"
     OpenDatabase database;
     std::unique_ptr<IdSource> ids;  // null when only looking
   };
-  std::map<std::string, Place> places;  // by URL: services that name the same share it
-  std::map<std::string, Place*> by_service;
+  std::map<std::string, Place> places;       // by URL: services that name the same share it
+  std::map<std::string, Place*> by_service;  // of the services that this process has
   std::unique_ptr<ObjectStore> objects;
 
   sql::Database& of(const std::string& service) { return *by_service.at(service)->database.db; }

@@ -29,7 +29,7 @@ Edge::Edge(GatewayDeps d, GatewayOptions o)
       tokens(deps.keys, deps.clock),
       urls(deps.keys, deps.clock),
       limits(deps.cache, options.limits_enabled, options.limits_factor),
-      own_writes(deps.cache),
+      own_writes(deps.cache, options.services_elsewhere),
       pages(deps.revision, options.page_cache_bytes, options.page_age),
       media(deps.revision, 4u << 20, options.page_age),
       guests(deps.clock),

@@ -2,11 +2,11 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "gateway/ready.h"
 #include "idl/services.h"
 #include "platform/auth/key_ring.h"
 #include "platform/auth/revoked_sessions.h"
@@ -19,12 +19,6 @@
 #include "platform/ports/object_store.h"
 
 namespace sv::gateway {
-
-// One dependency that /health/ready asks. An error makes the process not ready.
-struct ReadyCheck {
-  std::string name;
-  std::function<Task<Result<>>()> check;
-};
 
 // Everything outlives the gateway. Services that are absent are null objects, never null pointers.
 struct GatewayDeps {
@@ -58,6 +52,7 @@ struct GatewayOptions {
   std::chrono::seconds media_max_age{86'400};
   std::size_t page_cache_bytes = 32u << 20;
   std::chrono::milliseconds page_age{1000};  // of guests' pages, and of who may open a file
+  bool services_elsewhere = false;           // in processes of their own, several of each
 };
 
 // The web's way in: JSON → service call → JSON. Thread-safe; each request runs on its connection's

@@ -11,12 +11,14 @@ struct Call;
 
 // Which services a caller has just written to, for every gateway of the installation: his requests
 // of the next moment read them past what their instances keep in memory. Nothing to do while one
-// process has the cache for itself: its services change what they keep with the write. Thread-safe.
+// process has the services and the cache for itself: they change what they keep with the write.
+// Thread-safe.
 class OwnWrites {
  public:
-  explicit OwnWrites(Cache& cache) : cache_(cache) {}
+  OwnWrites(Cache& cache, bool services_elsewhere)
+      : cache_(cache), needed_(services_elsewhere || cache.shared()) {}
 
-  bool needed() const { return cache_.shared(); }
+  bool needed() const { return needed_; }
   // All of them when it cannot be told.
   Task<ServiceSet> of(UserId caller);
   // Before the write is acknowledged.
@@ -24,6 +26,7 @@ class OwnWrites {
 
  private:
   Cache& cache_;
+  const bool needed_;
 };
 
 // Of a request that has succeeded and is not answered yet.

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "gateway/auth.h"
 #include "gateway/content.h"
 #include "gateway/edge.h"
@@ -34,25 +32,9 @@ std::string told(const Call& call, const Error& error) {
 }
 
 Task<Result<>> ready(Call& call) {
-  http::ReadyResp out{.status = "ready", .mode = call.edge.options.mode};
-  for (const ReadyCheck& dependency : call.edge.deps.ready) {
-    const auto start = std::chrono::steady_clock::now();
-    const auto result = co_await dependency.check();
-    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
-        std::chrono::steady_clock::now() - start);
-    auto& check = out.checks.emplace_back();
-    check.name = dependency.name;
-    check.ok = result.has_value();
-    check.ms = took.count();
-    if (!result) check.error = told(call, result.error());
-  }
-  for (const auto& [loop, why] : call.edge.deps.supervisor.failing()) {
-    auto& check = out.checks.emplace_back();
-    check.name = "loop." + loop;
-    check.error = told(call, why);
-  }
-  if (!std::ranges::all_of(out.checks, &http::ReadyCheck::ok)) out.status = "not_ready";
-  if (call.edge.draining) out.status = "draining";
+  const auto out = co_await look_at(call.edge.deps.ready, call.edge.deps.supervisor,
+                                    call.edge.options.mode, call.edge.draining,
+                                    [&call](const Error& error) { return told(call, error); });
   co_return co_await send_plain(call, out.status == "ready" ? 200 : 503, out);
 }
 

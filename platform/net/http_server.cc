@@ -108,7 +108,7 @@ class BeastServer final : public HttpServer {
   };
   SupervisedLoop& loop(std::string_view what, std::size_t listener) {
     Supervisor& supervisor = options_.supervisor ? *options_.supervisor : own_supervisor_;
-    return supervisor.loop(fmt::format("http.{}.{}", what, listener + 1));
+    return supervisor.loop(fmt::format("{}.{}.{}", options_.name, what, listener + 1));
   }
   void running_begins() {
     std::lock_guard lock(mutex_);

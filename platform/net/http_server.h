@@ -111,9 +111,10 @@ class HttpServer {
 struct HttpServerOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 8080;
-  HttpLimits limits;
+  HttpLimits limits{};
   std::shared_ptr<const TlsIdentity> tls{};  // null: plain HTTP
   Supervisor* supervisor = nullptr;          // of the listeners' loops; null: one of its own
+  std::string name = "http";                 // of these loops
 };
 
 // `executors`: one single-threaded io_context's executor per thread (app/ owns them and runs them).

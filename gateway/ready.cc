@@ -1,0 +1,33 @@
+#include "gateway/ready.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace sv::gateway {
+
+Task<http::ReadyResp> look_at(std::span<const ReadyCheck> checks, const Supervisor& supervisor,
+                              std::string_view mode, bool draining,
+                              std::function<std::string(const Error&)> told) {
+  http::ReadyResp out{.status = "ready", .mode = std::string(mode)};
+  for (const ReadyCheck& dependency : checks) {
+    const auto start = std::chrono::steady_clock::now();
+    const auto result = co_await dependency.check();
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::steady_clock::now() - start);
+    auto& check = out.checks.emplace_back();
+    check.name = dependency.name;
+    check.ok = result.has_value();
+    check.ms = took.count();
+    if (!result) check.error = told(result.error());
+  }
+  for (const auto& [loop, why] : supervisor.failing()) {
+    auto& check = out.checks.emplace_back();
+    check.name = "loop." + loop;
+    check.error = told(why);
+  }
+  if (!std::ranges::all_of(out.checks, &http::ReadyCheck::ok)) out.status = "not_ready";
+  if (draining) out.status = "draining";
+  co_return out;
+}
+
+}  // namespace sv::gateway
