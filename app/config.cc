@@ -388,10 +388,7 @@ Result<> check_config(const Config& c) {
   if (!c.database_replica.empty())
     return bad("database_replica: this build reads no replica; leave it empty");
   SV_CHECK(scheme("cache", c.cache, schemes_of("cache")));
-  PartUrl cache = parse_part_url(c, c.cache);
-  if (auto mb = cache.query.find("mb");
-      mb != cache.query.end() && !number<std::uint32_t>(mb->second))
-    return bad(fmt::format("cache: mb={} is not a whole number of MiB", mb->second));
+  if (auto cache = check_cache(c.cache); !cache) return bad("cache: " + cache.error().detail);
   SV_CHECK(scheme("events", c.events, schemes_of("events")));
   PartUrl events = parse_part_url(c, c.events);
   if (auto tries = events.query.find("tries");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/config_value.h"
 #include "platform/adapters/etcd_registry.h"
 #include "platform/adapters/file_objects.h"
 #include "platform/adapters/id_source.h"
@@ -9,6 +10,7 @@
 #include "platform/adapters/local_search.h"
 #include "platform/adapters/memory_cache.h"
 #include "platform/adapters/postgres.h"
+#include "platform/adapters/redis_cache.h"
 #include "platform/adapters/sqlite.h"
 #include "platform/adapters/sqlite_snapshot.h"
 #include "platform/adapters/static_registry.h"
@@ -97,12 +99,39 @@ Result<OpenDatabase> open_server(const DatabasePlace& place) {
 constexpr Scheme<Result<OpenDatabase> (*)(const DatabasePlace&)> kDatabases[] = {
     {"sqlite", open_file}, {"postgres", open_server}, {"postgresql", open_server}};
 
-std::unique_ptr<Cache> memory_cache(const PartUrl& url) {
-  const auto mb = url.query.find("mb");
-  return make_memory_cache(
-      {.bytes = (mb == url.query.end() ? 256u : std::stoul(mb->second)) << 20});
+struct CacheKind {
+  Result<> (*check)(std::string_view url);
+  std::unique_ptr<Cache> (*open)(std::string_view url, std::vector<asio::any_io_executor>,
+                                 metrics::Registry&);
+};
+
+std::size_t megabytes(std::string_view url) {
+  const auto query = parse_part_url({}, url).query;
+  const auto mb = query.find("mb");
+  return mb == query.end() ? 256 : std::stoul(mb->second);
 }
-constexpr Scheme<std::unique_ptr<Cache> (*)(const PartUrl&)> kCaches[] = {{"memory", memory_cache}};
+constexpr CacheKind kMemory{
+    [](std::string_view url) -> Result<> {
+      const auto query = parse_part_url({}, url).query;
+      const auto mb = query.find("mb");
+      if (mb == query.end() || setting::number<std::uint32_t>(mb->second)) return {};
+      return fail(Errc::invalid_argument, {},
+                  fmt::format("mb={} is not a whole number of MiB", mb->second));
+    },
+    [](std::string_view url, std::vector<asio::any_io_executor>, metrics::Registry&) {
+      return make_memory_cache({.bytes = megabytes(url) << 20});
+    }};
+constexpr CacheKind kRedis{
+    [](std::string_view url) -> Result<> {
+      SV_CHECK(parse_redis_url(url));
+      return {};
+    },
+    [](std::string_view url, std::vector<asio::any_io_executor> loops, metrics::Registry& metrics) {
+      auto options = *parse_redis_url(url);
+      options.metrics = &metrics;
+      return make_redis_cache(std::move(options), std::move(loops));
+    }};
+constexpr Scheme<CacheKind> kCaches[] = {{"memory", kMemory}, {"redis", kRedis}};
 
 std::unique_ptr<EventBus> local_events(const PartUrl& url, std::vector<sql::Database*> sources,
                                        const Clock& clock, asio::any_io_executor executor,
@@ -241,8 +270,11 @@ Result<std::unique_ptr<sql::Database>> open_copy(const std::filesystem::path& fi
   return open_sqlite({.path = file, .readers = 1, .read_only = true});
 }
 
-std::unique_ptr<Cache> open_cache(const Config& config) {
-  return adapter(kCaches, config.cache)(parse_part_url(config, config.cache));
+Result<> check_cache(std::string_view url) { return adapter(kCaches, url).check(url); }
+
+std::unique_ptr<Cache> open_cache(const Config& config, std::vector<asio::any_io_executor> loops,
+                                  metrics::Registry& metrics) {
+  return adapter(kCaches, config.cache).open(config.cache, std::move(loops), metrics);
 }
 
 std::unique_ptr<EventBus> open_events(const Config& config, std::vector<sql::Database*> sources,

@@ -53,7 +53,10 @@ Result<std::unique_ptr<IdSource>> open_ids(sql::Database& db, const Clock& clock
                                            Supervisor& supervisor, const std::string& name);
 // To look at.
 Result<std::unique_ptr<sql::Database>> open_copy(const std::filesystem::path& file);
-std::unique_ptr<Cache> open_cache(const Config& config);
+// An error's detail says what is wrong with the URL.
+Result<> check_cache(std::string_view url);
+std::unique_ptr<Cache> open_cache(const Config& config, std::vector<asio::any_io_executor> loops,
+                                  metrics::Registry& metrics);
 std::unique_ptr<EventBus> open_events(const Config& config, std::vector<sql::Database*> sources,
                                       const Clock& clock, asio::any_io_executor executor,
                                       Supervisor& supervisor, metrics::Registry& metrics);

@@ -199,8 +199,8 @@ class Server {
         bcrypt_pool_("bcrypt", bcrypt_threads(), kLoginsWaiting * bcrypt_threads()),
         tools_(std::move(tools)),
         search_(std::move(search)),
-        cache_(open_cache(c)),
         loops_(c.threads > 0 ? static_cast<std::size_t>(c.threads) : cores_),
+        cache_(open_cache(c, loops_.all(), metrics_)),
         events_(open_events(c, databases(), storage_->clock, loops_.background(),
                             storage_->supervisor, metrics_)),
         registry_(open_registry(c, loops_.background(), metrics_)),
@@ -404,8 +404,8 @@ class Server {
   ThreadPool bcrypt_pool_;
   std::unique_ptr<media::MediaTools> tools_;
   std::unique_ptr<SearchIndex> search_;
-  std::unique_ptr<Cache> cache_;
   Loops loops_;
+  std::unique_ptr<Cache> cache_;
   std::unique_ptr<EventBus> events_;
   std::unique_ptr<Registry> registry_;
   const InstanceList nobody_;
