@@ -180,6 +180,8 @@ TEST(Config, SaysWhatIsWrongWithAProcessOfMany) {
   expect_part(sentence({"services=live", etcd}), "does not have live yet");
   expect_part(sentence({"services=usr", etcd}), "there is no usr");
   expect_part(sentence({"registry=etcd:127.0.0.1"}), "etcd://host:2379");
+  expect_part(sentence({"registry=etcd://h:1?pool=3"}), "only prefix=");
+  expect_part(sentence({"cache=redis:x"}), "cache: it is not like redis://");
   expect_part(sentence({"registry=zookeeper://h"}), "registry: this build has no adapter");
   expect_part(sentence({"registry=static:?usr=h:1"}), "there is no service usr");
   expect_part(sentence({etcd, "rpc.listen.user=0.0.0.0:8881"}), "set rpc.secret");

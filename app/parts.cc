@@ -196,14 +196,24 @@ struct NamedInstances {
   }
 };
 
-// etcd://[user:password@]host:2379,host:2379
+// etcd://[user:password@]host:2379,host:2379[?prefix=kitex/registry-etcd]
 struct Etcd {
   EtcdPlace place;
+  std::string prefix = EtcdOptions().prefix;
   static Result<Etcd> parse(std::string_view url) {
     Etcd out;
     if (!url.starts_with("etcd://"))
       return fail(Errc::invalid_argument, {}, "it is not like etcd://host:2379");
     url.remove_prefix(7);
+    if (const auto mark = url.find('?'); mark != std::string_view::npos) {
+      const std::string_view query = url.substr(mark + 1);
+      if (!query.starts_with("prefix=") || query.size() == 7 || query.ends_with('/') ||
+          query.find('&') != std::string_view::npos)
+        return fail(Errc::invalid_argument, {},
+                    fmt::format("\"{}\": only prefix=some/path can be given", query));
+      out.prefix = query.substr(7);
+      url = url.substr(0, mark);
+    }
     if (const auto at = url.rfind('@'); at != std::string_view::npos) {
       const std::string_view who = url.substr(0, at);
       out.place.user = who.substr(0, who.find(':'));
@@ -216,7 +226,8 @@ struct Etcd {
     return out;
   }
   std::unique_ptr<Registry> open(asio::any_io_executor executor, metrics::Registry& metrics) {
-    return make_etcd_registry({.place = std::move(place)}, std::move(executor), metrics);
+    return make_etcd_registry({.place = std::move(place), .prefix = std::move(prefix)},
+                              std::move(executor), metrics);
   }
 };
 

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 
@@ -95,8 +97,9 @@ Result<> lock_folders(const Config& config, Storage& storage) {
   if (!roles.cluster) return {};
   const std::string listen =
       roles.services.empty() ? config.listen : rpc_listen_of(config, roles.services.front());
-  storage.own =
-      data / "instances" / fmt::format("{}-{}", roles.name(), listen.substr(listen.rfind(':') + 1));
+  std::string port = listen.substr(listen.rfind(':') + 1);
+  if (port == "0") port = fmt::format("p{}", ::getpid());
+  storage.own = data / "instances" / fmt::format("{}-{}", roles.name(), port);
   std::error_code ec;
   fs::create_directories(storage.own, ec);
   SV_TRY(DataLock own, DataLock::acquire(storage.own, "lock"));

@@ -19,11 +19,8 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 
-constexpr std::string_view kPrefix = "kitex/registry-etcd/";
 constexpr std::chrono::milliseconds kSettle{20};   // changes come together
 constexpr std::chrono::milliseconds kRetry{1000};  // at the latest: a lease is short
-
-std::string prefix_of(std::string_view service) { return fmt::format("{}{}/", kPrefix, service); }
 
 std::string value_of(const Instance& instance) {
   std::string out = R"({"network":"tcp","address":)";
@@ -155,6 +152,10 @@ class EtcdRegistry final : public Registry {
       return pair.key == one.key && pair.lease == one.lease && pair.value == one.value;
     });
     co_return Result<>{};
+  }
+
+  std::string prefix_of(std::string_view service) const {
+    return fmt::format("{}/{}/", options_.prefix, service);
   }
 
   SupervisedLoop& loop_of(const std::string& name) {

@@ -13,6 +13,7 @@ namespace sv {
 
 struct EtcdOptions {
   EtcdPlace place;
+  std::string prefix = "kitex/registry-etcd";    // where Kitex's clients look
   std::chrono::seconds ttl{60};                  // of a lease
   std::chrono::milliseconds keep_alive{20'000};  // how often it is prolonged
   std::chrono::milliseconds check{30'000};       // how often one's own key is looked at

@@ -39,7 +39,7 @@ def tools():
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """One server that the scenarios share; each brings its own people. It must stop cleanly at the end."""
-    made = harness.Server(tmp_path_factory.mktemp("shared") / "data").start()
+    made = harness.made(tmp_path_factory.mktemp("shared") / "data").start()
     yield made
     assert made.stop() == 0
     code, text = made.fsck()
@@ -53,7 +53,7 @@ def make_server(tmp_path):
     made = []
 
     def make(*sets, name="data", **kwargs):
-        made.append(harness.Server(tmp_path / name, *sets, **kwargs))
+        made.append(harness.made(tmp_path / name, *sets, **kwargs))
         return made[-1]
 
     yield make

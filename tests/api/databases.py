@@ -105,6 +105,11 @@ def _cells(cursor, names):
                 yield name.rpartition('"."')[2], column, str(value)
 
 
+def prefix(data):
+    """What is the data folder's own in servers that scenarios share."""
+    return _name(data)
+
+
 def _name(data):
     return "sv_" + hashlib.sha256(str(pathlib.Path(data).absolute()).encode()).hexdigest()[:24]
 

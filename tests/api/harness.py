@@ -1,5 +1,6 @@
 """The real binary and clips to feed it: what every scenario here is made of."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -16,6 +17,7 @@ import databases
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("SV_BINARY", ROOT / "build/dev/app/shortvideo")).resolve()
+CLUSTER = os.environ.get("SV_TEST_SHAPE") == "cluster"
 PASSWORD = "correct horse 9"
 
 
@@ -81,6 +83,106 @@ class Server:
     def fsck(self):
         done = subprocess.run([BINARY, "fsck", "--data", self.data], capture_output=True, text=True, timeout=120, check=False, env=environment(self.data))
         return done.returncode, done.stdout + done.stderr
+
+
+class Cluster:
+    """Two processes of each service and two gateways, which take turns; the same face as a Server. Beside a PostgreSQL they need etcd and Redis."""
+
+    SERVICES = "user video social interaction message".split()
+
+    def __init__(self, data, *sets, limits=False, wrapper=(), env=None, instances=2):
+        self.data, self.sets, self.wrapper, self.env = pathlib.Path(data), sets, wrapper, env or {}
+        self.limits, self.instances = limits, instances
+        self.processes, self.gateways, self.admin = {}, [], {}
+        self.turn = 0
+        self.ca = True
+        self.log = self.data.parent / (self.data.name + ".log")
+
+    def _command(self, name, services):
+        mine = databases.prefix(self.data)
+        sets = [f"registry={os.environ['SV_TEST_ETCD']}?prefix={mine}", f"cache={os.environ['SV_TEST_REDIS']}?prefix={mine}:",
+                "metrics.listen=127.0.0.1:0", f"log.output={self.data.parent / self.data.name}.{name}.log", "rpc.linger=0s",
+                *(() if self.limits else ("limits.enabled=false",)), "auth.bcrypt_cost=4"]
+        sets += [f"rpc.listen.{s}=127.0.0.1:0" for s in services.split(",") if s in self.SERVICES]
+        # Jobs run in a process of their own.
+        if services == "video":
+            sets.append("transcode.workers=0")
+        own = [s for s in self.sets if not (s.startswith("transcode.workers") and services == "video")]
+        command = [*self.wrapper, BINARY, "serve", "--services", services, "--listen", "127.0.0.1:0", "--data", self.data]
+        for key in (*sets, *own):
+            command += ["--set", key]
+        return command
+
+    def launch(self, name, services):
+        """Starts one process; its ports are known from what it prints."""
+        out = self.data.parent / f"{self.data.name}.{name}.out"
+        with open(out, "wb") as stdout, open(self.log, "ab") as stderr:
+            self.processes[name] = subprocess.Popen(self._command(name, services), stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
+                                                    env={**environment(self.data), **self.env})
+        return out
+
+    def settled(self, name, out, deadline):
+        """Waits until it is ready; what it printed."""
+        while time.monotonic() < deadline:
+            lines = dict(line.replace("serving ", "").split(" on ", 1) for line in out.read_text().splitlines() if " on " in line)
+            if "metrics" in lines:
+                self.admin[name] = "http://" + lines["metrics"]
+                with contextlib.suppress(requests.RequestException):
+                    if requests.get(self.admin[name] + "/health/ready", timeout=5).status_code == 200 and ("listening" in lines) == name.startswith("gateway"):
+                        return lines
+            assert self.processes[name].poll() is None, f"{name} ended: {self.log.read_text()[-2000:]}"
+            time.sleep(0.02)
+        raise AssertionError(f"{name} is not ready: {out.read_text()} {self.log.read_text()[-2000:]}")
+
+    def start(self, timeout=60):
+        self.data.mkdir(parents=True, exist_ok=True)
+        environment(self.data)
+        named = [(f"{s}-{i}", s) for i in range(1, self.instances + 1) for s in (*self.SERVICES, "gateway")] + [("transcode-1", "transcode")]
+        outs = {name: self.launch(name, services) for name, services in named}
+        deadline = time.monotonic() + timeout
+        printed = {name: self.settled(name, out, deadline) for name, out in outs.items()}
+        self.gateways = [lines["listening"] for name, lines in printed.items() if name.startswith("gateway")]
+        return self
+
+    @property
+    def url(self):
+        self.turn += 1
+        return self.gateways[self.turn % len(self.gateways)]
+
+    @property
+    def process(self):
+        return next(iter(self.processes.values()), None)
+
+    @property
+    def address(self):
+        host, port = self.url.split("//")[1].rsplit(":", 1)
+        return host, int(port)
+
+    def stop(self, timeout=60):
+        """SIGTERM, gateways first; the worst exit code."""
+        codes = [0]
+        for part in (lambda n: n.startswith("gateway"), lambda n: not n.startswith("gateway")):
+            ending = [p for name, p in self.processes.items() if part(name)]
+            for process in ending:
+                process.send_signal(signal.SIGTERM)
+            codes += [process.wait(timeout) for process in ending]
+        return max(codes, key=abs)
+
+    def kill(self):
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.kill()
+        code = max((process.wait() for process in self.processes.values()), key=abs, default=0)
+        databases.settle(self.data)
+        return code
+
+    def fsck(self):
+        return Server.fsck(self)
+
+
+def made(data, *sets, **kwargs):
+    """A server of the shape that is tested."""
+    return (Cluster if CLUSTER else Server)(data, *sets, **kwargs)
 
 
 class Api:
