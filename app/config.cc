@@ -82,6 +82,7 @@ const std::vector<Key>& keys() {
        }},
       text("data", &Config::data),
       text("database", &Config::database),
+      parsed("database_connections", kWhole, &Config::database_connections, number<std::int64_t>),
       text("database_replica", &Config::database_replica),
       text("cache", &Config::cache),
       text("events", &Config::events),
@@ -385,6 +386,8 @@ Result<> check_config(const Config& c) {
   SV_CHECK(scheme("database", c.database, schemes_of("database")));
   for (const auto& [service, url] : c.databases)
     SV_CHECK(scheme("databases." + service, url, schemes_of("database")));
+  if (c.database_connections != 0 && (c.database_connections < 2 || c.database_connections > 200))
+    return bad("database_connections: it must be between 2 and 200, or 0");
   if (!c.database_replica.empty())
     return bad("database_replica: this build reads no replica; leave it empty");
   SV_CHECK(scheme("cache", c.cache, schemes_of("cache")));

@@ -32,6 +32,7 @@ struct Config {
   std::string services = "all";
   std::string data = "data";
   std::string database = "sqlite:{data}/shortvideo.db";
+  std::int64_t database_connections = 0;  // to each server, of this process; 0: 10 alone, 5 of many
   std::string database_replica;
   std::map<std::string, std::string> databases;  // by service; absent: `database`
   std::string cache = "memory:?mb=256";

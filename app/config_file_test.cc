@@ -52,6 +52,7 @@ const std::map<std::string, std::vector<std::string>> kOther{
     {"threads", {"threads=2"}},
     {"data", {"data=elsewhere"}},
     {"database", {"database=sqlite:{data}/other.db"}},
+    {"database_connections", {"database_connections=20"}},
     {"databases.user", {"databases.user=sqlite:{data}/user.db"}},
     {"cache", {"cache=memory:?mb=64"}},
     {"events", {"events=local:?tries=3"}},

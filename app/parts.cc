@@ -85,7 +85,11 @@ void watch(metrics::Registry& metrics, std::shared_ptr<PostgresCounters> counter
 
 Result<OpenDatabase> open_server(const DatabasePlace& place) {
   auto counters = std::make_shared<PostgresCounters>();
-  const PostgresOptions options{.url = std::string(place.url), .counters = counters};
+  PostgresOptions options{.url = std::string(place.url), .counters = counters};
+  std::size_t connections = static_cast<std::size_t>(place.config.database_connections);
+  if (connections == 0) connections = roles_of(place.config).cluster ? 5 : 10;
+  options.readers = connections < 8 ? 1 : 2;
+  options.writers = connections - options.readers;
   OpenDatabase out;
   out.shared = true;
   SV_TRY(out.db, open_postgres(options));

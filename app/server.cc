@@ -61,6 +61,12 @@ Task<Result<>> check_met(const InstanceList& list, std::shared_ptr<std::atomic<b
   if (!*met) co_return fail(Errc::unavailable, "not_found_yet");
   co_return Result<>{};
 }
+Task<Result<>> check_sessions(const auth::RevokedSessions& revoked,
+                              std::shared_ptr<std::atomic<bool>> met) {
+  if (revoked.known()) *met = true;
+  if (!*met) co_return fail(Errc::unavailable, "ended_sessions_not_known_yet");
+  co_return Result<>{};
+}
 Task<Result<>> check_announced(const Registry& registry, std::shared_ptr<std::atomic<bool>> met) {
   if (registry.announced()) *met = true;
   if (!*met) co_return fail(Errc::unavailable, "not_announced_yet");
@@ -369,6 +375,10 @@ class Server {
                                                 met = std::make_shared<std::atomic<bool>>(false)] {
                            return check_met(list, met);
                          }});
+    if (roles_.gateway && shared())
+      ready.push_back({"sessions", [this, met = std::make_shared<std::atomic<bool>>(false)] {
+                         return check_sessions(revoked_, met);
+                       }});
     if (roles_.cluster)
       ready.push_back({"registry", [this, met = std::make_shared<std::atomic<bool>>(false)] {
                          return check_announced(*registry_, met);

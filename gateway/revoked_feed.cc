@@ -9,7 +9,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kPause = 300ms, kAnswer = 1500ms;
+constexpr auto kPause = 300ms, kAnswer = 1500ms, kForeign = 5000ms;
 constexpr std::int64_t kRepeatMs = 10'000;  // a write is committed this much after its time at most
 
 }  // namespace
@@ -38,7 +38,13 @@ Task<> RevokedFeed::follow(SupervisedLoop& loop) {
     try {
       done = co_await pull();
     } catch (const std::exception& e) { done = std::unexpected(error_of(e)); }
-    if (!done && done.error().code == Errc::absent) co_return;  // its owner does not know of it
+    if (!done && done.error().code == Errc::absent) {
+      // Its owner, a Go service, knows of no ended session. One of ours may come in its place.
+      revoked_.all_end_here();
+      loop.succeeded();
+      co_await pause(kForeign);
+      continue;
+    }
     if (done) {
       revoked_.heard(asked_ms);
       loop.succeeded();

@@ -97,13 +97,13 @@ BaseResp success(const Ctx& ctx) {
 }
 
 BaseResp failure(const Ctx& ctx, const rpc::MessageHead& head, const Error& error) {
-  if (error.code == Errc::internal || !error.detail.empty()) {
+  // What the caller did wrong is for the caller; the rest stops here.
+  if (http_status(error.code) >= 500 && (error.code == Errc::internal || !error.detail.empty()))
     log::error("rpc", "call failed",
                {{"method", head.method},
                 {"error", error.token},
                 {"detail", error.detail},
                 {"request_id", ctx.request_id}});
-  }
   return to_base_resp(error);
 }
 

@@ -51,6 +51,7 @@ class RevokedSessions {
 
   // Where sessions end in other processes too: what had ended at this moment (monotonic) is here.
   void heard(std::int64_t asked_ms) { heard_ms_.store(asked_ms, std::memory_order_release); }
+  void all_end_here() { heard_ms_.store(0, std::memory_order_release); }
   // False: for two seconds nobody could say which sessions have ended elsewhere.
   bool known() const {
     const std::int64_t heard = heard_ms_.load(std::memory_order_acquire);

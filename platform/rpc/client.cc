@@ -34,7 +34,7 @@ using How = Outcome::How;
 constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
 constexpr milliseconds kTick{50}, kProbePause{250};
 constexpr milliseconds kForeignFor{60'000};  // then it is asked again: it may have been replaced
-constexpr std::size_t kAttempts = 3;
+constexpr std::size_t kAttempts = 2;         // of a read that was sent
 constexpr std::size_t kMuch =
     16;  // calls more than another instance has: the caller's own one is spared
 
@@ -232,7 +232,7 @@ Task<Result<std::string>> Pool::call(const Ctx* ctx, Method method, std::string_
               .token = target->service + "_unavailable",
               .field = {},
               .detail = {}};
-  for (std::size_t attempt = 0; attempt < kAttempts; ++attempt) {
+  for (std::size_t sent = 0; sent < kAttempts;) {
     renew(peers, *target);
     const auto peer = pick(peers, *ctx, method.name, tried);
     if (!peer) break;
@@ -250,6 +250,7 @@ Task<Result<std::string>> Pool::call(const Ctx* ctx, Method method, std::string_
       error.token = "outcome_unknown";
       break;
     }
+    if (outcome.how == How::lost) ++sent;
     tried.push_back(peer.get());
   }
   if (target->metrics.failed) target->metrics.failed->add();

@@ -48,7 +48,7 @@ def follow():
     """A status is read from the database itself. Lists in memory follow when the server's answer to the COMMIT is there: on PostgreSQL a moment
     later, which is what it promises to those who did not write (docs/consistency.md)."""
     if ON_POSTGRES:
-        time.sleep(0.1)
+        time.sleep(1 if os.environ.get("SV_TEST_SHAPE") == "cluster" else 0.1)
 
 
 def drop(data):

@@ -73,6 +73,12 @@ class Server:
         databases.settle(self.data)
         return code
 
+    def turn_of(self, who):
+        """Of one process everyone sees at once what anyone has written."""
+
+    def done(self, who, method, path, answer):
+        pass
+
     def memory(self, what="VmRSS"):
         """Bytes resident now (VmRSS) or at most ever (VmHWM)."""
         for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
@@ -95,6 +101,7 @@ class Cluster:
         self.limits, self.instances = limits, instances
         self.processes, self.gateways, self.admin = {}, [], {}
         self.turn = 0
+        self.writer, self.written, self.ended = None, 0.0, False
         self.ca = True
         self.log = self.data.parent / (self.data.name + ".log")
 
@@ -123,16 +130,19 @@ class Cluster:
 
     def settled(self, name, out, deadline):
         """Waits until it is ready; what it printed."""
+        said = ""
         while time.monotonic() < deadline:
             lines = dict(line.replace("serving ", "").split(" on ", 1) for line in out.read_text().splitlines() if " on " in line)
             if "metrics" in lines:
                 self.admin[name] = "http://" + lines["metrics"]
                 with contextlib.suppress(requests.RequestException):
-                    if requests.get(self.admin[name] + "/health/ready", timeout=5).status_code == 200 and ("listening" in lines) == name.startswith("gateway"):
+                    ready = requests.get(self.admin[name] + "/health/ready", timeout=5)
+                    if ready.status_code == 200 and ("listening" in lines) == name.startswith("gateway"):
                         return lines
+                    said = ready.text
             assert self.processes[name].poll() is None, f"{name} ended: {self.log.read_text()[-2000:]}"
             time.sleep(0.02)
-        raise AssertionError(f"{name} is not ready: {out.read_text()} {self.log.read_text()[-2000:]}")
+        raise AssertionError(f"{name} is not ready: {said} {out.read_text()} {self.log.read_text()[-2000:]}")
 
     def start(self, timeout=60):
         self.data.mkdir(parents=True, exist_ok=True)
@@ -179,6 +189,17 @@ class Cluster:
     def fsck(self):
         return Server.fsck(self)
 
+    # What one has written is seen by oneself at once, through either gateway; by everyone else, and what ends access by anyone, within a second.
+    def turn_of(self, who):
+        if self.writer is not None and (self.ended or who is not self.writer):
+            time.sleep(max(0.0, self.written + 1 - time.monotonic()))
+
+    def done(self, who, method, path, answer):
+        if method == "GET" or answer.status_code >= 400:
+            return
+        self.writer, self.written = who, time.monotonic()
+        self.ended = any(word in path for word in ("logout", "password", "account", "session", "refresh"))
+
 
 def made(data, *sets, **kwargs):
     """A server of the shape that is tested."""
@@ -199,7 +220,10 @@ class Api:
         if self.token and "Authorization" not in headers:
             headers["Authorization"] = "Bearer " + self.token
         kwargs.setdefault("timeout", 60)
-        return self.session.request(method, self.server.url + path, headers=headers, **kwargs)
+        self.server.turn_of(self)
+        answer = self.session.request(method, self.server.url + path, headers=headers, **kwargs)
+        self.server.done(self, method, path, answer)
+        return answer
 
     def ok(self, method, path, **kwargs):
         answer = self.raw(method, path, **kwargs)

@@ -12,7 +12,7 @@ import requests
 
 from apidoc import seeded
 from databases import copy, tables
-from harness import Api, Server, make_clip, register
+from harness import CLUSTER, Api, Server, make_clip, register
 
 RUNS = int(os.environ.get("SV_RUNS", 3))
 PEOPLE, VIDEOS = 6, 4
@@ -75,6 +75,10 @@ class Client:
         try:
             answer = self.api.raw(method, path, json=body, params=params, headers={"Idempotency-Key": key}, timeout=30)
         except requests.RequestException:
+            with self.history.lock:
+                self.history.lost.append((self.me, path, body, key))
+            return None
+        if CLUSTER and answer.status_code == 503:  # a service died before its gateway: done or not
             with self.history.lock:
                 self.history.lost.append((self.me, path, body, key))
             return None

@@ -1,0 +1,227 @@
+// A Kitex client and a Kitex server, to talk to ours. The packages below kitex_gen are made by Kitex's own tool when the tests run.
+//
+//	interop call   -etcd HOST:PORT -prefix P [-framing F] [-mux]   calls every method of every service, a JSON line each
+//	interop steady -etcd HOST:PORT -prefix P -seconds N            calls all the time; counts what failed
+//	interop serve  -etcd HOST:PORT -prefix P                       a user service as the Go system has it
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cloudwego/kitex/client"
+	"github.com/cloudwego/kitex/pkg/discovery"
+	"github.com/cloudwego/kitex/pkg/klog"
+	"github.com/cloudwego/kitex/pkg/rpcinfo"
+	"github.com/cloudwego/kitex/pkg/transmeta"
+	"github.com/cloudwego/kitex/server"
+	"github.com/cloudwego/kitex/transport"
+	etcd "github.com/kitex-contrib/registry-etcd"
+
+	"shortvideo/interop/kitex_gen/interaction/interactionservice"
+	"shortvideo/interop/kitex_gen/legacy"
+	legacyservice "shortvideo/interop/kitex_gen/legacy/userservice"
+	"shortvideo/interop/kitex_gen/message/messageservice"
+	"shortvideo/interop/kitex_gen/social/socialservice"
+	"shortvideo/interop/kitex_gen/user"
+	"shortvideo/interop/kitex_gen/user/userservice"
+	"shortvideo/interop/kitex_gen/video/videoservice"
+)
+
+var (
+	endpoint = flag.String("etcd", "", "HOST:PORT")
+	prefix   = flag.String("prefix", "kitex/registry-etcd", "of the keys")
+	framing  = flag.String("framing", "default", "default, ttheader, ttheader-framed, framed or buffered")
+	mux      = flag.Bool("mux", false, "many calls share a connection")
+	meta     = flag.Bool("meta", false, "send TTHeader's metadata")
+	seconds  = flag.Int("seconds", 5, "")
+)
+
+type line struct {
+	Service string `json:"service"`
+	Method  string `json:"method"`
+	Error   string `json:"error"`
+	Status  int64  `json:"status"`
+}
+
+func resolver() discovery.Resolver {
+	r, err := etcd.NewEtcdResolver([]string{*endpoint}, etcd.WithEtcdServicePrefix(*prefix))
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
+
+func options() []client.Option {
+	out := []client.Option{client.WithResolver(resolver()), client.WithRPCTimeout(5 * time.Second)}
+	switch *framing {
+	case "ttheader":
+		out = append(out, client.WithTransportProtocol(transport.TTHeader))
+	case "ttheader-framed":
+		out = append(out, client.WithTransportProtocol(transport.TTHeaderFramed))
+	case "framed":
+		out = append(out, client.WithTransportProtocol(transport.Framed))
+	case "buffered":
+		out = append(out, client.WithTransportProtocol(transport.PurePayload))
+	}
+	if *meta {
+		out = append(out, client.WithMetaHandler(transmeta.ClientTTHeaderHandler))
+	}
+	if *mux {
+		out = append(out, client.WithMuxConnection(2))
+	}
+	return out
+}
+
+func clients() map[string]any {
+	out := map[string]any{}
+	made := func(name string, c any, err error) {
+		if err != nil {
+			panic(err)
+		}
+		out[name] = c
+	}
+	u, err := userservice.NewClient("user", options()...)
+	made("user", u, err)
+	v, err := videoservice.NewClient("video", options()...)
+	made("video", v, err)
+	s, err := socialservice.NewClient("social", options()...)
+	made("social", s, err)
+	i, err := interactionservice.NewClient("interaction", options()...)
+	made("interaction", i, err)
+	m, err := messageservice.NewClient("message", options()...)
+	made("message", m, err)
+	return out
+}
+
+// Every method with an empty request. A failure of the service is in its BaseResp; an error is one of the transport.
+func call() {
+	for name, c := range clients() {
+		v := reflect.ValueOf(c)
+		for n := 0; n < v.NumMethod(); n++ {
+			method := v.Type().Method(n)
+			arguments := []reflect.Value{reflect.ValueOf(context.Background())}
+			for a := 1; a < v.Method(n).Type().NumIn()-1; a++ {
+				in := v.Method(n).Type().In(a)
+				if in.Kind() == reflect.Pointer {
+					arguments = append(arguments, reflect.New(in.Elem()))
+				} else {
+					arguments = append(arguments, reflect.Zero(in))
+				}
+			}
+			result := v.Method(n).Call(arguments)
+			out := line{Service: name, Method: method.Name}
+			if err, failed := result[1].Interface().(error); failed {
+				out.Error = err.Error()
+			} else if r := result[0]; r.Kind() == reflect.Pointer && !r.IsNil() {
+				base := r.Elem().FieldByName("BaseResp")
+				if !base.IsValid() {
+					base = r
+				}
+				if !base.IsNil() {
+					out.Status = base.Elem().FieldByName("StatusCode").Int()
+				}
+			}
+			text, _ := json.Marshal(out)
+			fmt.Println(string(text))
+		}
+	}
+}
+
+// Eight callers, all the time.
+func steady() {
+	c, err := userservice.NewClient("user", options()...)
+	if err != nil {
+		panic(err)
+	}
+	var calls, failed atomic.Int64
+	var last atomic.Value
+	end := time.Now().Add(time.Duration(*seconds) * time.Second)
+	var all sync.WaitGroup
+	for n := 0; n < 8; n++ {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			for time.Now().Before(end) {
+				calls.Add(1)
+				if _, err := c.CheckUsername(context.Background(), &user.CheckUsernameReq{Username: "nobody_here"}); err != nil {
+					failed.Add(1)
+					last.Store(err.Error())
+				}
+				time.Sleep(2 * time.Millisecond)
+			}
+		}()
+	}
+	all.Wait()
+	text, _ := json.Marshal(map[string]any{"calls": calls.Load(), "failed": failed.Load(), "last": last.Load()})
+	fmt.Println(string(text))
+}
+
+type goUsers struct{}
+
+func text(s string) *string { return &s }
+
+func person(id int64) *legacy.User {
+	return &legacy.User{Id: id, Username: fmt.Sprintf("go-%d", id), FollowCount: 3}
+}
+
+func (goUsers) Login(ctx context.Context, req *legacy.LoginReq) (*legacy.LoginRegisterResp, error) {
+	return &legacy.LoginRegisterResp{BaseResp: &legacy.BaseResp{StatusCode: -1, Msg: text("密码错误")}}, nil
+}
+func (goUsers) GetUserInfo(ctx context.Context, req *legacy.UserInfoReq) (*legacy.UserInfoResp, error) {
+	return &legacy.UserInfoResp{BaseResp: &legacy.BaseResp{}, User: person(req.UserId)}, nil
+}
+func (goUsers) BatchGetUserInfo(ctx context.Context, req *legacy.BatchUserInfoReq) (*legacy.BatchUserInfoResp, error) {
+	out := &legacy.BatchUserInfoResp{BaseResp: &legacy.BaseResp{}, Users: map[int64]*legacy.User{}}
+	for _, id := range req.UserIds {
+		out.Users[id] = person(id)
+	}
+	return out, nil
+}
+func (goUsers) CheckUsername(ctx context.Context, req *legacy.CheckUsernameReq) (*legacy.CheckUsernameResp, error) {
+	if req.Username == "sleeper" {
+		time.Sleep(30 * time.Second)
+	}
+	return &legacy.CheckUsernameResp{Available: true, BaseResp: nil}, nil // a nil struct: Go writes an empty one
+}
+func (goUsers) BatchCheckUsernames(ctx context.Context, req *legacy.BatchCheckUsernamesReq) (*legacy.BatchCheckUsernamesResp, error) {
+	return nil, errors.New("boom") // an exception on the wire
+}
+func (goUsers) VerifyToken(ctx context.Context, token string) (bool, error) { return true, nil }
+
+func serve() {
+	registry, err := etcd.NewEtcdRegistry([]string{*endpoint}, etcd.WithEtcdServicePrefix(*prefix))
+	if err != nil {
+		panic(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	address := listener.Addr()
+	listener.Close()
+	s := legacyservice.NewServer(goUsers{}, server.WithServiceAddr(address), server.WithRegistry(registry),
+		server.WithServerBasicInfo(&rpcinfo.EndpointBasicInfo{ServiceName: "user"}))
+	fmt.Println("serving", address)
+	if err := s.Run(); err != nil {
+		panic(err)
+	}
+}
+
+func main() {
+	what := os.Args[1]
+	if err := flag.CommandLine.Parse(os.Args[2:]); err != nil {
+		panic(err)
+	}
+	klog.SetLevel(klog.LevelFatal)
+	map[string]func(){"call": call, "steady": steady, "serve": serve}[what]()
+}
