@@ -233,6 +233,7 @@ class Server {
           "shortvideo_sql_reads", "Read statements since the start",
           [db = place.database.db.get()] { return static_cast<double>(db->statements()); },
           {{"database", place.name}});
+    ready_ = ready_checks();
     if (roles_.gateway) make_gateway(c);
   }
 
@@ -247,7 +248,7 @@ class Server {
          .metrics = metrics_,
          .supervisor = storage_->supervisor,
          .revision = revision_,
-         .ready = ready_checks()},
+         .ready = ready_},
         {.mode = mode(),
          .version = SV_VERSION,
          .public_url = c.public_url,
@@ -280,9 +281,8 @@ class Server {
     if (shared()) {
       // Nobody is believed before it is known who has left.
       revoked_.heard(storage_->clock.monotonic_ms() - kLongAgoMs);
-      background_.spawn(loops_.background(), [this] {
-        return revoked_feed_.follow(storage_->supervisor.loop("sessions.revoked"));
-      });
+      background_.spawn(loops_.background(),
+                        [this] { return revoked_feed_.follow(revoked_loop_); });
     } else {
       // What ends from now on is heard of as an event.
       SV_CHECK(block_on(revoked_feed_.pull()));
@@ -297,7 +297,7 @@ class Server {
     SV_TRY(HostPort at, parse_host_port("metrics.listen", listen));
     admin_handler_ = make_admin_handler({.metrics = metrics_,
                                          .supervisor = storage_->supervisor,
-                                         .ready = ready_checks(),
+                                         .ready = ready_,
                                          .draining = draining_,
                                          .mode = mode()});
     admin_ = net::make_http_server(
@@ -423,8 +423,14 @@ class Server {
   Stubs stubs_;
   Services services_;
   gateway::RevokedFeed revoked_feed_{services_, revoked_, storage_->clock};
+  // While the user service is silent guests are served: it makes nobody unready.
+  SupervisedLoop revoked_loop_{
+      "sessions.revoked",
+      metrics_.counter("shortvideo_loop_failures_total", "Rounds of background loops that failed",
+                       {{"loop", "sessions.revoked"}})};
   TaskGroup background_{"app"};
   LocalServices local_;
+  std::vector<gateway::ReadyCheck> ready_;
   std::unique_ptr<gateway::Gateway> gateway_;
   std::vector<std::unique_ptr<rpc::Server>> rpc_;
   std::shared_ptr<net::TlsIdentity> tls_;

@@ -16,9 +16,9 @@ struct Call;
 class OwnWrites {
  public:
   OwnWrites(Cache& cache, bool services_elsewhere)
-      : cache_(cache), needed_(services_elsewhere || cache.shared()) {}
+      : cache_(cache), services_elsewhere_(services_elsewhere) {}
 
-  bool needed() const { return needed_; }
+  bool needed() const { return services_elsewhere_ || cache_.shared(); }
   // All of them when it cannot be told.
   Task<ServiceSet> of(UserId caller);
   // Before the write is acknowledged.
@@ -26,7 +26,7 @@ class OwnWrites {
 
  private:
   Cache& cache_;
-  const bool needed_;
+  const bool services_elsewhere_;
 };
 
 // Of a request that has succeeded and is not answered yet.

@@ -13,6 +13,9 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "sqlite: about SQLite's files, or what only its one process promises; not collected when the run is on another engine")
 
 
+    config.addinivalue_line("markers", "one_process: about the one process of the embedded shape; not collected for a cluster")
+
+
 def may_mount():
     with tempfile.TemporaryDirectory() as folder:
         if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, check=False).returncode != 0:
@@ -22,6 +25,8 @@ def may_mount():
 
 def pytest_collection_modifyitems(config, items):
     leave_out = {"sqlite"} if databases.ON_POSTGRES else set()
+    if harness.CLUSTER:
+        leave_out.add("one_process")
     if any(item.get_closest_marker("mounts") for item in items) and not may_mount():
         leave_out.add("mounts")
     gone = [item for item in items if any(item.get_closest_marker(marker) for marker in leave_out)]

@@ -108,7 +108,7 @@ class Cluster:
     def _command(self, name, services):
         mine = databases.prefix(self.data)
         sets = [f"registry={os.environ['SV_TEST_ETCD']}?prefix={mine}", f"cache={os.environ['SV_TEST_REDIS']}?prefix={mine}:",
-                "metrics.listen=127.0.0.1:0", f"log.output={self.data.parent / self.data.name}.{name}.log", "rpc.linger=0s",
+                "metrics.listen=127.0.0.1:0", f"log.output={self.log}", "rpc.linger=0s",
                 *(() if self.limits else ("limits.enabled=false",)), "auth.bcrypt_cost=4"]
         sets += [f"rpc.listen.{s}=127.0.0.1:0" for s in services.split(",") if s in self.SERVICES]
         # Jobs run in a process of their own.

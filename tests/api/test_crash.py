@@ -102,6 +102,7 @@ def test_tokens_and_accounts_survive_a_crash(make_server):
     refused(gone.raw("GET", "/api/auth/user/profile"), 401)
 
 
+@pytest.mark.one_process
 def test_a_full_disk_is_told_and_leaves_nothing_behind(make_server, film, tmp_path):
     """The data lie on a small tmpfs in a mount namespace of the server's own."""
     inside = tmp_path / "small"

@@ -80,6 +80,7 @@ def silent_users(make_server, clip):
     return server, ann, bob, video, silence, restart
 
 
+@pytest.mark.one_process
 def test_nothing_is_shown_or_written_while_nobody_knows_who_is_private(silent_users):
     server, ann, bob, video, silence, restart = silent_users
     restart(forget=True)
@@ -105,6 +106,7 @@ def test_nothing_is_shown_or_written_while_nobody_knows_who_is_private(silent_us
     assert "public" in guest.raw("GET", video["url"]).headers["Cache-Control"]
 
 
+@pytest.mark.one_process
 def test_what_was_known_last_of_an_author_is_shown_but_kept_by_nobody(silent_users):
     server, _, bob, video, _, restart = silent_users
     restart(forget=False)
