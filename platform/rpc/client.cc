@@ -345,9 +345,8 @@ Task<std::shared_ptr<Connection>> Pool::connection(const std::shared_ptr<Peer>& 
     std::shared_ptr<Connection> idlest;
     for (const auto& c : peer->connections)
       if (!idlest || c->outstanding() < idlest->outstanding()) idlest = c;
-    if (idlest && (peer->kind == Kind::ours || idlest->outstanding() == 0 ||
-                   peer->connections.size() >= owner_.options.connections))
-      co_return idlest;
+    if (idlest && (peer->kind == Kind::ours || idlest->outstanding() == 0)) co_return idlest;
+    if (peer->connections.size() >= owner_.options.connections) co_return nullptr;
     if (!peer->opening || peer->kind == Kind::foreign) break;
     co_await peer->opened.async_wait(kNoThrow);
   }
@@ -369,7 +368,10 @@ Task<std::shared_ptr<Connection>> Pool::open(const std::shared_ptr<Peer>& peer) 
   const std::string& address = peer->health->address;
   auto made = co_await connect(address);
   if (!made) co_return nullptr;
-  if (peer->kind == Kind::foreign && Steady::now() - peer->asked < kForeignFor) co_return made;
+  if (peer->kind == Kind::foreign && Steady::now() - peer->asked < kForeignFor) {
+    made->one_at_a_time();
+    co_return made;
+  }
   switch (co_await greet(*made, address)) {
     case Greeting::known:
       peer->kind = Kind::ours;
@@ -383,7 +385,9 @@ Task<std::shared_ptr<Connection>> Pool::open(const std::shared_ptr<Peer>& peer) 
   peer->kind = Kind::foreign;
   peer->asked = Steady::now();
   made->close();
-  co_return co_await connect(address);
+  made = co_await connect(address);
+  if (made) made->one_at_a_time();
+  co_return made;
 }
 
 Task<std::shared_ptr<Connection>> Pool::connect(std::string_view address) {

@@ -20,7 +20,8 @@ constexpr std::uint32_t kPingSeqid = 0;  // no call has it
 
 Task<Outcome> Connection::call(TtHeader header, std::string_view payload, Deadline deadline) {
   if (!is_open()) co_return Outcome{};
-  if (++last_ == kPingSeqid) ++last_;
+  if (one_at_a_time_) last_ = 1;
+  else if (++last_ == kPingSeqid) ++last_;
   const std::uint32_t seqid = header.seqid = last_;
   auto self = std::static_pointer_cast<Connection>(shared_from_this());
   co_return co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(Outcome)>(
@@ -52,6 +53,7 @@ void Connection::finish(std::uint32_t seqid, Outcome outcome) {
     pinged_ = {};
     if (leaving_) close_when_sent();
   }
+  if (one_at_a_time_ && outcome.how != Outcome::How::answered) close();
   done(std::move(outcome));
 }
 

@@ -32,6 +32,10 @@ class Connection final : public FrameStream {
 
   Task<Outcome> call(TtHeader header, std::string_view payload, Deadline deadline);
   std::size_t outstanding() const { return waiting_.size(); }
+  // From now on each call is the only one and has the number that its payload has: a Kitex server
+  // answers with that one. A call that was given up ends the connection, so that its answer is not
+  // taken for the next one's.
+  void one_at_a_time() { one_at_a_time_ = true; }
   // Takes calls: it is open and the server has not asked to go elsewhere.
   bool usable() const { return is_open() && !leaving_; }
   // No further calls; ends with the last of those that run.
@@ -53,7 +57,7 @@ class Connection final : public FrameStream {
   std::unordered_map<std::uint32_t, Waiting> waiting_;
   std::uint32_t last_ = 0;
   Steady::time_point busy_since_{}, pinged_{};
-  bool leaving_ = false;
+  bool leaving_ = false, one_at_a_time_ = false;
 };
 
 }  // namespace sv::rpc

@@ -246,7 +246,8 @@ struct Foreign {
       if (known) co_await pause(50ms);
       --running;
       std::string out;
-      write_frame(out, Framing::ttheader, {.seqid = frame.header.seqid},
+      // Kitex answers with the number of the payload.
+      write_frame(out, Framing::ttheader, {.seqid = static_cast<std::uint32_t>(head.seqid)},
                   known ? bool_answer(head, true)
                         : exception_message(head, ExceptionType::unknown_service, "unknown"));
       co_await asio::async_write(socket, asio::buffer(out), asio::use_awaitable);
@@ -272,6 +273,11 @@ TEST_F(RpcClient, AForeignServerIsCalledOneAtATimeAndToldNothing) {
     calls.push_back(asio::co_spawn(
         loop.executor(), channel.call(ctx, {"GetIt", true}, call_of("GetIt")), asio::use_future));
   for (auto& one : calls) EXPECT_TRUE(one.get());
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(call("GetIt"));
+  Ctx hasty;
+  hasty.deadline = std::chrono::steady_clock::now() + 10ms;
+  EXPECT_EQ(call("GetIt", hasty).error().code, Errc::deadline_exceeded);
+  EXPECT_TRUE(call("GetOther")) << "the late answer was taken for this one's";
   EXPECT_GT(foreign.most, 1) << "each call has a connection";
   EXPECT_FALSE(foreign.told);
 }

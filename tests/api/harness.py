@@ -128,18 +128,20 @@ class Cluster:
                                                     env={**environment(self.data), **self.env})
         return out
 
-    def settled(self, name, out, deadline):
-        """Waits until it is ready; what it printed."""
+    def settled(self, name, out, deadline, ready=True):
+        """Waits until it is ready, or at least serves; what it printed."""
         said = ""
         while time.monotonic() < deadline:
             lines = dict(line.replace("serving ", "").split(" on ", 1) for line in out.read_text().splitlines() if " on " in line)
             if "metrics" in lines:
                 self.admin[name] = "http://" + lines["metrics"]
+                if not ready and len(lines) > 1:
+                    return lines
                 with contextlib.suppress(requests.RequestException):
-                    ready = requests.get(self.admin[name] + "/health/ready", timeout=5)
-                    if ready.status_code == 200 and ("listening" in lines) == name.startswith("gateway"):
+                    answer = requests.get(self.admin[name] + "/health/ready", timeout=5)
+                    if answer.status_code == 200 and ("listening" in lines) == name.startswith("gateway"):
                         return lines
-                    said = ready.text
+                    said = answer.text
             assert self.processes[name].poll() is None, f"{name} ended: {self.log.read_text()[-2000:]}"
             time.sleep(0.02)
         raise AssertionError(f"{name} is not ready: {said} {out.read_text()} {self.log.read_text()[-2000:]}")

@@ -174,29 +174,29 @@ func person(id int64) *legacy.User {
 	return &legacy.User{Id: id, Username: fmt.Sprintf("go-%d", id), FollowCount: 3}
 }
 
-func (goUsers) Login(ctx context.Context, req *legacy.LoginReq) (*legacy.LoginRegisterResp, error) {
+func (*goUsers) Login(ctx context.Context, req *legacy.LoginReq) (*legacy.LoginRegisterResp, error) {
 	return &legacy.LoginRegisterResp{BaseResp: &legacy.BaseResp{StatusCode: -1, Msg: text("密码错误")}}, nil
 }
-func (goUsers) GetUserInfo(ctx context.Context, req *legacy.UserInfoReq) (*legacy.UserInfoResp, error) {
+func (*goUsers) GetUserInfo(ctx context.Context, req *legacy.UserInfoReq) (*legacy.UserInfoResp, error) {
 	return &legacy.UserInfoResp{BaseResp: &legacy.BaseResp{}, User: person(req.UserId)}, nil
 }
-func (goUsers) BatchGetUserInfo(ctx context.Context, req *legacy.BatchUserInfoReq) (*legacy.BatchUserInfoResp, error) {
+func (*goUsers) BatchGetUserInfo(ctx context.Context, req *legacy.BatchUserInfoReq) (*legacy.BatchUserInfoResp, error) {
 	out := &legacy.BatchUserInfoResp{BaseResp: &legacy.BaseResp{}, Users: map[int64]*legacy.User{}}
 	for _, id := range req.UserIds {
 		out.Users[id] = person(id)
 	}
 	return out, nil
 }
-func (goUsers) CheckUsername(ctx context.Context, req *legacy.CheckUsernameReq) (*legacy.CheckUsernameResp, error) {
+func (*goUsers) CheckUsername(ctx context.Context, req *legacy.CheckUsernameReq) (*legacy.CheckUsernameResp, error) {
 	if req.Username == "sleeper" {
 		time.Sleep(30 * time.Second)
 	}
 	return &legacy.CheckUsernameResp{Available: true, BaseResp: nil}, nil // a nil struct: Go writes an empty one
 }
-func (goUsers) BatchCheckUsernames(ctx context.Context, req *legacy.BatchCheckUsernamesReq) (*legacy.BatchCheckUsernamesResp, error) {
+func (*goUsers) BatchCheckUsernames(ctx context.Context, req *legacy.BatchCheckUsernamesReq) (*legacy.BatchCheckUsernamesResp, error) {
 	return nil, errors.New("boom") // an exception on the wire
 }
-func (goUsers) VerifyToken(ctx context.Context, token string) (bool, error) { return true, nil }
+func (*goUsers) VerifyToken(ctx context.Context, token string) (bool, error) { return true, nil }
 
 func serve() {
 	registry, err := etcd.NewEtcdRegistry([]string{*endpoint}, etcd.WithEtcdServicePrefix(*prefix))
@@ -209,7 +209,7 @@ func serve() {
 	}
 	address := listener.Addr()
 	listener.Close()
-	s := legacyservice.NewServer(goUsers{}, server.WithServiceAddr(address), server.WithRegistry(registry),
+	s := legacyservice.NewServer(&goUsers{}, server.WithServiceAddr(address), server.WithRegistry(registry),
 		server.WithServerBasicInfo(&rpcinfo.EndpointBasicInfo{ServiceName: "user"}))
 	fmt.Println("serving", address)
 	if err := s.Run(); err != nil {
