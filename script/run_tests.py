@@ -213,6 +213,26 @@ def api_postgres_step():
     return api_step("api-postgres", [f"tests/api/test_{name}.py" for name in tests], {**ENGINES.settings(), **ON_POSTGRES, "SV_TEST_APART": "1"})
 
 
+def many_processes():
+    """Settings of a run against processes that share PostgreSQL, etcd and Redis."""
+    return {**ENGINES.settings(), "SV_TEST_DATABASE": "postgres", "SV_TEST_SHAPE": "cluster"}
+
+
+def api_cluster_step():
+    """Two processes of each service and two gateways: what crosses them, and what holds while one of them is silent, dies or leaves."""
+    if not ENGINES.settings():
+        return Count(failed=1, names=["engines: one did not start"])
+    tests = "cluster people interaction message crash access_matrix playback history".split()
+    return api_step("api-cluster", [f"tests/api/test_{name}.py" for name in tests], many_processes())
+
+
+def interop_step():
+    """A Kitex client and a Kitex server, made by Kitex's own tool, on the other side of the wire."""
+    if not ENGINES.settings():
+        return Count(failed=1, names=["engines: one did not start"])
+    return api_step("interop", ["tests/interop"], many_processes(), ("-n", "1"))
+
+
 def api_tsan_step():
     """The scenarios that do several things at once, served by the thread sanitizer's binary: a report ends it, and so the scenario."""
     return api_step("api-tsan", env={"SV_BINARY": str(ROOT / "build/tsan/app/shortvideo"), "TSAN_OPTIONS": TSAN_OPTIONS},
@@ -310,6 +330,8 @@ STEPS = [
     ("thrift", "our bytes against libthrift's", unit_step("dev", ["idl_libthrift_test"])),
     ("api", "API scenarios with the real binary", api_step),
     ("api-postgres", "API scenarios on PostgreSQL, a schema for each service", api_postgres_step),
+    ("api-cluster", "API scenarios with two processes of each service", api_cluster_step),
+    ("interop", "Kitex calls us, we call Kitex", interop_step),
     ("tidy", "clang-tidy: coroutines and lifetimes", tidy_step),
     # The sanitized presets build what is run: tests and fuzzers.
     ("build-asan", "build (address and undefined-behaviour sanitizers)",
@@ -321,7 +343,7 @@ STEPS = [
     ("tsan", "threaded suites under tsan", unit_step("tsan", THREADED)),
     ("api-tsan", "API scenarios that are concurrent, under tsan", api_tsan_step),
 ]
-NEEDS = {"thrift": "build", "api": "build", "api-postgres": "build", "tidy": "build", "unit": "build-asan", "unit-postgres": "build-asan", "fuzz": "build-asan", "tsan": "build-tsan",
+NEEDS = {"thrift": "build", "api": "build", "api-postgres": "build", "api-cluster": "build", "interop": "build", "tidy": "build", "unit": "build-asan", "unit-postgres": "build-asan", "fuzz": "build-asan", "tsan": "build-tsan",
          "api-tsan": "build-tsan"}
 
 
@@ -344,6 +366,13 @@ def main(wanted):
         # Every scenario there is, in one database; those of SQLite's files are left out.
         os.environ.update(ENGINES.settings(), SV_TEST_DATABASE="postgres")
         wanted = [*wanted[:at], *wanted[at + 2:]] or ["api", "unit-postgres"]
+    if "--shape" in wanted:
+        at = wanted.index("--shape")
+        if wanted[at + 1:at + 2] != ["cluster"] or not ENGINES.settings():
+            print("script/test: --shape takes cluster, whose engines script/engines starts", file=sys.stderr)
+            return 2
+        os.environ.update(many_processes())
+        wanted = [*wanted[:at], *wanted[at + 2:]] or ["api", "interop"]
     if wanted == ["--list"]:
         print("\n".join(f"{name:12}{text}" for name, text, _ in steps))
         return 0

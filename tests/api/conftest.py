@@ -14,6 +14,7 @@ def pytest_configure(config):
 
 
     config.addinivalue_line("markers", "one_process: about the one process of the embedded shape; not collected for a cluster")
+    config.addinivalue_line("markers", "many_processes: starts, stops and kills single processes of a cluster; not collected otherwise")
 
 
 def may_mount():
@@ -25,8 +26,7 @@ def may_mount():
 
 def pytest_collection_modifyitems(config, items):
     leave_out = {"sqlite"} if databases.ON_POSTGRES else set()
-    if harness.CLUSTER:
-        leave_out.add("one_process")
+    leave_out.add("one_process" if harness.CLUSTER else "many_processes")
     if any(item.get_closest_marker("mounts") for item in items) and not may_mount():
         leave_out.add("mounts")
     gone = [item for item in items if any(item.get_closest_marker(marker) for marker in leave_out)]

@@ -1,9 +1,7 @@
-"""Many processes: what holds between them while one falls silent, dies or leaves. These bring engines of their own kind: script/test starts them."""
+"""Many processes: what holds between them while one falls silent, dies or leaves."""
 
 import concurrent.futures
-import os
 import signal
-import statistics
 import threading
 import time
 
@@ -11,10 +9,9 @@ import pytest
 import requests
 
 import databases
-import harness
-from harness import PASSWORD, Api, Cluster, make_clip, refused, register
+from harness import PASSWORD, Api, Cluster, refused, register
 
-pytestmark = pytest.mark.skipif(not databases.ON_POSTGRES or "SV_TEST_ETCD" not in os.environ, reason="needs PostgreSQL, etcd and Redis")
+pytestmark = pytest.mark.many_processes
 
 SECOND = 1.0  # what is promised
 
