@@ -1,4 +1,4 @@
-// configs/config.yaml names every key that this build takes, and no other.
+// configs/config.yaml and cluster.yaml name every key that this build takes, and no other.
 #include <fstream>
 #include <map>
 #include <regex>
@@ -14,6 +14,7 @@ namespace sv {
 namespace {
 
 constexpr const char* kFile = SV_SOURCE_DIR "/configs/config.yaml";
+constexpr const char* kCluster = SV_SOURCE_DIR "/configs/cluster.yaml";
 
 void flatten(const YAML::Node& node, const std::string& prefix,
              std::map<std::string, std::string>& out) {
@@ -24,12 +25,12 @@ void flatten(const YAML::Node& node, const std::string& prefix,
   }
 }
 
-// Keys and values of the file, those in comments (`# databases.user: …`) too.
-std::map<std::string, std::string> named() {
+// Keys and values of a file, those in comments (`# databases.user: …`) too.
+std::map<std::string, std::string> named(const char* path = kFile) {
   std::map<std::string, std::string> out;
-  flatten(YAML::LoadFile(kFile), "", out);
+  flatten(YAML::LoadFile(path), "", out);
   const std::regex commented(R"(^\s*#\s*([a-z_]+(\.[a-z_]+)*): *(.*)$)");
-  std::ifstream file(kFile);
+  std::ifstream file(path);
   for (std::string line; std::getline(file, line);)
     if (std::smatch m; std::regex_match(line, m, commented))
       out[m[1].str()] = YAML::Load(m[3].str()).Scalar();
@@ -112,10 +113,21 @@ TEST(ConfigFile, EveryKeyItNamesTakesItsValueAndAnotherOne) {
   }
 }
 
-TEST(ConfigFile, NamesEveryKeyThatThisBuildTakes) {
-  const auto in_file = named();
-  for (const std::string& key : config_keys())
-    EXPECT_EQ(in_file.contains(key), !kNotYet.contains(key)) << key;
+TEST(ConfigFile, BothNameEveryKeyThatThisBuildTakes) {
+  for (const char* path : {kFile, kCluster}) {
+    const auto in_file = named(path);
+    for (const std::string& key : config_keys())
+      EXPECT_EQ(in_file.contains(key), !kNotYet.contains(key)) << path << ": " << key;
+  }
+}
+
+TEST(ConfigFile, TheOneOfAClusterIsValidForEveryRole) {
+  for (const char* role : {"gateway", "user", "video,transcode", "all"}) {
+    const auto config = load_config(
+        {.file = kCluster, .environment = {}, .sets = {std::string("services=") + role}});
+    ASSERT_TRUE(config) << config.error().detail;
+    EXPECT_TRUE(roles_of(*config).cluster);
+  }
 }
 
 }  // namespace

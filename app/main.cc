@@ -16,6 +16,7 @@ namespace {
 
 // What the command line said, before it becomes a Config.
 struct Options {
+  bool called_gateway = false;  // alone where it can find the services, else with all of them
   std::string config_file, data, listen, services;
   std::vector<std::string> sets;
 };
@@ -35,7 +36,11 @@ sv::Result<sv::Config> load(const Options& options) {
   if (!options.listen.empty()) source.sets.push_back("listen=" + options.listen);
   if (!options.services.empty()) source.sets.push_back("services=" + options.services);
   source.sets.insert(source.sets.end(), options.sets.begin(), options.sets.end());
-  return sv::load_config(source);
+  auto config = sv::load_config(source);
+  if (options.called_gateway && config && config->services == "all" &&
+      sv::roles_of(*config).cluster)
+    config->services = "gateway";
+  return config;
 }
 
 template <class F>
@@ -48,8 +53,7 @@ int with_config(const Options& options, F run) {
   return run(*config);
 }
 
-// output/bin/<service> are links to this program: called by such a name it serves that service. The
-// gateway alone would have nobody to ask in this build, so it brings every service with it.
+// output/bin/<service> are links to this program: called by such a name it serves that service.
 std::vector<std::string> arguments(int argc, char** argv) {
   std::vector<std::string> out(argv + 1, argv + argc);
   const std::string called = std::filesystem::path(argv[0]).filename();
@@ -128,6 +132,7 @@ int main(int argc, char** argv) {
   events_drop->add_option("id", event, "its number in the list")->required();
 
   try {
+    options.called_gateway = std::filesystem::path(argv[0]).filename() == "gateway";
     app.parse(arguments(argc, argv));
   } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? 0 : sv::commands::kCannotRun; }
 

@@ -24,7 +24,7 @@ LOGS = ROOT / "build/test-logs"
 CORES = os.cpu_count() or 2
 FUZZ_SECONDS, FUZZ_BUDGET = 60, 300
 # Suites whose code runs on several threads; what else does is met by the API scenarios that the thread sanitizer's binary serves.
-THREADED = "core_test batch_writer_test supervisor_test adapters_test net_test interaction_test video_test".split()
+THREADED = "core_test batch_writer_test supervisor_test adapters_test net_test rpc_test interaction_test video_test".split()
 # Suites whose statements run on either engine: two instances on PostgreSQL, on SQLite one and two.
 ON_EITHER = "interaction_test message_test social_test user_test video_test".split()
 ON_POSTGRES = {"SV_TEST_DATABASE": "postgres", "GTEST_FILTER": "-*/Direct"}

@@ -9,7 +9,7 @@
 #include "platform/rpc/message.h"
 
 // How the peers of a cluster know each other at the start of a connection (docs/wire.md,
-// docs/adr/0013-peers-prove-a-secret.md): each proves that it has `rpc.secret` by an HMAC-SHA256
+// docs/adr/0015-peers-prove-a-secret.md): each proves that it has `rpc.secret` by an HMAC-SHA256
 // over both sides' nonces, which are new with each connection. The secret itself never travels.
 namespace sv::rpc {
 
