@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs what ./build.sh built, with data and logs below a folder; config.yaml in that folder is used when it exists.
 #   script/bootstrap.sh [<run-dir> [<service>]]     default: output/run gateway
-# Services: gateway (today with every service in its process), all, user, video, social, interaction, message, live, danmu, recommend.
+# Services: gateway (with every service in its process, unless config.yaml names a registry), all, user, video, social, interaction, message, live, danmu, recommend.
 set -euo pipefail
 case ${1-} in -h | --help) sed -n '2,4s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
 from=$PWD

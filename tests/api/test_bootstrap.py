@@ -85,7 +85,21 @@ def test_bootstrap_runs_the_gateway_with_its_data_and_log_below_the_folder(check
 def test_a_service_that_cannot_run_alone_says_so(checkout, service):
     for command in ([checkout / "output/bin" / service, "--data", "d"], ["script/bootstrap.sh", "elsewhere", service]):
         done = subprocess.run(list(map(str, command)), cwd=checkout, capture_output=True, text=True, timeout=30, check=False)
-        assert done.returncode == 2 and f"services: {service} cannot run alone yet" in done.stderr, done.stderr
+        said = "does not have" if service in ("live", "danmu", "recommend") else f"services: {service} needs to find the others"
+        assert done.returncode == 2 and said in done.stderr, done.stderr
+
+
+def test_with_a_registry_each_link_is_one_process(checkout, run):
+    """Addresses that never change instead of etcd; the gateway has no database of its own."""
+    folder = checkout / "run"
+    folder.mkdir()
+    (folder / "config.yaml").write_text("registry: 'static:?user=127.0.0.1:1&video=127.0.0.1:1&social=127.0.0.1:1&interaction=127.0.0.1:1&message=127.0.0.1:1'\n"
+                                        "listen: 127.0.0.1:0\nmetrics.listen: 127.0.0.1:0\n")
+    gateway = run("script/bootstrap.sh", folder, "gateway", cwd=checkout)
+    answer = requests.get(gateway.url() + "/api/user/detail", params={"user_id": 1}, timeout=10)
+    assert answer.status_code == 503 and answer.json()["error"] == "user_unavailable"
+    assert not list(folder.rglob("*.db"))
+    assert gateway.stop() == 0
 
 
 def test_bootstrap_names_what_is_wrong(checkout):

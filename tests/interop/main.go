@@ -3,6 +3,8 @@
 //	interop call   -etcd HOST:PORT -prefix P [-framing F] [-mux]   calls every method of every service, a JSON line each
 //	interop steady -etcd HOST:PORT -prefix P -seconds N            calls all the time; counts what failed
 //	interop serve  -etcd HOST:PORT -prefix P                       a user service as the Go system has it
+//	interop echo   -listen HOST:PORT -method verify|feed           answers at once: what bench/rpc.py compares with
+//	interop load   -target HOST:PORT -method verify|feed -seconds N -callers N
 package main
 
 import (
@@ -19,6 +21,7 @@ import (
 	"time"
 
 	"github.com/cloudwego/kitex/client"
+	"github.com/cloudwego/kitex/pkg/connpool"
 	"github.com/cloudwego/kitex/pkg/discovery"
 	"github.com/cloudwego/kitex/pkg/klog"
 	"github.com/cloudwego/kitex/pkg/rpcinfo"
@@ -27,6 +30,7 @@ import (
 	"github.com/cloudwego/kitex/transport"
 	etcd "github.com/kitex-contrib/registry-etcd"
 
+	"shortvideo/interop/kitex_gen/common"
 	"shortvideo/interop/kitex_gen/interaction/interactionservice"
 	"shortvideo/interop/kitex_gen/legacy"
 	legacyservice "shortvideo/interop/kitex_gen/legacy/userservice"
@@ -34,6 +38,7 @@ import (
 	"shortvideo/interop/kitex_gen/social/socialservice"
 	"shortvideo/interop/kitex_gen/user"
 	"shortvideo/interop/kitex_gen/user/userservice"
+	"shortvideo/interop/kitex_gen/video"
 	"shortvideo/interop/kitex_gen/video/videoservice"
 )
 
@@ -44,6 +49,10 @@ var (
 	mux      = flag.Bool("mux", false, "many calls share a connection")
 	meta     = flag.Bool("meta", false, "send TTHeader's metadata")
 	seconds  = flag.Int("seconds", 5, "")
+	listen   = flag.String("listen", "127.0.0.1:0", "")
+	target   = flag.String("target", "", "HOST:PORT, without a registry")
+	method   = flag.String("method", "verify", "verify or feed")
+	callers  = flag.Int("callers", 64, "")
 )
 
 type line struct {
@@ -217,11 +226,85 @@ func serve() {
 	}
 }
 
+type echoUsers struct{ user.UserService }
+
+func (echoUsers) VerifyToken(ctx context.Context, token string) (bool, error) { return true, nil }
+
+type echoVideos struct{ video.VideoService }
+
+// Twenty videos, about 5 KB.
+func (echoVideos) GetFeed(ctx context.Context, req *video.FeedReq) (*video.FeedResp, error) {
+	out := &video.FeedResp{BaseResp: &common.BaseResp{}, NextTime: 1}
+	for n := int64(1); n <= 20; n++ {
+		out.Videos = append(out.Videos, &common.Video{Id: n, AuthorId: n, Url: "/media/787354452754432/787354452754433/787354439133184/360.mp4",
+			CoverUrl: "/media/787354452754432/787354452754433/787354439133184/poster.jpg", LikeCount: 7, CommentCount: 3,
+			Title: "a title of some length", PublishTime: 1764200000000, Description: "and a description that is a little longer"})
+	}
+	return out, nil
+}
+
+func echo() {
+	address, err := net.ResolveTCPAddr("tcp", *listen)
+	if err != nil {
+		panic(err)
+	}
+	var s server.Server
+	if *method == "feed" {
+		s = videoservice.NewServer(&echoVideos{}, server.WithServiceAddr(address))
+	} else {
+		s = userservice.NewServer(&echoUsers{}, server.WithServiceAddr(address))
+	}
+	if err := s.Run(); err != nil {
+		panic(err)
+	}
+}
+
+// As many callers as asked for, each with its next call when the last is answered, over long connections.
+func load() {
+	o := []client.Option{client.WithHostPorts(*target), client.WithTransportProtocol(transport.TTHeader), client.WithRPCTimeout(5 * time.Second),
+		client.WithLongConnection(connpool.IdleConfig{MaxIdlePerAddress: *callers, MaxIdleGlobal: *callers, MaxIdleTimeout: time.Minute})}
+	users, err := userservice.NewClient("user", o...)
+	if err != nil {
+		panic(err)
+	}
+	videos, err := videoservice.NewClient("video", o...)
+	if err != nil {
+		panic(err)
+	}
+	ctx := context.Background()
+	once := func() error {
+		if *method == "feed" {
+			_, err := videos.GetFeed(ctx, &video.FeedReq{PageSize: 20})
+			return err
+		}
+		_, err := users.VerifyToken(ctx, "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789")
+		return err
+	}
+	var calls, failed atomic.Int64
+	end := time.Now().Add(time.Duration(*seconds) * time.Second)
+	var all sync.WaitGroup
+	for n := 0; n < *callers; n++ {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			for time.Now().Before(end) {
+				if err := once(); err != nil {
+					failed.Add(1)
+				}
+				calls.Add(1)
+			}
+		}()
+	}
+	all.Wait()
+	text, _ := json.Marshal(map[string]any{"calls": calls.Load(), "failed": failed.Load()})
+	fmt.Println(string(text))
+}
+
 func main() {
 	what := os.Args[1]
 	if err := flag.CommandLine.Parse(os.Args[2:]); err != nil {
 		panic(err)
 	}
 	klog.SetLevel(klog.LevelFatal)
-	map[string]func(){"call": call, "steady": steady, "serve": serve}[what]()
+	map[string]func(){"call": call, "steady": steady, "serve": serve, "echo": echo, "load": load}[what]()
 }
