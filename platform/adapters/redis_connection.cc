@@ -12,6 +12,7 @@
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
 
 namespace sv {
 namespace {
@@ -136,9 +137,17 @@ Task<Result<std::vector<RedisReply>>> RedisConnection::ask(std::string commands,
                             }});
         out_ += commands;
         watch();
-        flush();
+        flush_soon();
       },
       asio::use_awaitable);
+}
+
+void RedisConnection::flush_soon() {
+  if (std::exchange(flush_posted_, true)) return;
+  asio::post(socket_.get_executor(), [self = shared_from_this()] {
+    self->flush_posted_ = false;
+    self->flush();
+  });
 }
 
 void RedisConnection::flush() {

@@ -52,6 +52,7 @@ class RedisConnection : public std::enable_shared_from_this<RedisConnection> {
     std::move_only_function<void(Answers)> done;
     std::vector<RedisReply> answers{};
   };
+  void flush_soon();  // what many requests ask goes out together
   void flush();
   void read();
   void take_in(std::size_t got);
@@ -65,7 +66,7 @@ class RedisConnection : public std::enable_shared_from_this<RedisConnection> {
   std::size_t sent_ = 0;
   std::vector<char> in_;
   std::deque<Waiting> waiting_;
-  bool open_ = false, writing_ = false, watching_ = false;
+  bool open_ = false, writing_ = false, watching_ = false, flush_posted_ = false;
 };
 
 }  // namespace sv

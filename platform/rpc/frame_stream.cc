@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
+
+#include <boost/asio/post.hpp>
 
 namespace sv::rpc {
 namespace {
@@ -81,8 +84,17 @@ void FrameStream::resume() {
 bool FrameStream::send(Framing framing, const TtHeader& header, std::string_view payload) {
   if (!open_) return true;
   if (!write_frame(out_, framing, header, payload)) return false;
-  if (!taking_in_) flush();
+  if (!taking_in_) flush_soon();
   return true;
+}
+
+// Behind the handlers that are ready now: many requests' calls become one system call.
+void FrameStream::flush_soon() {
+  if (std::exchange(flush_posted_, true)) return;
+  asio::post(socket_.get_executor(), [self = shared_from_this()] {
+    self->flush_posted_ = false;
+    self->flush();
+  });
 }
 
 void FrameStream::flush() {

@@ -45,13 +45,14 @@ class FrameStream : public std::enable_shared_from_this<FrameStream> {
   void read();
   void take_in();
   void flush();
+  void flush_soon();
 
   asio::ip::tcp::socket socket_;
   std::string in_, out_;
   std::size_t in_begin_ = 0, in_end_ = 0, out_begin_ = 0;
   std::size_t need_ = 0;
   bool open_ = true, held_ = false, taking_in_ = false, reading_ = false, writing_ = false;
-  bool ends_ = false;
+  bool ends_ = false, flush_posted_ = false;
   Steady::time_point last_received_ = Steady::now();
 };
 
