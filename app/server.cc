@@ -1,6 +1,3 @@
-#include <arpa/inet.h>
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <sys/resource.h>
 
 #include <atomic>
@@ -15,6 +12,8 @@
 #include "app/admin_server.h"
 #include "app/local_services.h"
 #include "app/loops.h"
+#include "app/peers.h"
+#include "app/ready_checks.h"
 #include "app/tls.h"
 #include "app/wiring.h"
 #include "gateway/address.h"
@@ -28,7 +27,6 @@
 #include "platform/core/exception.h"
 #include "platform/core/log.h"
 #include "platform/core/task_group.h"
-#include "platform/crypto/sha256.h"
 #include "platform/media/media_tools.h"
 #include "platform/net/http_server.h"
 #include "platform/rpc/client.h"
@@ -42,66 +40,6 @@ constexpr std::size_t kLoginsWaiting =
     64;  // for one thread: some 6 s of bcrypt, less than a request's time
 constexpr std::int64_t kLongAgoMs = 60'000;
 constexpr std::chrono::seconds kLookAgain{1};  // for what must be there before the start
-
-Task<Result<>> check_database(sql::Database& db) {
-  SV_CO_TRY([[maybe_unused]] sql::Rows rows, co_await db.query(Ctx{}, "SELECT 1"));
-  co_return Result<>{};
-}
-
-Task<Result<>> check_objects(ObjectStore& objects) {
-  auto info = co_await objects.head("health/none");
-  if (!info && info.error().code != Errc::not_found)
-    co_return std::unexpected(std::move(info.error()));
-  co_return Result<>{};
-}
-
-// Once it has been there; whoever is away later is not missed here, but by the calls.
-Task<Result<>> check_met(const InstanceList& list, std::shared_ptr<std::atomic<bool>> met) {
-  if (!list.get()->empty()) *met = true;
-  if (!*met) co_return fail(Errc::unavailable, "not_found_yet");
-  co_return Result<>{};
-}
-Task<Result<>> check_sessions(const auth::RevokedSessions& revoked,
-                              std::shared_ptr<std::atomic<bool>> met) {
-  if (revoked.known()) *met = true;
-  if (!*met) co_return fail(Errc::unavailable, "ended_sessions_not_known_yet");
-  co_return Result<>{};
-}
-Task<Result<>> check_announced(const Registry& registry, std::shared_ptr<std::atomic<bool>> met) {
-  if (registry.announced()) *met = true;
-  if (!*met) co_return fail(Errc::unavailable, "not_announced_yet");
-  co_return Result<>{};
-}
-
-// What the processes of an installation show each other. None is configured where they share a
-// data folder: they have the same signing keys, then.
-std::vector<std::string> rpc_secrets(const Config& config, const std::vector<auth::Key>& keys) {
-  if (!config.rpc_secret.empty()) return secrets_of(config.rpc_secret);
-  std::vector<std::string> out;
-  for (const auth::Key& key : keys) out.push_back(hmac_sha256(key.secret, "shortvideo rpc"));
-  return out;
-}
-
-// Where others reach a port that listens on `host`: on all addresses, the first that is not this
-// machine's own.
-std::string advertised(std::string host, std::uint16_t port) {
-  if (host == "0.0.0.0" || host == "*" || host == "::") {
-    host = "127.0.0.1";
-    ifaddrs* all = nullptr;
-    if (::getifaddrs(&all) == 0)
-      for (const ifaddrs* one = all; one && host == "127.0.0.1"; one = one->ifa_next) {
-        if (!one->ifa_addr || one->ifa_addr->sa_family != AF_INET ||
-            (one->ifa_flags & IFF_LOOPBACK) != 0)
-          continue;
-        char text[INET_ADDRSTRLEN] = {};
-        const auto* address = reinterpret_cast<const sockaddr_in*>(one->ifa_addr);
-        if (::inet_ntop(AF_INET, &address->sin_addr, text, sizeof text)) host = text;
-      }
-    if (all) ::freeifaddrs(all);
-  }
-  if (host.find(':') != std::string::npos) host = "[" + host + "]";
-  return fmt::format("{}:{}", host, port);
-}
 
 Result<std::vector<auth::Key>> signing_keys(const Config& config) {
   if (config.auth_keys.empty())
@@ -277,17 +215,19 @@ class Server {
     if (auto heard = events_->start(); !heard)
       return fail(Errc::unavailable, "events_unusable",
                   fmt::format("events: {}", heard.error().detail));
-    if (shared() && !roles_.gateway && !roles_.has("user")) return serve_rpc(config);
-    if (shared()) {
-      // Nobody is believed before it is known who has left.
-      revoked_.heard(storage_->clock.monotonic_ms() - kLongAgoMs);
-      background_.spawn(loops_.background(),
-                        [this] { return revoked_feed_.follow(revoked_loop_); });
-    } else {
-      // What ends from now on is heard of as an event.
-      SV_CHECK(block_on(revoked_feed_.pull()));
-    }
+    SV_CHECK(hear_of_ended_sessions());
     return serve_rpc(config);
+  }
+
+  // For those who look at tokens.
+  Result<> hear_of_ended_sessions() {
+    if (!roles_.gateway && !roles_.has("user")) return {};
+    // What ends from now on is heard of as an event.
+    if (!shared()) return block_on(revoked_feed_.pull());
+    // Nobody is believed before it is known who has left.
+    revoked_.heard(storage_->clock.monotonic_ms() - kLongAgoMs);
+    background_.spawn(loops_.background(), [this] { return revoked_feed_.follow(revoked_loop_); });
+    return {};
   }
 
   // This process's own port of health and metrics, for whoever runs it.
@@ -365,24 +305,13 @@ class Server {
   std::vector<gateway::ReadyCheck> ready_checks() {
     std::vector<gateway::ReadyCheck> ready;
     for (auto& [service, place] : storage_->by_service)
-      ready.push_back(
-          {service + ".database", [db = place->database.db.get()] { return check_database(*db); }});
-    ready.push_back(
-        {"objects", [objects = storage_->objects.get()] { return check_objects(*objects); }});
+      ready.push_back(database_check(service + ".database", *place->database.db));
+    ready.push_back(objects_check(*storage_->objects));
     for (const std::string_view service : served_services())
       if (elsewhere(service))
-        ready.push_back({std::string(service), [&list = registry_->instances_of(service),
-                                                met = std::make_shared<std::atomic<bool>>(false)] {
-                           return check_met(list, met);
-                         }});
-    if (roles_.gateway && shared())
-      ready.push_back({"sessions", [this, met = std::make_shared<std::atomic<bool>>(false)] {
-                         return check_sessions(revoked_, met);
-                       }});
-    if (roles_.cluster)
-      ready.push_back({"registry", [this, met = std::make_shared<std::atomic<bool>>(false)] {
-                         return check_announced(*registry_, met);
-                       }});
+        ready.push_back(met_check(std::string(service), registry_->instances_of(service)));
+    if (roles_.gateway && shared()) ready.push_back(sessions_check(revoked_));
+    if (roles_.cluster) ready.push_back(announced_check(*registry_));
     return ready;
   }
 
