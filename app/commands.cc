@@ -103,10 +103,13 @@ int serve(const Config& config) {
 }
 
 int check(const Config& config) {
-  auto tls = load_tls(config);
-  if (!tls) return cannot(tls.error());
-  if (const std::string warning = *tls ? (*tls)->warning() : ""; !warning.empty())
-    fmt::print("warning: tls.cert: {}\n", warning);
+  for (auto load : {load_tls, load_rpc_tls}) {
+    auto shown = load(config);
+    if (!shown) return cannot(shown.error());
+    if (const std::string warning = shown->identity ? shown->identity->warning() : "";
+        !warning.empty())
+      fmt::print("warning: {}.cert: {}\n", shown->keys, warning);
+  }
   fmt::print("the configuration is valid\n");
   return 0;
 }

@@ -113,6 +113,9 @@ const std::vector<Key>& keys() {
       parsed("media.max_age", kDuration, &Config::media_max_age, duration),
       text("rpc.advertise", &Config::rpc_advertise),
       text("rpc.secret", &Config::rpc_secret),
+      text("rpc.tls.cert", &Config::rpc_tls_cert),
+      text("rpc.tls.key", &Config::rpc_tls_key),
+      text("rpc.tls.ca", &Config::rpc_tls_ca),
       words("rpc.trusted_peers", &Config::rpc_trusted_peers),
       parsed("rpc.insecure", "true or false", &Config::rpc_insecure, boolean),
       parsed("rpc.linger", kDuration, &Config::rpc_linger, duration),
@@ -270,14 +273,21 @@ Result<> check_rpc(const Config& c) {
     if (!c.rpc_secret.empty() && secret.size() < 32)
       return bad(
           fmt::format("rpc.secret: one has {} bytes; use at least 32 random ones", secret.size()));
+  if (c.rpc_tls_cert.empty() != c.rpc_tls_key.empty() ||
+      c.rpc_tls_cert.empty() != c.rpc_tls_ca.empty())
+    return bad(fmt::format("rpc.tls.{}: it is empty; name cert, key and ca, or none of them",
+                           c.rpc_tls_cert.empty()  ? "cert"
+                           : c.rpc_tls_key.empty() ? "key"
+                                                   : "ca"));
   if (c.rpc_linger > 10min) return bad("rpc.linger: it must be at most 10m");
   const Roles roles = roles_of(c);
   for (const std::string& service : roles.callable) {
     SV_TRY(const HostPort at, parse_host_port("rpc.listen." + service, rpc_listen_of(c, service)));
-    if (!is_loopback_host(at.host) && c.rpc_secret.empty() && !c.rpc_insecure)
+    if (!is_loopback_host(at.host) && c.rpc_secret.empty() && c.rpc_tls_cert.empty() &&
+        !c.rpc_insecure)
       return bad(fmt::format(
           "rpc.listen.{}: {} is reached from other machines: set rpc.secret, the same for all "
-          "processes, or rpc.insecure=true where nobody else can reach it",
+          "processes, or rpc.tls.cert, or rpc.insecure=true where nobody else can reach it",
           service, at.host));
   }
   return {};

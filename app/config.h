@@ -63,6 +63,7 @@ struct Config {
   std::map<std::string, std::string> rpc_listen;  // by service; absent: 127.0.0.1 and its port
   std::string rpc_advertise;                      // host to announce; empty: found out
   std::string rpc_secret;
+  std::string rpc_tls_cert, rpc_tls_key, rpc_tls_ca;
   std::vector<std::string> rpc_trusted_peers = {"127.0.0.0/8", "::1"};
   bool rpc_insecure = false;
   std::chrono::seconds rpc_linger = std::chrono::seconds(6);

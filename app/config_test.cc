@@ -186,6 +186,10 @@ TEST(Config, SaysWhatIsWrongWithAProcessOfMany) {
   expect_part(sentence({"registry=static:?usr=h:1"}), "there is no service usr");
   expect_part(sentence({etcd, "rpc.listen.user=0.0.0.0:8881"}), "set rpc.secret");
   expect_part(sentence({etcd, "rpc.secret=short"}), "at least 32");
+  expect_part(sentence({etcd, "rpc.tls.cert=/c.pem", "rpc.tls.key=/k.pem"}), "rpc.tls.ca");
+  EXPECT_EQ(sentence({etcd, "rpc.listen.user=0.0.0.0:8881", "rpc.tls.cert=/c.pem",
+                      "rpc.tls.key=/k.pem", "rpc.tls.ca=/a.pem"}),
+            "");
   expect_part(sentence({"rpc.trusted_peers=[everyone]"}), "rpc.trusted_peers");
   EXPECT_EQ(sentence({etcd, "rpc.listen.user=0.0.0.0:8881", "rpc.insecure=true"}), "");
 }

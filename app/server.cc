@@ -1,9 +1,11 @@
 #include <sys/resource.h>
 
+#include <array>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <future>
+#include <span>
 #include <thread>
 
 #include <boost/asio/co_spawn.hpp>
@@ -89,10 +91,13 @@ class Server {
     SV_TRY(auto storage, open_storage(config, Access::serve));
     SV_TRY(auto keys, signing_keys(config));
     SV_TRY(auto tools, media_tools(config, *storage));
+    SV_TRY(Shown web, load_tls(config));
+    SV_TRY(Shown rpc, load_rpc_tls(config));
     std::unique_ptr<SearchIndex> search;
     if (roles.has("video") || roles.transcode) { SV_TRY(search, open_search(config)); }
     auto server = std::unique_ptr<Server>(new Server(config, std::move(storage), std::move(keys),
-                                                     std::move(tools), std::move(search)));
+                                                     std::move(tools), std::move(search),
+                                                     {std::move(web), std::move(rpc)}));
     SV_CHECK(server->serve(config));
     return server;
   }
@@ -111,7 +116,8 @@ class Server {
   }
 
   std::uint16_t port() const { return http_ ? http_->port() : std::uint16_t{0}; }
-  net::TlsIdentity* tls() { return tls_.get(); }  // null: plain HTTP
+  bool secure() const { return tls().identity != nullptr; }
+  std::span<const Shown> certificates() const { return certificates_; }
   SupervisedLoop& certificate_loop() { return storage_->supervisor.loop("tls.certificate"); }
   // "user on 127.0.0.1:8881"
   const std::vector<std::string>& served() const { return served_; }
@@ -132,8 +138,10 @@ class Server {
 
  private:
   Server(const Config& c, std::unique_ptr<Storage> storage, std::vector<auth::Key> keys,
-         std::unique_ptr<media::MediaTools> tools, std::unique_ptr<SearchIndex> search)
+         std::unique_ptr<media::MediaTools> tools, std::unique_ptr<SearchIndex> search,
+         std::array<Shown, 2> certificates)
       : roles_(roles_of(c)),
+        certificates_(std::move(certificates)),
         storage_(std::move(storage)),
         secrets_(rpc_secrets(c, keys)),
         keys_(std::move(keys)),
@@ -148,7 +156,8 @@ class Server {
         events_(open_events(c, databases(), storage_->clock, loops_.background(),
                             storage_->supervisor, metrics_)),
         registry_(open_registry(c, loops_.background(), metrics_)),
-        client_(rpc::make_client({.secrets = secrets_, .metrics = &metrics_}, loops_.all())),
+        client_(rpc::make_client(
+            {.secrets = secrets_, .tls = rpc_tls().identity, .metrics = &metrics_}, loops_.all())),
         stubs_([this](std::string_view service) -> rpc::Channel& {
           return client_->to(std::string(service), instances_of(service));
         }),
@@ -258,6 +267,7 @@ class Server {
           {.host = at.host,
            .port = at.port,
            .secrets = secrets_,
+           .tls = rpc_tls().identity,
            .trusts = [trusted](const auto& address) { return trusted.contains(address); },
            .supervisor = &storage_->supervisor,
            .metrics = &metrics_,
@@ -277,11 +287,10 @@ class Server {
 
   Result<> serve_web(const Config& config) {
     SV_TRY(HostPort address, parse_host_port("listen", config.listen));
-    SV_TRY(tls_, load_tls(config));
     http_ = net::make_http_server({.host = address.host,
                                    .port = address.port,
                                    .limits = http_limits(config),
-                                   .tls = tls_,
+                                   .tls = tls().identity,
                                    .supervisor = &storage_->supervisor},
                                   loops_.edge(), gateway_->handler(), gateway_->error_body());
     if (auto bound = http_->start(); !bound)
@@ -331,7 +340,11 @@ class Server {
     return limits;
   }
 
+  const Shown& tls() const { return certificates_[0]; }
+  const Shown& rpc_tls() const { return certificates_[1]; }
+
   const Roles roles_;
+  const std::array<Shown, 2> certificates_;
   std::unique_ptr<Storage> storage_;
   metrics::Registry& metrics_ = storage_->metrics;
   ContentRevision revision_;
@@ -362,7 +375,6 @@ class Server {
   std::vector<gateway::ReadyCheck> ready_;
   std::unique_ptr<gateway::Gateway> gateway_;
   std::vector<std::unique_ptr<rpc::Server>> rpc_;
-  std::shared_ptr<net::TlsIdentity> tls_;
   std::unique_ptr<net::HttpServer> http_;
   std::atomic<bool> draining_{false};
   net::Handler admin_handler_;
@@ -370,34 +382,17 @@ class Server {
   std::vector<std::string> served_;
 };
 
-// A certificate that cannot be used leaves the one before in place, and is told once.
-void renew_certificate(net::TlsIdentity& tls, bool asked) {
-  Result<bool> renewed = false;
-  if (asked) {
-    auto done = tls.reload();
-    renewed = done ? Result<bool>(true) : std::unexpected(std::move(done.error()));
-  } else {
-    renewed = tls.reload_if_changed();
-  }
-  if (!renewed)
-    return log::error("app", "the new certificate cannot be used, the old one stays",
-                      {{"error", tls_sentence(renewed.error())}});
-  if (!*renewed) return;
-  log::info("app", "certificate loaded", {});
-  if (const std::string warning = tls.warning(); !warning.empty())
-    log::warn("app", "tls.cert", {{"warning", warning}});
-}
-
 // Until SIGINT or SIGTERM comes. Meanwhile SIGHUP, or a change of its files, renews the
 // certificate.
-int wait_for_stop(const sigset_t& signals, net::TlsIdentity* tls, SupervisedLoop& loop) {
+int wait_for_stop(const sigset_t& signals, std::span<const Shown> certificates,
+                  SupervisedLoop& loop) {
   for (;;) {
     const timespec look{.tv_sec = kCertificateLook.count(), .tv_nsec = 0};
     const int signal = ::sigtimedwait(&signals, nullptr, &look);
     if (signal == SIGINT || signal == SIGTERM) return signal;
-    if (!tls || (signal != SIGHUP && errno != EAGAIN)) continue;
+    if (signal != SIGHUP && errno != EAGAIN) continue;
     try {
-      renew_certificate(*tls, signal == SIGHUP);
+      for (const Shown& one : certificates) renew(one, signal == SIGHUP);
       loop.succeeded();
     } catch (const std::exception& e) { (void)loop.failed(error_of(e)); }
   }
@@ -430,7 +425,7 @@ Result<> run_server(const Config& config) {
   sigemptyset(&stop_signals);
   sigaddset(&stop_signals, SIGINT);
   sigaddset(&stop_signals, SIGTERM);
-  if (!config.tls_cert.empty()) sigaddset(&stop_signals, SIGHUP);
+  if (!config.tls_cert.empty() || !config.rpc_tls_cert.empty()) sigaddset(&stop_signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   raise_file_limit();
@@ -442,7 +437,8 @@ Result<> run_server(const Config& config) {
       address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]";
   for (const std::string& one : server->served()) fmt::print("serving {}\n", one);
   if (server->port() != 0)
-    fmt::print("listening on {}://{}:{}\n", server->tls() ? "https" : "http", host, server->port());
+    fmt::print("listening on {}://{}:{}\n", server->secure() ? "https" : "http", host,
+               server->port());
   std::fflush(stdout);
   log::info("app", "started",
             {{"version", SV_VERSION},
@@ -451,10 +447,9 @@ Result<> run_server(const Config& config) {
              {"port", server->port()},
              {"data", config.data}});
 
-  if (const std::string warning = server->tls() ? server->tls()->warning() : ""; !warning.empty())
-    log::warn("app", "tls.cert", {{"warning", warning}});
-
-  const int signal = wait_for_stop(stop_signals, server->tls(), server->certificate_loop());
+  for (const Shown& one : server->certificates()) warn_if_invalid(one);
+  const int signal =
+      wait_for_stop(stop_signals, server->certificates(), server->certificate_loop());
   pthread_sigmask(SIG_UNBLOCK, &stop_signals, nullptr);  // a second one ends the process at once
   log::info("app", "stopping", {{"signal", signal}});
   server->stop(config.stop_grace, config.rpc_linger);

@@ -2,17 +2,56 @@
 
 #include <fmt/format.h>
 
-namespace sv {
+#include "platform/core/log.h"
 
-std::string tls_sentence(const Error& error) {
-  return error.field.empty() ? error.detail : fmt::format("tls.{}: {}", error.field, error.detail);
+namespace sv {
+namespace {
+
+std::string sentence(const Shown& shown, const Error& error) {
+  return error.field.empty() ? error.detail
+                             : fmt::format("{}.{}: {}", shown.keys, error.field, error.detail);
 }
 
-Result<std::shared_ptr<net::TlsIdentity>> load_tls(const Config& config) {
-  if (config.tls_cert.empty()) return nullptr;
-  auto loaded = net::TlsIdentity::load(config.tls_cert, config.tls_key);
-  if (!loaded) return fail(Errc::invalid_argument, "config_invalid", tls_sentence(loaded.error()));
-  return loaded;
+Result<Shown> load(Shown shown, const std::string& certificate, const std::string& key,
+                   const std::string& authority) {
+  if (certificate.empty()) return shown;
+  auto loaded = net::TlsIdentity::load(certificate, key, authority);
+  if (!loaded)
+    return fail(Errc::invalid_argument, "config_invalid", sentence(shown, loaded.error()));
+  shown.identity = std::move(*loaded);
+  return shown;
+}
+
+}  // namespace
+
+Result<Shown> load_tls(const Config& c) {
+  return load({.keys = "tls", .identity = nullptr}, c.tls_cert, c.tls_key, "");
+}
+Result<Shown> load_rpc_tls(const Config& c) {
+  return load({.keys = "rpc.tls", .identity = nullptr}, c.rpc_tls_cert, c.rpc_tls_key,
+              c.rpc_tls_ca);
+}
+
+void renew(const Shown& shown, bool asked) {
+  if (!shown.identity) return;
+  Result<bool> renewed = false;
+  if (asked) {
+    auto done = shown.identity->reload();
+    renewed = done ? Result<bool>(true) : std::unexpected(std::move(done.error()));
+  } else {
+    renewed = shown.identity->reload_if_changed();
+  }
+  if (!renewed)
+    return log::error("app", "the new certificate cannot be used, the old one stays",
+                      {{"error", sentence(shown, renewed.error())}});
+  if (!*renewed) return;
+  log::info("app", "certificate loaded", {{"keys", shown.keys}});
+  warn_if_invalid(shown);
+}
+
+void warn_if_invalid(const Shown& shown) {
+  if (const std::string warning = shown.identity ? shown.identity->warning() : ""; !warning.empty())
+    log::warn("app", shown.keys + ".cert", {{"warning", warning}});
 }
 
 }  // namespace sv

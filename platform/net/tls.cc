@@ -52,11 +52,23 @@ Result<> check_readable(std::string_view field, const fs::path& file) {
   return {};
 }
 
-Result<std::shared_ptr<SSL_CTX>> make_context(const fs::path& certificate, const fs::path& key) {
+// Each end shows a certificate of the authority, or there is no connection.
+Result<> demand(SSL_CTX* context, const fs::path& authority) {
+  SV_CHECK(check_readable("ca", authority));
+  ERR_clear_error();
+  if (SSL_CTX_load_verify_locations(context, authority.c_str(), nullptr) != 1)
+    return at_fault("ca", fmt::format("{} holds no certificate in PEM that can be used: {}",
+                                      authority.string(), reason()));
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  return {};
+}
+
+Result<std::shared_ptr<SSL_CTX>> make_context(const fs::path& certificate, const fs::path& key,
+                                              const fs::path& authority) {
   SV_CHECK(check_readable("cert", certificate));
   SV_CHECK(check_readable("key", key));
   ERR_clear_error();
-  std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_server_method()), &SSL_CTX_free);
+  std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_method()), &SSL_CTX_free);
   if (!context) return fail(Errc::internal, {}, "TLS is not available: " + reason());
   SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
   SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
@@ -82,6 +94,7 @@ Result<std::shared_ptr<SSL_CTX>> make_context(const fs::path& certificate, const
     return at_fault("key", fmt::format("{} holds no private key in PEM without a password: {}",
                                        key.string(), reason()));
   }
+  if (!authority.empty()) SV_CHECK(demand(context.get(), authority));
   return context;
 }
 
@@ -111,7 +124,7 @@ TlsConnection::Step TlsConnection::outcome(int result) {
 
 TlsConnection::Step TlsConnection::handshake() {
   ERR_clear_error();
-  const int result = SSL_accept(ssl_);
+  const int result = SSL_do_handshake(ssl_);
   if (result == 1) {
     open_ = true;
     return Step::done;
@@ -140,15 +153,17 @@ void TlsConnection::close() {
   SSL_shutdown(ssl_);
 }
 
-Result<std::shared_ptr<TlsIdentity>> TlsIdentity::load(fs::path certificate, fs::path key) {
-  std::shared_ptr<TlsIdentity> out(new TlsIdentity(std::move(certificate), std::move(key)));
+Result<std::shared_ptr<TlsIdentity>> TlsIdentity::load(fs::path certificate, fs::path key,
+                                                       fs::path authority) {
+  std::shared_ptr<TlsIdentity> out(
+      new TlsIdentity(std::move(certificate), std::move(key), std::move(authority)));
   SV_CHECK(out->reload());
   return out;
 }
 
 Result<> TlsIdentity::reload() {
   std::string seen = look();  // first: a file that changes while it is read is read again
-  auto made = make_context(certificate_, key_);
+  auto made = make_context(certificate_, key_, authority_);
   std::lock_guard lock(mutex_);
   seen_ = std::move(seen);
   if (!made) return std::unexpected(std::move(made.error()));
@@ -168,7 +183,7 @@ Result<bool> TlsIdentity::reload_if_changed() {
 
 std::string TlsIdentity::look() const {
   std::string out;
-  for (const fs::path& file : {certificate_, key_}) {
+  for (const fs::path& file : {certificate_, key_, authority_}) {
     struct stat st{};
     if (::stat(file.c_str(), &st) == 0)
       out +=
@@ -190,7 +205,7 @@ std::string TlsIdentity::warning() const {
   return {};
 }
 
-std::unique_ptr<TlsConnection> TlsIdentity::accept(int socket) const {
+SSL* TlsIdentity::over(int socket) const {
   SSL* ssl = nullptr;
   {
     std::lock_guard lock(mutex_);
@@ -200,6 +215,18 @@ std::unique_ptr<TlsConnection> TlsIdentity::accept(int socket) const {
     SSL_free(ssl);
     throw std::bad_alloc();
   }
+  return ssl;
+}
+
+std::unique_ptr<TlsConnection> TlsIdentity::accept(int socket) const {
+  SSL* ssl = over(socket);
+  SSL_set_accept_state(ssl);
+  return std::make_unique<TlsConnection>(ssl);
+}
+
+std::unique_ptr<TlsConnection> TlsIdentity::connect(int socket) const {
+  SSL* ssl = over(socket);
+  SSL_set_connect_state(ssl);
   return std::make_unique<TlsConnection>(ssl);
 }
 

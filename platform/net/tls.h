@@ -14,7 +14,7 @@ struct ssl_ctx_st;
 
 namespace sv::net {
 
-// The server's end of one TLS connection, over a non-blocking socket that it does not own. It never
+// One end of a TLS connection, over a non-blocking socket that it does not own. It never
 // waits: a step that cannot go on says what the socket must be ready for, and is tried again with
 // the same bytes. One user at a time.
 class TlsConnection {
@@ -40,13 +40,16 @@ class TlsConnection {
   bool open_ = false;
 };
 
-// The certificate and key that a listener shows, from PEM files: TLS 1.2 and 1.3, ALPN http/1.1,
-// tickets. Thread-safe.
+// The certificate and key that one shows, from PEM files: TLS 1.2 and 1.3, ALPN http/1.1, tickets.
+// With `authority`, certificates of which the other end must show one of (its PEM file may hold
+// several): who listens asks for it, and who connects checks it. Names in them are not looked at:
+// the authority is the installation's own. Thread-safe.
 class TlsIdentity {
  public:
-  // Error::field says whose fault it is, "cert" or "key".
+  // Error::field says whose fault it is, "cert", "key" or "ca".
   static Result<std::shared_ptr<TlsIdentity>> load(std::filesystem::path certificate,
-                                                   std::filesystem::path key);
+                                                   std::filesystem::path key,
+                                                   std::filesystem::path authority = {});
 
   // New connections get what the files hold now; after an error they get what they got before.
   Result<> reload();
@@ -56,13 +59,18 @@ class TlsIdentity {
   std::string warning() const;
 
   std::unique_ptr<TlsConnection> accept(int socket) const;
+  std::unique_ptr<TlsConnection> connect(int socket) const;  // with an authority only
 
  private:
-  TlsIdentity(std::filesystem::path certificate, std::filesystem::path key)
-      : certificate_(std::move(certificate)), key_(std::move(key)) {}
+  TlsIdentity(std::filesystem::path certificate, std::filesystem::path key,
+              std::filesystem::path authority)
+      : certificate_(std::move(certificate)),
+        key_(std::move(key)),
+        authority_(std::move(authority)) {}
   std::string look() const;
+  ssl_st* over(int socket) const;
 
-  const std::filesystem::path certificate_, key_;
+  const std::filesystem::path certificate_, key_, authority_;
   mutable std::mutex mutex_;
   std::shared_ptr<ssl_ctx_st> context_;
   std::string seen_;  // what look() said before the last try

@@ -10,38 +10,14 @@
 #include <openssl/x509.h>
 
 #include "platform/net/http_testing.h"
+#include "platform/net/tls_testing.h"
 
 namespace sv::net {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Files {
-  fs::path folder = fs::temp_directory_path() / fmt::format("sv_tls_{}_{}", ::getpid(), count++);
-  fs::path certificate = folder / "cert.pem", key = folder / "key.pem";
-  Files() { fs::create_directories(folder); }
-  ~Files() { fs::remove_all(folder); }
-  static inline int count = 0;
-
-  // A self-signed P-256 certificate for `name`, valid for `seconds` from now (negative: no more).
-  void make(const char* name, long seconds = 3600) const {
-    std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> pair(EVP_EC_gen("P-256"), &EVP_PKEY_free);
-    std::unique_ptr<X509, decltype(&X509_free)> made(X509_new(), &X509_free);
-    X509_set_version(made.get(), 2);
-    ASN1_INTEGER_set(X509_get_serialNumber(made.get()), 1);
-    X509_gmtime_adj(X509_getm_notBefore(made.get()), seconds < 0 ? 2 * seconds : 0);
-    X509_gmtime_adj(X509_getm_notAfter(made.get()), seconds);
-    X509_set_pubkey(made.get(), pair.get());
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(made.get()), "CN", MBSTRING_ASC,
-                               reinterpret_cast<const unsigned char*>(name), -1, -1, 0);
-    X509_set_issuer_name(made.get(), X509_get_subject_name(made.get()));
-    ASSERT_NE(X509_sign(made.get(), pair.get(), EVP_sha256()), 0);
-    std::unique_ptr<FILE, decltype(&fclose)> c(fopen(certificate.c_str(), "w"), &fclose),
-        k(fopen(key.c_str(), "w"), &fclose);
-    PEM_write_X509(c.get(), made.get());
-    PEM_write_PrivateKey(k.get(), pair.get(), nullptr, nullptr, 0, nullptr, nullptr);
-  }
-};
+using Files = TestCertificate;
 
 // A blocking client that trusts everybody.
 class TlsClient {

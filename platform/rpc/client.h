@@ -10,6 +10,7 @@
 #include <boost/asio/any_io_executor.hpp>
 
 #include "platform/core/metrics.h"
+#include "platform/net/tls.h"
 #include "platform/ports/registry.h"
 #include "platform/rpc/channel.h"
 
@@ -17,6 +18,8 @@ namespace sv::rpc {
 
 struct ClientOptions {
   std::vector<std::string> secrets{};  // of the cluster; the first is shown, each is believed
+  // Shown to every instance, each of which must show one of the same authority; null: no TLS.
+  std::shared_ptr<const net::TlsIdentity> tls{};
   std::chrono::milliseconds connect{500};
   // An instance that owes an answer and has said nothing for so long is asked for a sign of life,
   // and is taken for dead when none comes in as long again.

@@ -28,7 +28,8 @@ struct Outcome {
 // One loop, as its stream.
 class Connection final : public FrameStream {
  public:
-  explicit Connection(asio::ip::tcp::socket socket) : FrameStream(std::move(socket)) {}
+  Connection(asio::ip::tcp::socket socket, std::unique_ptr<net::TlsConnection> tls)
+      : FrameStream(std::move(socket), std::move(tls)) {}
 
   Task<Outcome> call(TtHeader header, std::string_view payload, Deadline deadline);
   std::size_t outstanding() const { return waiting_.size(); }

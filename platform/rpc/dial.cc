@@ -30,6 +30,7 @@ Task<Outcome> ask(asio::any_io_executor executor, std::shared_ptr<Connection> co
 }  // namespace
 
 Task<std::shared_ptr<Connection>> dial(asio::any_io_executor executor, std::string_view address,
+                                       const net::TlsIdentity* tls,
                                        std::chrono::milliseconds timeout) {
   const std::size_t colon = address.rfind(':');
   if (colon == std::string_view::npos) co_return nullptr;
@@ -69,7 +70,8 @@ Task<std::shared_ptr<Connection>> dial(asio::any_io_executor executor, std::stri
   *late = true;
   timer.cancel();
   if (!connected || !socket.is_open()) co_return nullptr;
-  auto made = std::make_shared<Connection>(std::move(socket));
+  auto secure = tls ? tls->connect(socket.native_handle()) : nullptr;
+  auto made = std::make_shared<Connection>(std::move(socket), std::move(secure));
   made->start();
   co_return made;
 }

@@ -13,8 +13,10 @@
 
 namespace sv::rpc {
 
-// A started connection to "host:port", or null when there is none in time.
+// A started connection to "host:port", or null when there is none in time; over TLS when there is
+// an identity to show.
 Task<std::shared_ptr<Connection>> dial(asio::any_io_executor executor, std::string_view address,
+                                       const net::TlsIdentity* tls,
                                        std::chrono::milliseconds timeout);
 
 // What the other end is.

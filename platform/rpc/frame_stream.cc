@@ -18,17 +18,42 @@ constexpr std::size_t kMostOut = 8u << 20;  // waiting to be taken by the peer: 
 
 }  // namespace
 
-FrameStream::FrameStream(asio::ip::tcp::socket socket) : socket_(std::move(socket)) {
+FrameStream::FrameStream(asio::ip::tcp::socket socket, std::unique_ptr<net::TlsConnection> tls)
+    : socket_(std::move(socket)), tls_(std::move(tls)), secured_(!tls_) {
   boost::system::error_code ec;
   socket_.set_option(asio::ip::tcp::no_delay(true), ec);
   socket_.native_non_blocking(true, ec);
 }
 
-void FrameStream::start() { read(); }
+void FrameStream::start() {
+  if (tls_) secure();
+  else read();
+}
 
-void FrameStream::read() {
-  if (!open_ || reading_ || held_ || out_.size() - out_begin_ > kMostOut) return;
-  reading_ = true;
+void FrameStream::wait_for(net::TlsConnection::Step step, void (FrameStream::*then)()) {
+  using Socket = asio::ip::tcp::socket;
+  socket_.async_wait(
+      step == net::TlsConnection::Step::wants_write ? Socket::wait_write : Socket::wait_read,
+      [self = shared_from_this(), then](boost::system::error_code ec) {
+        if (!self->open_) return;
+        if (ec) return self->close();
+        ((*self).*then)();
+      });
+}
+
+void FrameStream::secure() {
+  using Step = net::TlsConnection::Step;
+  const Step step = tls_->handshake();
+  if (step == Step::wants_read || step == Step::wants_write)
+    return wait_for(step, &FrameStream::secure);
+  if (step != Step::done) return close();
+  secured_ = true;
+  flush();
+  read();
+}
+
+// Where to read to: at least kRoom, and what the frame that has begun still needs.
+std::size_t FrameStream::make_room() {
   if (in_begin_ == in_end_) in_begin_ = in_end_ = 0;
   if (in_end_ == 0 && need_ <= kKept && in_.size() > kKept) std::string().swap(in_);
   const std::size_t least = std::max(kRoom, need_ - std::min(need_, in_end_ - in_begin_));
@@ -42,8 +67,16 @@ void FrameStream::read() {
     if (in_.size() - in_end_ < least)
       in_.resize(in_end_ + std::min(least, std::max(kKept, in_end_)));
   }
+  return in_.size() - in_end_;
+}
+
+void FrameStream::read() {
+  if (!open_ || reading_ || held_ || !secured_ || out_.size() - out_begin_ > kMostOut) return;
+  reading_ = true;
+  if (tls_) return read_tls();
+  const std::size_t room = make_room();
   socket_.async_read_some(
-      asio::buffer(in_.data() + in_end_, in_.size() - in_end_),
+      asio::buffer(in_.data() + in_end_, room),
       [self = shared_from_this()](boost::system::error_code ec, std::size_t got) {
         self->reading_ = false;
         if (!self->open_) return;
@@ -53,6 +86,22 @@ void FrameStream::read() {
         self->take_in();
         self->read();
       });
+}
+
+void FrameStream::read_tls() {
+  using Step = net::TlsConnection::Step;
+  while (open_ && !held_) {
+    const std::size_t room = make_room();
+    std::size_t got = 0;
+    const Step step = tls_->read(in_.data() + in_end_, room, got);
+    if (step == Step::wants_read || step == Step::wants_write)
+      return wait_for(step, &FrameStream::read_tls);
+    if (step != Step::done) return close();
+    last_received_ = Steady::now();
+    in_end_ += got;
+    take_in();
+  }
+  reading_ = false;
 }
 
 void FrameStream::take_in() {
@@ -97,26 +146,46 @@ void FrameStream::flush_soon() {
   });
 }
 
-void FrameStream::flush() {
-  if (!open_ || writing_) return;
-  while (out_begin_ < out_.size()) {
-    const ssize_t sent = ::send(socket_.native_handle(), out_.data() + out_begin_,
-                                out_.size() - out_begin_, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent >= 0) {
-      out_begin_ += static_cast<std::size_t>(sent);
-      continue;
+std::optional<std::size_t> FrameStream::write(std::string_view bytes) {
+  using Step = net::TlsConnection::Step;
+  Step later = Step::wants_write;
+  if (tls_) {
+    std::size_t sent = 0;
+    later = tls_->write(bytes.substr(0, net::TlsConnection::kRecord), sent);
+    if (later == Step::done) return sent;
+    if (later != Step::wants_read && later != Step::wants_write) {
+      close();
+      return std::nullopt;
     }
-    if (errno == EINTR) continue;
-    if (errno != EAGAIN && errno != EWOULDBLOCK) return close();
-    writing_ = true;
-    socket_.async_wait(asio::ip::tcp::socket::wait_write,
-                       [self = shared_from_this()](boost::system::error_code ec) {
-                         self->writing_ = false;
-                         if (ec) return self->close();
-                         self->flush();
-                         self->read();
-                       });
-    return;
+  } else {
+    ssize_t sent = -1;
+    do
+      sent =
+          ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (sent < 0 && errno == EINTR);
+    if (sent >= 0) return static_cast<std::size_t>(sent);
+    if (errno != EAGAIN && errno != EWOULDBLOCK) {
+      close();
+      return std::nullopt;
+    }
+  }
+  writing_ = true;
+  wait_for(later, &FrameStream::write_on);
+  return std::nullopt;
+}
+
+void FrameStream::write_on() {
+  writing_ = false;
+  flush();
+  read();
+}
+
+void FrameStream::flush() {
+  if (!open_ || writing_ || !secured_) return;
+  while (out_begin_ < out_.size()) {
+    const auto sent = write(std::string_view(out_).substr(out_begin_));
+    if (!sent) return;
+    out_begin_ += *sent;
   }
   out_.clear();
   out_begin_ = 0;
@@ -127,6 +196,7 @@ void FrameStream::flush() {
 void FrameStream::close() {
   if (!open_) return;
   open_ = false;
+  if (tls_ && secured_) tls_->close();
   boost::system::error_code ec;
   socket_.close(ec);
   on_closed();

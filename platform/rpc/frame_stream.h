@@ -3,12 +3,14 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include <boost/asio/ip/tcp.hpp>
 
 #include "platform/core/task.h"
+#include "platform/net/tls.h"
 #include "platform/rpc/ttheader.h"
 
 namespace sv::rpc {
@@ -19,7 +21,8 @@ class FrameStream : public std::enable_shared_from_this<FrameStream> {
  public:
   using Steady = std::chrono::steady_clock;
 
-  explicit FrameStream(asio::ip::tcp::socket socket);
+  // `tls` is over this socket; null: it carries frames as they are.
+  FrameStream(asio::ip::tcp::socket socket, std::unique_ptr<net::TlsConnection> tls);
   virtual ~FrameStream() = default;
   FrameStream(const FrameStream&) = delete;
   FrameStream& operator=(const FrameStream&) = delete;
@@ -31,6 +34,7 @@ class FrameStream : public std::enable_shared_from_this<FrameStream> {
   void close();  // at once
   void close_when_sent();
   bool is_open() const { return open_; }
+  bool is_secured() const { return secured_; }  // without TLS from the start
   Steady::time_point last_received() const { return last_received_; }
 
  protected:
@@ -42,17 +46,25 @@ class FrameStream : public std::enable_shared_from_this<FrameStream> {
   asio::ip::tcp::socket& socket() { return socket_; }
 
  private:
+  void secure();
+  void wait_for(net::TlsConnection::Step step, void (FrameStream::*then)());
   void read();
+  void read_tls();
+  std::size_t make_room();
   void take_in();
   void flush();
   void flush_soon();
+  void write_on();
+  // How much went out; nullopt: it goes on later, or the stream is closed.
+  std::optional<std::size_t> write(std::string_view bytes);
 
   asio::ip::tcp::socket socket_;
+  const std::unique_ptr<net::TlsConnection> tls_;
   std::string in_, out_;
   std::size_t in_begin_ = 0, in_end_ = 0, out_begin_ = 0;
   std::size_t need_ = 0;
   bool open_ = true, held_ = false, taking_in_ = false, reading_ = false, writing_ = false;
-  bool ends_ = false, flush_posted_ = false;
+  bool ends_ = false, flush_posted_ = false, secured_;
   Steady::time_point last_received_ = Steady::now();
 };
 

@@ -197,7 +197,7 @@ Task<std::shared_ptr<Connection>> Pool::connection(const std::shared_ptr<Peer>& 
 
 Task<std::shared_ptr<Connection>> Pool::open(const std::shared_ptr<Peer>& peer) {
   const std::string& address = peer->health->address;
-  auto made = co_await dial(executor_, address, share_.options.connect);
+  auto made = co_await dial(executor_, address, share_.options.tls.get(), share_.options.connect);
   if (!made) co_return nullptr;
   if (peer->kind == Kind::foreign && Steady::now() - peer->asked < kForeignFor) {
     made->one_at_a_time();
@@ -217,7 +217,7 @@ Task<std::shared_ptr<Connection>> Pool::open(const std::shared_ptr<Peer>& peer) 
   peer->kind = Kind::foreign;
   peer->asked = Steady::now();
   made->close();
-  made = co_await dial(executor_, address, share_.options.connect);
+  made = co_await dial(executor_, address, share_.options.tls.get(), share_.options.connect);
   if (made) made->one_at_a_time();
   co_return made;
 }

@@ -1,8 +1,11 @@
 // Our client and our server, and what stands in for servers that are not ours.
+#include <csignal>
+
 #include <gtest/gtest.h>
 #include <boost/asio/write.hpp>
 
 #include "platform/core/supervisor.h"
+#include "platform/net/tls_testing.h"
 #include "platform/rpc/client.h"
 #include "platform/rpc/handshake.h"
 #include "platform/rpc/rpc_testing.h"
@@ -74,6 +77,34 @@ TEST_F(RpcClient, DoesNotCallWhoLacksTheSecret) {
   start({node.at()}, {.secrets = {"secret"}});
   EXPECT_EQ(call("GetIt").error().code, Errc::unavailable);
   EXPECT_EQ(node.calls, 0);
+}
+
+TEST_F(RpcClient, OverTlsWhoShowsACertificateOfTheAuthorityIsBelieved) {
+  std::signal(SIGPIPE, SIG_IGN);
+  net::TestCertificate own, other;
+  own.make("cluster");
+  other.make("somebody else");
+  const auto identity = net::TlsIdentity::load(own.certificate, own.key, own.certificate).value();
+  const auto stranger =
+      net::TlsIdentity::load(other.certificate, other.key, other.certificate).value();
+  Node node(far, {.tls = identity});
+  start({node.at()}, {.tls = identity});
+  EXPECT_TRUE(call("GetIt", asked_by(42)).value());
+  EXPECT_EQ(node.caller, 42);
+  Channel& channel = client->to("user", list);
+  const Ctx ctx;
+  std::vector<std::future<Result<std::string>>> calls;
+  for (int i = 0; i < 100; ++i)
+    calls.push_back(asio::co_spawn(
+        loop.executor(), channel.call(ctx, {"GetIt", true}, call_of("GetIt")), asio::use_future));
+  for (auto& one : calls) EXPECT_TRUE(one.get());
+  const int served = node.calls;
+  for (const auto& tls : {stranger, std::shared_ptr<net::TlsIdentity>()}) {
+    client = nullptr;
+    client = make_client({.tls = tls, .connect = 200ms}, {loop.executor()});
+    EXPECT_EQ(call("GetIt").error().code, Errc::unavailable);
+  }
+  EXPECT_EQ(node.calls, served);
 }
 
 TEST_F(RpcClient, NobodyThereIsUnavailableAtOnce) {

@@ -23,7 +23,7 @@ namespace {
 using asio::ip::tcp;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kTick{100};
+constexpr milliseconds kTick{100}, kHandshake{10'000};
 constexpr milliseconds kAfterDeadline{100};  // a handler that gave up in time has answered itself
 
 class Session;
@@ -45,7 +45,8 @@ struct Loop {
 // One client's connection.
 class Session final : public FrameStream {
  public:
-  Session(Loop& loop, tcp::socket socket) : FrameStream(std::move(socket)), loop_(loop) {
+  Session(Loop& loop, tcp::socket socket, std::unique_ptr<net::TlsConnection> tls)
+      : FrameStream(std::move(socket), std::move(tls)), loop_(loop), proven_(loop.options.tls) {
     boost::system::error_code ec;
     const auto peer = this->socket().remote_endpoint(ec).address();
     if (!ec && loop_.options.trusts) trusted_ = loop_.options.trusts(peer);
@@ -54,7 +55,8 @@ class Session final : public FrameStream {
 
   void tick(Steady::time_point now) {
     end_calls(now - kAfterDeadline);
-    if (running_.empty() && now - last_received() > loop_.options.idle) close();
+    const auto patience = is_secured() ? loop_.options.idle : kHandshake;
+    if (running_.empty() && now - last_received() > patience) close();
   }
 
   // Stops those that should have ended before.
@@ -136,9 +138,11 @@ class Session final : public FrameStream {
                                                          client_nonce_, server_nonce_))));
     }
     if (head.method == kProve && !server_nonce_.empty()) {
-      proven_ = proves(*text, Side::client, loop_.options.secrets, client_nonce_, server_nonce_);
+      const bool good =
+          proves(*text, Side::client, loop_.options.secrets, client_nonce_, server_nonce_);
       server_nonce_.clear();  // one try a nonce
-      return answer(bool_reply(call, proven_));
+      proven_ = proven_ || good;
+      return answer(bool_reply(call, good));
     }
     answer(exception_message(call, ExceptionType::unknown_method,
                              fmt::format("unknown method {}", head.method)));
@@ -190,7 +194,8 @@ class Session final : public FrameStream {
 
   Loop& loop_;
   std::unordered_set<Call*> running_;
-  bool trusted_ = false, proven_ = false, knows_us_ = false, waits_ = false;
+  bool trusted_ = false, knows_us_ = false, waits_ = false;
+  bool proven_;  // of the cluster: by its certificate, or by a secret
   std::string client_nonce_, server_nonce_;
 };
 
@@ -293,7 +298,8 @@ class TcpServer final : public Server {
       if (connections() >= options_.connections) return;  // its end says so
       ++*connections_;
       count(1);
-      std::make_shared<Session>(*loop, std::move(socket))->start();
+      auto tls = options_.tls ? options_.tls->accept(socket.native_handle()) : nullptr;
+      std::make_shared<Session>(*loop, std::move(socket), std::move(tls))->start();
     };
     co_await supervise_once(supervised,
                             [loop, &take] { return loop->listener.accept("rpc", take); });

@@ -15,6 +15,7 @@
 #include "platform/core/metrics.h"
 #include "platform/core/supervisor.h"
 #include "platform/core/task.h"
+#include "platform/net/tls.h"
 #include "platform/rpc/message.h"
 
 namespace sv::rpc {
@@ -29,6 +30,9 @@ struct ServerOptions {
   std::uint16_t port = 0;
   // Of the cluster: a peer that proves one of them is believed what it says of the caller.
   std::vector<std::string> secrets{};
+  // With an authority: who connects must show a certificate of it, and is believed for that. Null:
+  // no TLS.
+  std::shared_ptr<const net::TlsIdentity> tls{};
   // A peer that proves nothing: whether who it names in a request may act.
   std::function<bool(const asio::ip::address&)> trusts = {};
   std::chrono::milliseconds deadline{10'000};   // of a call that names none
