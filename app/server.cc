@@ -231,10 +231,10 @@ class Server {
   // For those who look at tokens.
   Result<> hear_of_ended_sessions() {
     if (!roles_.gateway && !roles_.has("user")) return {};
-    // What ends from now on is heard of as an event.
-    if (!shared()) return block_on(revoked_feed_.pull());
-    // Nobody is believed before it is known who has left.
-    revoked_.heard(storage_->clock.monotonic_ms() - kLongAgoMs);
+    // Where the owner is elsewhere nobody is believed before it has said who has left.
+    if (roles_.has("user")) SV_CHECK(block_on(revoked_feed_.pull()));
+    else revoked_.heard(storage_->clock.monotonic_ms() - kLongAgoMs);
+    if (!shared()) return {};  // what ends from now on is heard of as an event
     background_.spawn(loops_.background(), [this] { return revoked_feed_.follow(revoked_loop_); });
     return {};
   }
