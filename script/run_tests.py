@@ -29,7 +29,7 @@ THREADED = "core_test batch_writer_test supervisor_test adapters_test net_test r
 ON_EITHER = "interaction_test message_test social_test user_test video_test".split()
 ON_POSTGRES = {"SV_TEST_DATABASE": "postgres", "GTEST_FILTER": "-*/Direct"}
 # What the API scenarios need, what compares with libthrift, and what else would be compiled by nothing.
-DEV_TARGETS = "shortvideo idl_libthrift_test media_ladder epoll_loop paced durable_writes postgres_writes rpc_echo".split()
+DEV_TARGETS = "shortvideo idl_libthrift_test idl_dump_structs media_ladder epoll_loop paced durable_writes postgres_writes rpc_echo".split()
 TSAN_OPTIONS = f"halt_on_error=1 second_deadlock_stack=1 suppressions={ROOT}/script/tsan.supp"
 IN_CI = os.environ.get("CI", "") not in ("", "0", "false")
 

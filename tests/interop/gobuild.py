@@ -7,7 +7,7 @@ import subprocess
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-SERVICES = "user video social interaction message".split()
+SERVICES = "user video social interaction message live danmu recommend".split()
 NEEDED = (1, 24)
 
 

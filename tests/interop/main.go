@@ -3,19 +3,25 @@
 //	interop call   -etcd HOST:PORT -prefix P [-framing F] [-mux]   calls every method of every service, a JSON line each
 //	interop steady -etcd HOST:PORT -prefix P -seconds N            calls all the time; counts what failed
 //	interop serve  -etcd HOST:PORT -prefix P                       a user service as the Go system has it
+//	interop structs                                                reads structs (idl_dump_structs) and writes them again; counts
 //	interop echo   -listen HOST:PORT -method verify|feed           answers at once: what bench/rpc.py compares with
 //	interop load   -target HOST:PORT -method verify|feed -seconds N -callers N
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"net"
 	"os"
+	"path"
 	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,10 +37,13 @@ import (
 	etcd "github.com/kitex-contrib/registry-etcd"
 
 	"shortvideo/interop/kitex_gen/common"
+	"shortvideo/interop/kitex_gen/danmu/danmuservice"
 	"shortvideo/interop/kitex_gen/interaction/interactionservice"
 	"shortvideo/interop/kitex_gen/legacy"
 	legacyservice "shortvideo/interop/kitex_gen/legacy/userservice"
+	"shortvideo/interop/kitex_gen/live/liveservice"
 	"shortvideo/interop/kitex_gen/message/messageservice"
+	"shortvideo/interop/kitex_gen/recommend/recommendservice"
 	"shortvideo/interop/kitex_gen/social/socialservice"
 	"shortvideo/interop/kitex_gen/user"
 	"shortvideo/interop/kitex_gen/user/userservice"
@@ -300,11 +309,86 @@ func load() {
 	fmt.Println(string(text))
 }
 
+type fast interface {
+	FastRead(buf []byte) (int, error)
+	FastWrite(buf []byte) int
+	BLength() int
+}
+
+// The structs that a type leads to, by their name in the IDL.
+func collect(t reflect.Type, into map[string]reflect.Type) {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice:
+		collect(t.Elem(), into)
+	case reflect.Map:
+		collect(t.Key(), into)
+		collect(t.Elem(), into)
+	case reflect.Struct:
+		name := path.Base(t.PkgPath()) + "::" + t.Name()
+		if _, known := into[name]; known || !reflect.PointerTo(t).Implements(reflect.TypeFor[fast]()) {
+			return
+		}
+		into[name] = t
+		for n := 0; n < t.NumField(); n++ {
+			collect(t.Field(n).Type, into)
+		}
+	}
+}
+
+func structs() {
+	known := map[string]reflect.Type{}
+	for _, c := range []reflect.Type{reflect.TypeFor[userservice.Client](), reflect.TypeFor[videoservice.Client](), reflect.TypeFor[socialservice.Client](),
+		reflect.TypeFor[interactionservice.Client](), reflect.TypeFor[messageservice.Client](), reflect.TypeFor[liveservice.Client](),
+		reflect.TypeFor[danmuservice.Client](), reflect.TypeFor[recommendservice.Client]()} {
+		for n := 0; n < c.NumMethod(); n++ {
+			m := c.Method(n).Type
+			for a := 0; a < m.NumIn(); a++ {
+				collect(m.In(a), known)
+			}
+			collect(m.Out(0), known)
+		}
+	}
+	same, other, unknown := 0, []string{}, []string{}
+	in := bufio.NewScanner(os.Stdin)
+	in.Buffer(nil, 1<<24)
+	for in.Scan() {
+		var name, text string
+		fmt.Sscan(in.Text(), &name, &text)
+		if !strings.Contains(name, "::") {
+			name = "common::" + name
+		}
+		t, found := known[name]
+		if !found {
+			unknown = append(unknown, name)
+			continue
+		}
+		wire, _ := base64.StdEncoding.DecodeString(text)
+		value := reflect.New(t).Interface().(fast)
+		read, err := value.FastRead(wire)
+		again := make([]byte, value.BLength())
+		again = again[:value.FastWrite(again)]
+		equal := err == nil && read == len(wire) && bytes.Equal(wire, again)
+		if !equal && err == nil && read == len(wire) && len(again) == len(wire) {
+			// Go writes the pairs of a map in any order: then it is the same value of the same length.
+			twice := reflect.New(t).Interface().(fast)
+			_, err = twice.FastRead(again)
+			equal = err == nil && reflect.DeepEqual(value, twice)
+		}
+		if equal {
+			same++
+		} else {
+			other = append(other, name)
+		}
+	}
+	out, _ := json.Marshal(map[string]any{"same": same, "other": other, "unknown": unknown, "known": len(known)})
+	fmt.Println(string(out))
+}
+
 func main() {
 	what := os.Args[1]
 	if err := flag.CommandLine.Parse(os.Args[2:]); err != nil {
 		panic(err)
 	}
 	klog.SetLevel(klog.LevelFatal)
-	map[string]func(){"call": call, "steady": steady, "serve": serve, "echo": echo, "load": load}[what]()
+	map[string]func(){"call": call, "steady": steady, "serve": serve, "echo": echo, "load": load, "structs": structs}[what]()
 }

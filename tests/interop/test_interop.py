@@ -12,6 +12,7 @@ import pytest
 import requests
 
 import databases
+from harness import ROOT
 
 pytestmark = pytest.mark.skipif("SV_TEST_ETCD" not in os.environ, reason="needs PostgreSQL, etcd and Redis")
 OURS = ("user", "video", "social", "interaction", "message")
@@ -38,6 +39,14 @@ def go_users(interop, cluster):
         server.send_signal(signal.SIGCONT)
         server.terminate()
         server.wait(30)
+
+
+def test_kitex_reads_every_struct_and_writes_the_same_bytes(interop):
+    seed = os.environ.get("SV_TEST_SEED", str(time.time_ns()))
+    print("SV_TEST_SEED=" + seed)
+    written = subprocess.run([ROOT / "build/dev/idl/test/idl_dump_structs", seed, "40"], capture_output=True, text=True, check=True).stdout
+    told = json.loads(subprocess.run([interop, "structs"], input=written, capture_output=True, text=True, timeout=60, check=True).stdout)
+    assert told["other"] == [] and told["unknown"] == [] and told["same"] == len(written.splitlines()) > 40 * 200
 
 
 def test_a_kitex_client_calls_every_method_in_every_framing(interop, cluster):
