@@ -63,7 +63,7 @@ Task<Result<std::string>> Pool::call(const Ctx* ctx, Method method, std::string_
               .token = target->service + "_unavailable",
               .field = {},
               .detail = {}};
-  for (std::size_t sent = 0; sent < kAttempts;) {
+  for (std::size_t sent = 0; sent < kAttempts && !closed_;) {
     renew(peers, *target);
     const auto peer = pick(peers, *ctx, method.name, tried);
     if (!peer) break;

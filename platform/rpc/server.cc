@@ -24,6 +24,7 @@ using asio::ip::tcp;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kTick{100}, kHandshake{10'000};
+constexpr std::size_t kLongestWord = 64;     // of a nonce or a proof
 constexpr milliseconds kAfterDeadline{100};  // a handler that gave up in time has answered itself
 
 class Session;
@@ -125,7 +126,7 @@ class Session final : public FrameStream {
     };
     MessageHead call;
     const auto text = read_text_call(frame.payload, call);
-    if (!text) return close();
+    if (!text || text->size() > kLongestWord) return close();
     if (head.method == kPing) return answer(bool_reply(call, true));
     if (head.method == kHello) {
       knows_us_ = true;

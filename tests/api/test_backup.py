@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import pathlib
 import shutil
 import signal
 import sqlite3
@@ -38,7 +40,10 @@ def checksum(server, video_id):
 
 
 def objects_of(data):
-    return [f for f in (data / "objects").rglob("*") if f.is_file() and not f.relative_to(data / "objects").parts[0].startswith(".")]
+    """os.walk bears with a folder that goes while it is looked at."""
+    top = data / "objects"
+    return [pathlib.Path(folder, file) for folder, _, files in os.walk(top) for file in files
+            if not pathlib.Path(folder, file).relative_to(top).parts[0].startswith(".")]
 
 
 def until(true, timeout=30):
