@@ -14,6 +14,7 @@
 #include "platform/core/json_writer.h"
 #include "platform/core/log.h"
 #include "platform/core/offload.h"
+#include "platform/core/supervisor.h"
 #include "platform/core/task_group.h"
 #include "platform/core/time.h"
 #include "platform/core/utf8.h"
@@ -201,6 +202,27 @@ TEST(Ascii, BlanksAndLettersOfProtocols) {
   EXPECT_EQ(trim_blanks(" \t"), "");
   EXPECT_TRUE(same_ignoring_case("GZip", "gzIP"));
   EXPECT_FALSE(same_ignoring_case("gzip", "gzi"));
+}
+
+// Posted from the loop's own thread, a start lies in a queue of that thread until the handler ends:
+// the stop of another thread comes first.
+TEST(TaskGroup, WhatWasSpawnedJustBeforeAStopEnds) {
+  asio::io_context io(1);
+  TaskGroup group("late");
+  std::promise<void> spawned, stopped;
+  asio::post(io, [&] {
+    group.spawn(io.get_executor(), [] { return pause(std::chrono::hours(1)); });
+    spawned.set_value();
+    stopped.get_future().wait();
+  });
+  std::thread loop([&] { io.run(); });
+  spawned.get_future().wait();
+  group.stop();
+  stopped.set_value();
+  group.join();
+  io.stop();
+  loop.join();
+  EXPECT_EQ(group.running(), 0u);
 }
 
 TEST(Encoding, Base64IsPaddedAndStrict) {

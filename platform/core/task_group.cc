@@ -67,10 +67,17 @@ void TaskGroup::spawn(asio::any_io_executor executor, std::function<Task<>(Stop&
     if (state->entries.empty()) state->idle.notify_all();
   };
   // The signal belongs to the executor's thread: it is connected there, and stop() emits it there.
-  asio::post(executor, [executor, entry, make = std::move(make), done = std::move(done)]() mutable {
+  // What is posted from that thread may come behind what another one posts later: a task whose stop
+  // has come first is stopped at once.
+  asio::post(executor, [state = state_, executor, entry, make = std::move(make),
+                        done = std::move(done)]() mutable {
     asio::co_spawn(
         executor, [entry, make = std::move(make)] { return make(entry->signal); },
         asio::bind_cancellation_slot(entry->signal.slot(), std::move(done)));
+    std::unique_lock lock(state->mutex);
+    const bool stopping = state->stopping;
+    lock.unlock();
+    if (stopping) entry->signal.emit(asio::cancellation_type::terminal);
   });
 }
 
