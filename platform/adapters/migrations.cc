@@ -51,15 +51,26 @@ std::vector<std::string> split(const std::string& sql) {
   return out;
 }
 
+std::string_view tolerates(std::string_view sql) {
+  constexpr std::string_view kLine = "-- tolerates: ";
+  const std::size_t at = sql.find(kLine);
+  if (at == std::string_view::npos || (at > 0 && sql[at - 1] != '\n')) return {};
+  sql.remove_prefix(at + kLine.size());
+  return sql.substr(0, sql.find_first_of("\r\n"));
+}
+
 Result<> check_applied(const sql::Rows& applied, const Ordered& known) {
   for (std::size_t i = 0; i < applied.size(); ++i) {
     const auto found = known.find(applied.text(i, 0));
-    if (found == known.end())
+    if (found == known.end()) {
+      const std::string oldest = applied.text(i, 2);
+      if (!oldest.empty() && !known.empty() && known.rbegin()->first >= oldest) continue;
       return refused(
           fmt::format("the database has the migration {} that this program does not know: it was "
                       "used by a newer version; "
                       "start that version, or restore a backup made before it",
                       applied.text(i, 0)));
+    }
     if (sha256_hex(found->second) != applied.text(i, 1))
       return refused(
           fmt::format("the migration {} was changed after the database applied it: restore its "

@@ -41,10 +41,15 @@ Result<> migrate_postgres(const PostgresOptions& options, std::span<const sql::M
       "CREATE TABLE IF NOT EXISTS {}_migrations (name text COLLATE \"C\" PRIMARY KEY, checksum "
       "text NOT NULL, applied_ms bigint NOT NULL)",
       owner);
-  const std::string list = fmt::format("SELECT name, checksum FROM {}_migrations", owner);
+  const std::string extend = fmt::format(
+      "ALTER TABLE {}_migrations ADD COLUMN IF NOT EXISTS tolerates text NOT NULL DEFAULT ''",
+      owner);
+  const std::string list =
+      fmt::format("SELECT name, checksum, tolerates FROM {}_migrations", owner);
   const std::string find = fmt::format("SELECT checksum FROM {}_migrations WHERE name = $1", owner);
   const std::string record = fmt::format(
-      "INSERT INTO {}_migrations (name, checksum, applied_ms) VALUES ($1, $2, $3)", owner);
+      "INSERT INTO {}_migrations (name, checksum, applied_ms, tolerates) VALUES ($1, $2, $3, $4)",
+      owner);
 
   auto opened =
       Connection::open({.url = options.url, .application_name = options.application_name},
@@ -56,6 +61,7 @@ Result<> migrate_postgres(const PostgresOptions& options, std::span<const sql::M
   auto begun = in_turn(connection, [&](sql::Tx& tx) -> Result<> {
     SV_CHECK(tx.execute("SET client_min_messages = warning"));
     SV_CHECK(tx.execute(create));
+    SV_CHECK(tx.execute(extend));
     SV_TRY(sql::Rows applied, tx.query(list));
     return migrations::check_applied(applied, ordered);
   });
@@ -69,7 +75,8 @@ Result<> migrate_postgres(const PostgresOptions& options, std::span<const sql::M
       if (!before.empty()) return {};
       for (const auto& statement : migrations::split(migrations::expand_types(sql, kTypes)))
         SV_CHECK(tx.execute(statement));
-      SV_CHECK(tx.execute(record, {name, sha256_hex(sql), wall_now_ms()}));
+      SV_CHECK(
+          tx.execute(record, {name, sha256_hex(sql), wall_now_ms(), migrations::tolerates(sql)}));
       return {};
     });
     if (!done)

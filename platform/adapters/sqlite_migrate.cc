@@ -33,15 +33,24 @@ Result<> migrate_sqlite(sql::Database& db, std::span<const sql::Migration> all,
       "CREATE TABLE IF NOT EXISTS {}_migrations (name TEXT PRIMARY KEY, checksum TEXT NOT NULL, "
       "applied_ms INTEGER NOT NULL)",
       owner);
-  const std::string list = fmt::format("SELECT name, checksum FROM {}_migrations", owner);
+  // Older programs made the table without it.
+  const std::string look = fmt::format(
+      "SELECT 1 FROM pragma_table_info('{}_migrations') WHERE name = 'tolerates'", owner);
+  const std::string extend =
+      fmt::format("ALTER TABLE {}_migrations ADD COLUMN tolerates TEXT NOT NULL DEFAULT ''", owner);
+  const std::string list =
+      fmt::format("SELECT name, checksum, tolerates FROM {}_migrations", owner);
   const std::string find = fmt::format("SELECT checksum FROM {}_migrations WHERE name = $1", owner);
   const std::string record = fmt::format(
-      "INSERT INTO {}_migrations (name, checksum, applied_ms) VALUES ($1, $2, $3)", owner);
+      "INSERT INTO {}_migrations (name, checksum, applied_ms, tolerates) VALUES ($1, $2, $3, $4)",
+      owner);
 
   const migrations::Ordered ordered = migrations::in_order(all);
 
   SV_CHECK(wait(db.run_write(Ctx{}, [&](sql::Tx& tx) -> Result<> {
     SV_CHECK(tx.execute(create));
+    SV_TRY(const sql::Rows there, tx.query(look));
+    if (there.empty()) SV_CHECK(tx.execute(extend));
     return {};
   })));
   SV_TRY(sql::Rows applied, wait(db.query(Ctx{}, list)));
@@ -52,7 +61,8 @@ Result<> migrate_sqlite(sql::Database& db, std::span<const sql::Migration> all,
       if (!before.empty()) return {};
       for (const auto& statement : migrations::split(migrations::expand_types(sql, kTypes)))
         SV_CHECK(tx.execute(statement));
-      SV_CHECK(tx.execute(record, {name, sha256_hex(sql), wall_now_ms()}));
+      SV_CHECK(
+          tx.execute(record, {name, sha256_hex(sql), wall_now_ms(), migrations::tolerates(sql)}));
       return {};
     }));
     if (!done)

@@ -196,7 +196,8 @@ class Database {
 
 // A numbered migration, text embedded in the binary: {"user/0001_accounts.sql", "CREATE TABLE …"}.
 // `{id} {int} {bool} {text} {bytes} {clustered}` are expanded by the adapter. Applied in name order
-// under a lock, each in one transaction, its checksum recorded.
+// under a lock, each in one transaction, its checksum recorded. A line `-- tolerates: NAME` lets
+// programs that know the migration of that name start beside it.
 struct Migration {
   std::string_view name;
   std::string_view sql;

@@ -342,6 +342,19 @@ TEST_P(DatabaseContract, AnUnknownOrChangedMigrationIsRefusedWithASentence) {
       << altered.error().detail;
 }
 
+TEST_P(DatabaseContract, ANewerMigrationMaySayWhichOlderProgramsGoOnBesideIt) {
+  db_.reset();
+  const sql::Migration newer[] = {
+      kMigrations[0],
+      kMigrations[1],
+      {"contract/0003_more.sql",
+       "-- A table more.\n-- tolerates: contract/0002_by_score.sql\nCREATE TABLE contract_more (id "
+       "{id});"}};
+  ASSERT_OK(GetParam().open(folder_.path(), newer));
+  EXPECT_OK(GetParam().open(folder_.path(), kMigrations)) << "knows the second one";
+  EXPECT_FALSE(GetParam().open(folder_.path(), std::span(kMigrations).first(1)));
+}
+
 TEST_P(DatabaseContract, AFailingMigrationLeavesNothingBehind) {
   db_.reset();
   const sql::Migration broken[] = {
