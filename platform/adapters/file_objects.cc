@@ -1,13 +1,16 @@
 #include "platform/adapters/file_objects.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
+#include "platform/core/encoding.h"
 #include "platform/core/fd.h"
+#include "platform/crypto/random.h"
 
 namespace sv {
 namespace {
@@ -197,12 +200,50 @@ class FileReader final : public ObjectReader {
   const std::uint64_t size_;
 };
 
+// Where this store's puts lie before they are whole: no other process's, and no other store's.
+// Locked (flock) as long as the store lives, which the kernel ends with the process.
+struct OwnFolder {
+  fs::path path;
+  Fd lock;
+};
+
+bool same_file(int fd, const fs::path& path) {
+  struct stat a{}, b{};
+  return ::fstat(fd, &a) == 0 && ::stat(path.c_str(), &b) == 0 && a.st_ino == b.st_ino &&
+         a.st_dev == b.st_dev;
+}
+
+// Also takes away what nobody holds any more.
+Result<OwnFolder> own_folder(const fs::path& all) {
+  std::error_code ec;
+  for (fs::directory_iterator entry(all, ec), end; !ec && entry != end; entry.increment(ec)) {
+    const Fd left(::open(entry->path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    std::error_code ignored;
+    if (left && ::flock(left.get(), LOCK_EX | LOCK_NB) == 0) fs::remove_all(entry->path(), ignored);
+  }
+  // Between its making and its lock another process may take it for left behind.
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    OwnFolder own{.path = all / hex_encode(random_bytes(8)), .lock = Fd()};
+    if (::mkdir(own.path.c_str(), 0700) != 0) return io_failed("make", own.path);
+    own.lock = Fd(::open(own.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (own.lock && ::flock(own.lock.get(), LOCK_EX | LOCK_NB) == 0 &&
+        same_file(own.lock.get(), own.path))
+      return own;
+  }
+  return fail(Errc::unavailable, "objects_unusable", "no folder could be locked");
+}
+
 class FileObjects final : public ObjectStore {
  public:
-  FileObjects(fs::path root, ThreadPool& pool) : root_(std::move(root)), pool_(pool) {}
+  FileObjects(fs::path root, OwnFolder own, ThreadPool& pool)
+      : root_(std::move(root)), own_(std::move(own)), pool_(pool) {}
+  ~FileObjects() override {
+    std::error_code ignored;
+    if (own_.lock) fs::remove_all(own_.path, ignored);
+  }
 
   Task<Result<std::unique_ptr<ObjectWriter>>> put(std::string key) override {
-    fs::path part = root_ / ".tmp" / fmt::format("{}", counter_.fetch_add(1));
+    fs::path part = own_.path / fmt::format("{}", counter_.fetch_add(1));
     co_return co_await writer(std::move(key), std::move(part), false);
   }
 
@@ -284,7 +325,7 @@ class FileObjects final : public ObjectStore {
 
   Task<Result<>> import_file(fs::path from, std::string key) override {
     SV_CO_CHECK(check(key));
-    fs::path part = root_ / ".tmp" / fmt::format("{}", counter_.fetch_add(1));
+    fs::path part = own_.path / fmt::format("{}", counter_.fetch_add(1));
     co_return co_await on_pool(pool_, [this, from, part, to = root_ / key]() -> Result<> {
       // A second name where the file system allows it, else a copy; the original goes when the
       // object is durable.
@@ -333,6 +374,7 @@ class FileObjects final : public ObjectStore {
   }
 
   const fs::path root_;
+  const OwnFolder own_;
   ThreadPool& pool_;
   std::atomic<std::uint64_t> counter_{0};
 };
@@ -343,11 +385,12 @@ Result<std::unique_ptr<ObjectStore>> make_file_objects(FileObjectsOptions option
                                                        ThreadPool& pool) {
   std::error_code ec;
   fs::path root = fs::absolute(options.root, ec).lexically_normal();
+  OwnFolder own;
   if (!options.read_only) {
-    fs::remove_all(root / ".tmp", ec);
     for (const char* sub : {".tmp", ".parts"}) {
       if (!ec) fs::create_directories(root / sub, ec);
     }
+    if (!ec) { SV_TRY(own, own_folder(root / ".tmp")); }
   }
   if (ec || !fs::is_directory(root, ec))
     return std::unexpected(
@@ -355,7 +398,7 @@ Result<std::unique_ptr<ObjectStore>> make_file_objects(FileObjectsOptions option
               .token = "objects_unusable",
               .field = {},
               .detail = fmt::format("objects: cannot use {}: {}", root.string(), ec.message())});
-  return std::make_unique<FileObjects>(std::move(root), pool);
+  return std::make_unique<FileObjects>(std::move(root), std::move(own), pool);
 }
 
 }  // namespace sv

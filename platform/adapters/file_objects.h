@@ -9,10 +9,10 @@
 
 namespace sv {
 
-// Objects as files below `root`: <root>/<key>; parts on their way in below <root>/.tmp (puts) and
-// <root>/.parts (appends). Blocking calls run on `pool`, which must outlive the store and all its
-// writers and readers. What an earlier process left in .tmp is removed, unless the folder only is
-// to be looked at (`read_only`) while another process serves it.
+// Objects as files below `root`: <root>/<key>; parts on their way in below <root>/.tmp (puts, in a
+// folder of each process) and <root>/.parts (appends). Any number of processes may share a root.
+// Blocking calls run on `pool`, which must outlive the store and all its writers and readers. What
+// a dead process left in .tmp is removed, unless the folder only is to be looked at (`read_only`).
 struct FileObjectsOptions {
   std::filesystem::path root;
   bool read_only = false;
