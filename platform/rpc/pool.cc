@@ -103,7 +103,10 @@ void Pool::renew(Peers& peers, const Target& target) {
     peer->weight = std::max(instance.weight, 1);
   }
   for (auto& [address, gone] : before)
-    for (const auto& connection : gone->connections) connection->leave();
+    for (const auto& connection : std::vector(gone->connections)) {
+      connection->leave();
+      leaving_.push_back(connection);
+    }
   peers.known = std::move(now);
 }
 
@@ -172,10 +175,10 @@ Task<std::shared_ptr<Connection>> Pool::connection(const std::shared_ptr<Peer>& 
   const auto deadline = Steady::now() + 2 * share_.options.connect;
   for (;;) {
     if (peer->health->down || Steady::now() > deadline) co_return nullptr;
-    std::erase_if(peer->connections, [](const auto& c) { return !c->usable(); });
+    std::erase_if(peer->connections, [](const auto& c) { return !c->is_open(); });
     std::shared_ptr<Connection> idlest;
     for (const auto& c : peer->connections)
-      if (!idlest || c->outstanding() < idlest->outstanding()) idlest = c;
+      if (c->usable() && (!idlest || c->outstanding() < idlest->outstanding())) idlest = c;
     if (idlest && (peer->kind == Kind::ours || idlest->outstanding() == 0)) co_return idlest;
     if (peer->connections.size() >= share_.options.connections) co_return nullptr;
     if (!peer->opening || peer->kind == Kind::foreign) break;
@@ -190,8 +193,10 @@ Task<std::shared_ptr<Connection>> Pool::connection(const std::shared_ptr<Peer>& 
     }
   } opened{*peer};
   auto made = co_await open(peer);
+  const auto state = co_await asio::this_coro::cancellation_state;
   if (made) peer->connections.push_back(made);
-  else went_down(peer, "it cannot be reached");
+  else if (state.cancelled() == asio::cancellation_type::none)  // else the caller gave up
+    went_down(peer, "it cannot be reached");
   co_return made;
 }
 
@@ -269,6 +274,12 @@ void Pool::tick() {
           went_down(peer, "it gives no sign of life");
         busy = busy || connection->outstanding() > 0;
       }
+  std::erase_if(leaving_, [](const auto& c) { return !c->is_open(); });
+  for (const auto& connection : std::vector(leaving_)) {
+    // Of an instance that nobody names any more only the deadlines count.
+    connection->tick(now, share_.options.silence, false);
+    busy = busy || connection->outstanding() > 0;
+  }
   if (busy) arm();
 }
 
@@ -278,7 +289,9 @@ void Pool::close() {
   for (auto& [target, peers] : services_)
     for (auto& [address, peer] : peers.by_address)
       for (const auto& connection : std::vector(peer->connections)) connection->close();
+  for (const auto& connection : std::vector(leaving_)) connection->close();
   services_.clear();
+  leaving_.clear();
 }
 
 }  // namespace sv::rpc

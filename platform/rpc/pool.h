@@ -105,6 +105,7 @@ class Pool {
   PoolShare& share_;
   const asio::any_io_executor executor_;
   std::map<const Target*, Peers> services_;
+  std::vector<std::shared_ptr<Connection>> leaving_;  // of instances that are gone, until they end
   asio::steady_timer ticks_;
   std::uint64_t drawn_ = 0;
   bool armed_ = false, closed_ = false;

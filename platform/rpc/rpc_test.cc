@@ -213,6 +213,28 @@ TEST_F(RpcClient, OneThatFallsSilentWithCallsIsLeftAndComesBack) {
   EXPECT_GE(one.calls, served + 2);
 }
 
+TEST_F(RpcClient, ACallOfAnInstanceThatIsNamedNoMoreEndsAtItsDeadline) {
+  TestLoop its;
+  Node one(its);
+  Node other(far);
+  start({one.at()});
+  Channel& channel = client->to("user", list);
+  Ctx ctx;
+  ctx.deadline = std::chrono::steady_clock::now() + 300ms;
+  auto waiting =
+      asio::co_spawn(loop.executor(), channel.call(ctx, {"GetNever", true}, call_of("GetNever")),
+                     asio::use_future);
+  while (one.calls == 0) std::this_thread::yield();
+  std::promise<void> go_on;
+  asio::post(its.executor(), [future = go_on.get_future().share()] { future.wait(); });
+  list.set({other.at()});
+  EXPECT_TRUE(call("GetIt"));
+  const bool ended = waiting.wait_for(3s) == std::future_status::ready;
+  EXPECT_TRUE(ended);
+  go_on.set_value();
+  EXPECT_EQ(waiting.get().error().code, Errc::deadline_exceeded);
+}
+
 TEST_F(RpcClient, ASlowAnswerOfALivingInstanceIsWaitedFor) {
   Node node(far);
   start({node.at()}, {.silence = 50ms});
