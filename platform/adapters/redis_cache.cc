@@ -5,7 +5,6 @@
 #include <map>
 
 #include <fmt/format.h>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 
 #include "platform/adapters/redis_connection.h"
@@ -160,7 +159,7 @@ class RedisCache final : public Cache {
     while (!loop.connection || !loop.connection->is_open()) {
       if (Steady::now() < loop.not_before) co_return fail(Errc::unavailable, "cache_unavailable");
       if (loop.opening) {
-        (void)co_await loop.opened.async_wait(asio::as_tuple(asio::use_awaitable));
+        (void)co_await loop.opened.async_wait(kNoThrow);
         continue;
       }
       loop.opening = true;

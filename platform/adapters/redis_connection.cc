@@ -8,7 +8,6 @@
 
 #include <fmt/format.h>
 #include <hiredis/hiredis.h>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/dispatch.hpp>
@@ -20,7 +19,6 @@ namespace {
 using asio::ip::tcp;
 using Steady = std::chrono::steady_clock;
 
-constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kRoom = 16 * 1024;
 
 std::unexpected<Error> lost(std::string why) {

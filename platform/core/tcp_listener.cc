@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/address.hpp>
 
 #include "platform/core/log.h"
@@ -99,7 +98,7 @@ Task<Result<>> TcpListener::accept(std::string_view component, const Take& take)
     const int error = errno;
     if (error == EAGAIN || error == EWOULDBLOCK) {
       if (draining_) co_return Result<>{};  // the backlog is empty
-      co_await acceptor_.async_wait(tcp::acceptor::wait_read, asio::as_tuple(asio::use_awaitable));
+      co_await acceptor_.async_wait(tcp::acceptor::wait_read, kNoThrow);
     } else if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
       if (!std::exchange(complained, true))
         log::error(component, "cannot accept connections", {{"error", std::strerror(error)}});

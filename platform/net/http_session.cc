@@ -5,7 +5,6 @@
 
 #include <cstring>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 
 #include "platform/core/log.h"
@@ -27,8 +26,6 @@ constexpr std::uint64_t kReadTurn =
     1024 * 1024;  // bytes from one client before other connections get a turn
 constexpr std::string_view kSpeaksTls = "This port speaks TLS: use https://\n";
 constexpr int kPipelined = 32;  // requests served before other connections get a turn
-
-constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
 
 }  // namespace
 

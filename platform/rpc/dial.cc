@@ -2,7 +2,6 @@
 
 #include <charconv>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include "platform/core/log.h"
@@ -14,8 +13,6 @@ namespace {
 using asio::ip::tcp;
 using Steady = FrameStream::Steady;
 using How = Outcome::How;
-
-constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
 
 // Watched by a timer of its own: a pool's tick does not know the connection yet.
 Task<Outcome> ask(asio::any_io_executor executor, std::shared_ptr<Connection> connection,

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include <boost/asio/as_tuple.hpp>
-
 #include "platform/core/log.h"
 #include "platform/core/supervisor.h"
 #include "platform/rpc/dial.h"
@@ -17,8 +15,7 @@ using std::chrono::milliseconds;
 using Steady = FrameStream::Steady;
 using How = Outcome::How;
 
-constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
-constexpr milliseconds kTick{50}, kProbePause{250};
+constexpr milliseconds kLook{50}, kProbePause{250};
 constexpr milliseconds kForeignFor{60'000};  // then it is asked again: it may have been replaced
 constexpr std::size_t kAttempts = 2;         // of a read that was sent
 // Calls more than another instance has: the caller's own one is spared.
@@ -257,7 +254,7 @@ Task<> Pool::probe(std::shared_ptr<Peer> peer) {
 
 void Pool::arm() {
   if (std::exchange(armed_, true) || closed_) return;
-  ticks_.expires_after(kTick);
+  ticks_.expires_after(kLook);
   ticks_.async_wait([this](boost::system::error_code ec) {
     if (!ec) tick();
   });

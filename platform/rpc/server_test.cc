@@ -151,10 +151,11 @@ TEST_F(RpcServer, StopsACallThatIsLate) {
 struct SeenCtx {
   std::promise<Ctx> promise;
   Dispatch dispatch() {
-    return [this](const Ctx& ctx, std::string_view payload, bool) -> Task<Served> {
-      promise.set_value(ctx);
-      co_return Served{.payload = bool_answer(head_of(payload), true)};
-    };
+    return [this](const Ctx& ctx, std::string_view payload, bool) { return serve(ctx, payload); };
+  }
+  Task<Served> serve(const Ctx& ctx, std::string_view payload) {
+    promise.set_value(ctx);
+    co_return Served{.payload = bool_answer(head_of(payload), true)};
   }
   Ctx get() { return promise.get_future().get(); }
 };
