@@ -1,6 +1,5 @@
 #include "platform/core/bell.h"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
 
 namespace sv {
@@ -22,7 +21,7 @@ Task<> Bell::wait(std::chrono::milliseconds at_most, std::uint64_t seen) {
     ~Place() { std::erase(state.waiting, timer); }
   } const place{*state, &timer};
   state->waiting.push_back(&timer);
-  co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+  co_await timer.async_wait(kNoThrow);
 }
 
 }  // namespace sv

@@ -5,7 +5,6 @@
 #include <charconv>
 #include <cstring>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
 
 #include "platform/net/http_session.h"
@@ -185,8 +184,7 @@ std::size_t HttpSession::send_now_tls(std::span<iovec>& parts) {
 Task<Result<>> HttpSession::wait_writable() {
   timed_out_ = false;
   deadline_ = Clock::now() + worker_.limits.body_idle;
-  auto [ec] = co_await socket_.async_wait(asio::ip::tcp::socket::wait_write,
-                                          asio::as_tuple(asio::use_awaitable));
+  auto [ec] = co_await socket_.async_wait(asio::ip::tcp::socket::wait_write, kNoThrow);
   deadline_ = Clock::time_point::max();
   unyielded_ = 0;
   if (!ec) co_return Result<>{};

@@ -34,8 +34,7 @@ std::uint64_t hash_of(std::string_view text) {  // FNV-1a: the same in every pro
 }
 // Weighted rendezvous hashing: the instance with the highest score is the caller's own.
 double score(UserId caller, const Peer& peer) {
-  const std::uint64_t h =
-      mix(static_cast<std::uint64_t>(caller.value) ^ hash_of(peer.health->address));
+  const std::uint64_t h = mix(static_cast<std::uint64_t>(caller.value) ^ peer.hash);
   const double unit = (static_cast<double>(h >> 11) + 0.5) * 0x1p-53;
   return -peer.weight / std::log(unit);
 }
@@ -96,6 +95,7 @@ void Pool::renew(Peers& peers, const Target& target) {
       before.erase(it);
     } else {
       peer = std::make_shared<Peer>(share_.health_of(instance.address), executor_);
+      peer->hash = hash_of(instance.address);
     }
     peer->weight = std::max(instance.weight, 1);
   }
@@ -162,9 +162,12 @@ Task<Outcome> Pool::call_at(const std::shared_ptr<Peer>& peer, const Ctx& ctx, M
     it->second.begins(Steady::now());
   arm();
   Outcome outcome = co_await connection->call(std::move(header), payload, deadline);
-  if (outcome.how == How::late) peer->breakers[std::string(method.name)].failed(Steady::now());
-  else if (outcome.how == How::answered && !peer->breakers.empty())
-    peer->breakers.erase(std::string(method.name));
+  if (outcome.how == How::late) {
+    peer->breakers[std::string(method.name)].failed(Steady::now());
+  } else if (outcome.how == How::answered) {
+    const auto it = peer->breakers.find(method.name);
+    if (it != peer->breakers.end()) it->second.succeeded();
+  }
   co_return outcome;
 }
 

@@ -35,6 +35,7 @@ struct Peer {
   Peer(std::shared_ptr<Health> h, const asio::any_io_executor& executor)
       : health(std::move(h)), opened(executor, FrameStream::Steady::time_point::max()) {}
   const std::shared_ptr<Health> health;
+  std::uint64_t hash = 0;  // of the address
   int weight = 10;
   Kind kind = Kind::unknown;
   FrameStream::Steady::time_point asked{};  // when it said that it is foreign
