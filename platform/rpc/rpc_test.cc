@@ -6,6 +6,7 @@
 
 #include "platform/core/supervisor.h"
 #include "platform/net/tls_testing.h"
+#include "platform/rpc/breaker.h"
 #include "platform/rpc/client.h"
 #include "platform/rpc/handshake.h"
 #include "platform/rpc/rpc_testing.h"
@@ -37,7 +38,10 @@ struct Node {
     ++calls;
     caller = ctx.caller.value;
     if (head.method == "GetSlow" || head.method == "Write") co_await pause(300ms);
-    if (head.method == "GetNever") co_await pause(1h);
+    try {
+      if (head.method == "GetNever") co_await pause(1h);
+    } catch (const boost::system::system_error&) {  // stopped, and answered as a dispatcher does
+    }
     co_return Served{.payload = bool_answer(head, true)};
   }
   Instance at() const { return {.address = "127.0.0.1:" + std::to_string(server->port())}; }
@@ -135,6 +139,21 @@ TEST_F(RpcClient, ADeadlineEndsTheCallHereAndThere) {
   ctx.deadline = std::chrono::steady_clock::now() + 100ms;
   EXPECT_EQ(call("GetNever", ctx).error().code, Errc::deadline_exceeded);
   node.server->stop(5s);  // would wait for a call that goes on
+}
+
+TEST_F(RpcClient, AMethodThatIsAlwaysLateRestsWhileOthersAreCalled) {
+  Node node(far);
+  start({node.at()});
+  const auto late = [&] {
+    Ctx ctx;
+    ctx.deadline = std::chrono::steady_clock::now() + 20ms;
+    return call("GetNever", ctx).error().code;
+  };
+  for (int i = 0; i < Breaker::kFailures; ++i) EXPECT_EQ(late(), Errc::deadline_exceeded) << i;
+  const int asked = node.calls;
+  EXPECT_EQ(late(), Errc::unavailable);
+  EXPECT_EQ(node.calls, asked);
+  EXPECT_TRUE(call("GetIt"));
 }
 
 TEST_F(RpcClient, AnInstanceThatIsGoneCostsNoRead) {
