@@ -306,8 +306,11 @@ Result<BackupReport> make_backup(const Config& config, const fs::path& out) {
       return fail(
           Errc::rejected, {},
           fmt::format("the database of {} is backed up by its engine's own tools (pg_dump); "
-                      "afterwards copy {} and auth_keys of the data folder",
-                      service, config.objects));
+                      "afterwards copy what `objects` names and auth_keys of the data folder",
+                      service));
+  if (parse_part_url(config, config.objects).scheme != "file")
+    return fail(Errc::rejected, {},
+                "objects: they lie in a bucket, which is backed up by its server's own tools");
   const fs::path target = final_place(out);
   for (const fs::path folder : {config.data, parse_part_url(config, config.objects).path})
     if (lies_in(target, folder) || lies_in(target.parent_path(), folder))

@@ -111,6 +111,7 @@ const std::vector<Key>& keys() {
       parsed("transcode.workers", kWhole, &Config::transcode_workers, number<std::int64_t>),
       text("transcode.jail", &Config::transcode_jail),
       parsed("media.max_age", kDuration, &Config::media_max_age, duration),
+      parsed("media.redirect", "true or false", &Config::media_redirect, boolean),
       text("rpc.advertise", &Config::rpc_advertise),
       text("rpc.secret", &Config::rpc_secret),
       text("rpc.tls.cert", &Config::rpc_tls_cert),
@@ -409,6 +410,8 @@ Result<> check_config(const Config& c) {
     return bad(fmt::format("events: tries={} is not a number from 1 to 65535", tries->second));
   SV_CHECK(scheme("search", c.search, schemes_of("search")));
   SV_CHECK(scheme("objects", c.objects, schemes_of("objects")));
+  if (auto objects = check_objects(c.objects); !objects)
+    return bad("objects: " + objects.error().detail);
   SV_CHECK(scheme("registry", c.registry, schemes_of("registry")));
   if (auto registry = check_registry(c.registry); !registry)
     return bad("registry: " + registry.error().detail);

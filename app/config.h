@@ -59,6 +59,7 @@ struct Config {
   std::int64_t transcode_workers = 1;
   std::string transcode_jail = "required";
   std::chrono::seconds media_max_age = std::chrono::days(1);
+  bool media_redirect = false;
 
   std::map<std::string, std::string> rpc_listen;  // by service; absent: 127.0.0.1 and its port
   std::string rpc_advertise;                      // host to announce; empty: found out

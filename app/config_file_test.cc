@@ -59,6 +59,7 @@ const std::map<std::string, std::vector<std::string>> kOther{
     {"events", {"events=local:?tries=3"}},
     {"objects", {"objects=file:/srv/objects"}},
     {"media.max_age", {"media.max_age=2h"}},
+    {"media.redirect", {"media.redirect=true"}},
     {"services", {"services=user,video", "registry=etcd://127.0.0.1:2379"}},
     {"registry", {"registry=static:?user=10.0.0.7:8881&video=10.0.0.7:8882,10.0.0.8:8882"}},
     {"rpc.listen.user", {"registry=etcd://127.0.0.1:2379", "rpc.listen.user=127.0.0.1:8981"}},

@@ -11,6 +11,7 @@
 #include "platform/adapters/memory_cache.h"
 #include "platform/adapters/postgres.h"
 #include "platform/adapters/redis_cache.h"
+#include "platform/adapters/s3_objects.h"
 #include "platform/adapters/sqlite.h"
 #include "platform/adapters/sqlite_snapshot.h"
 #include "platform/adapters/static_registry.h"
@@ -157,11 +158,32 @@ Result<std::unique_ptr<SearchIndex>> local_search(const Config& config) {
 }
 constexpr Scheme<decltype(&local_search)> kIndexes[] = {{"local", local_search}};
 
-Result<std::unique_ptr<ObjectStore>> file_objects(const PartUrl& url, bool read_only,
-                                                  ThreadPool& disk) {
-  return make_file_objects({.root = url.path, .read_only = read_only}, disk);
-}
-constexpr Scheme<decltype(&file_objects)> kStores[] = {{"file", file_objects}};
+struct StorePlace {
+  const Config& config;
+  bool read_only;
+  ThreadPool& disk;
+  metrics::Registry& metrics;
+};
+struct StoreKind {
+  Result<> (*check)(std::string_view url);
+  Result<std::unique_ptr<ObjectStore>> (*open)(const StorePlace&);
+};
+constexpr StoreKind kFolder{
+    [](std::string_view) -> Result<> { return {}; },
+    [](const StorePlace& place) {
+      const PartUrl url = parse_part_url(place.config, place.config.objects);
+      return make_file_objects({.root = url.path, .read_only = place.read_only}, place.disk);
+    }};
+// Of many processes those that can do without it for a while begin without it.
+constexpr StoreKind kBucket{check_s3_url, [](const StorePlace& place) {
+                              return make_s3_objects(
+                                  {.url = place.config.objects,
+                                   .metrics = &place.metrics,
+                                   .may_be_away = roles_of(place.config).cluster},
+                                  place.disk);
+                            }};
+constexpr Scheme<StoreKind> kStores[] = {
+    {"file", kFolder}, {"s3+http", kBucket}, {"s3+https", kBucket}};
 
 // "host:port,host:port"
 Result<std::vector<Instance>> instances_of(std::string_view text) {
@@ -310,10 +332,11 @@ Result<std::unique_ptr<SearchIndex>> open_search(const Config& config) {
   return adapter(kIndexes, config.search)(config);
 }
 
+Result<> check_objects(std::string_view url) { return adapter(kStores, url).check(url); }
+
 Result<std::unique_ptr<ObjectStore>> open_objects(const Config& config, bool read_only,
-                                                  ThreadPool& disk) {
-  auto store =
-      adapter(kStores, config.objects)(parse_part_url(config, config.objects), read_only, disk);
+                                                  ThreadPool& disk, metrics::Registry& metrics) {
+  auto store = adapter(kStores, config.objects).open({config, read_only, disk, metrics});
   if (!store) store.error().detail = fmt::format("objects: {}", store.error().detail);
   return store;
 }

@@ -65,7 +65,9 @@ Result<> check_registry(std::string_view url);
 std::unique_ptr<Registry> open_registry(const Config& config, asio::any_io_executor executor,
                                         metrics::Registry& metrics);
 Result<std::unique_ptr<SearchIndex>> open_search(const Config& config);
+// An error's detail says what is wrong with the URL.
+Result<> check_objects(std::string_view url);
 Result<std::unique_ptr<ObjectStore>> open_objects(const Config& config, bool read_only,
-                                                  ThreadPool& disk);
+                                                  ThreadPool& disk, metrics::Registry& metrics);
 
 }  // namespace sv

@@ -206,6 +206,7 @@ class Server {
          .limits_factor = c.limits_factor,
          .upload_bytes = static_cast<std::uint64_t>(c.upload_bytes),
          .media_max_age = c.media_max_age,
+         .media_redirect = c.media_redirect,
          .page_age = shared() ? Storage::kShare : std::chrono::milliseconds(1000),
          .services_elsewhere = roles_.cluster});
   }

@@ -122,7 +122,8 @@ Result<std::unique_ptr<Storage>> open_storage(const Config& config, Access acces
   if (access == Access::serve) SV_CHECK(lock_folders(config, *storage));
   storage->disk = std::make_unique<ThreadPool>("disk", 4, 4096);
   SV_CHECK(open_databases(config, access, *storage));
-  SV_TRY(storage->objects, open_objects(config, access != Access::serve, *storage->disk));
+  SV_TRY(storage->objects,
+         open_objects(config, access != Access::serve, *storage->disk, storage->metrics));
   return storage;
 }
 

@@ -50,6 +50,7 @@ struct GatewayOptions {
   std::uint64_t upload_bytes = 4ULL << 30;
   std::chrono::milliseconds deadline{10'000};  // of a request that is not a stream
   std::chrono::seconds media_max_age{86'400};
+  bool media_redirect = false;  // public files: to the object store, where it serves by itself
   std::size_t page_cache_bytes = 32u << 20;
   std::chrono::milliseconds page_age{1000};  // of guests' pages, and of who may open a file
   bool services_elsewhere = false;           // in processes of their own, several of each

@@ -88,6 +88,24 @@ TEST_F(Media, ARangeOfAnotherVersionGetsTheWholeFile) {
   EXPECT_EQ(same.answered_status, 206);
 }
 
+// A store that serves by itself is asked only for what is public, and only when that is wanted.
+TEST_F(Media, PublicFilesMayComeFromTheStoreItself) {
+  w.objects.serves = true;
+  EXPECT_EQ(get("/media/5/1/720.mp4").answered_status, 200);
+
+  World redirecting({.media_redirect = true});
+  redirecting.videos.media = w.videos.media;
+  redirecting.objects.objects = w.objects.objects;
+  redirecting.objects.serves = true;
+  const auto shown = redirecting.get("/media/5/1/720.mp4");
+  EXPECT_EQ(shown.answered_status, 307);
+  EXPECT_EQ(shown.answer_header("Location").substr(0, 13), "http://store/");
+  EXPECT_EQ(shown.answer_header("Cache-Control"), "no-store");
+  EXPECT_EQ(redirecting.get("/media/6/1/720.mp4?" + sign("/media/6/1/")).answered_status, 200);
+  FakeExchange head("HEAD", "/media/5/1/720.mp4");
+  EXPECT_EQ(redirecting.serve(head).answered_status, 200);
+}
+
 TEST_F(Media, AKnownVersionIs304) {
   const auto first = get("/media/5/1/720.mp4");
   EXPECT_EQ(get("/media/5/1/720.mp4", "if-none-match", first.answer_header("ETag")).answered_status,

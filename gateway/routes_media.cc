@@ -100,12 +100,28 @@ Task<Result<>> send_file(Call& call, const MediaFile& file, ObjectReader& object
   co_return Result<>{};
 }
 
+// What is public and is sent as it is may come from the store itself, for a while: that it ended in
+// the meantime the store does not know.
+constexpr std::chrono::minutes kShown{5};
+std::optional<std::string> elsewhere(Call& call, const MediaFile& file) {
+  if (!call.edge.options.media_redirect || call.x.method() != "GET" || !file.grant.is_public ||
+      is_uncertain(call))
+    return std::nullopt;
+  return call.edge.deps.objects.url_of(file.grant.object_key, file.grant.content_type, kShown);
+}
+
 Task<Result<>> media(Call& call) {
   const auto path = net::decode_path(call.x.path());
   if (!path) co_return fail(Errc::not_found);
   SV_CO_TRY(const auto file, co_await find_media(call, *path));
   std::string signed_query;
   if (!file->grant.is_public) { SV_CO_TRY(signed_query, signature(call, *path, *file)); }
+  if (const auto url = elsewhere(call, *file)) {
+    call.header("Cache-Control", "no-store");
+    call.header("Location", *url);
+    (void)co_await call.x.send(307, call.headers, std::string_view{});
+    co_return Result<>{};
+  }
   SV_CO_TRY(const auto object, co_await call.edge.deps.objects.open(file->grant.object_key));
 
   const std::string modified = format_http_date(file->object.modified_ms);

@@ -183,8 +183,15 @@ class FakeObjects final : public ObjectStore {
     co_return fail(Errc::internal);
   }
 
+  std::optional<std::string> url_of(std::string_view key, std::string_view content_type,
+                                    std::chrono::seconds) const override {
+    if (!serves) return std::nullopt;
+    return "http://store/" + std::string(key) + "?type=" + std::string(content_type);
+  }
+
   std::map<std::string, std::string> objects;
   bool full = false;
+  bool serves = false;  // by itself, to whoever has a URL
   bool broken = false;  // reads come to an end before the object does
 };
 

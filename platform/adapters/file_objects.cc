@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "platform/adapters/object_key.h"
 #include "platform/core/encoding.h"
 #include "platform/core/fd.h"
 #include "platform/crypto/random.h"
@@ -31,25 +32,6 @@ Error io_error(int error, std::string_view what, const fs::path& path) {
 }
 std::unexpected<Error> io_failed(std::string_view what, const fs::path& path) {
   return std::unexpected(io_error(errno, what, path));
-}
-
-// Segments of [a-z0-9._-] that do not begin with a dot, so no key leaves the root or meets our own
-// folders.
-bool valid_key(std::string_view key) {
-  if (key.empty() || key.size() > 512) return false;
-  bool start = true;
-  for (char c : key) {
-    if (c == '/') {
-      if (start) return false;
-      start = true;
-      continue;
-    }
-    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
-          (c == '.' && !start)))
-      return false;
-    start = false;
-  }
-  return !start;
 }
 
 Result<> sync_folder(const fs::path& folder) {
@@ -253,7 +235,7 @@ class FileObjects final : public ObjectStore {
   }
 
   Task<Result<>> discard_append(std::string key) override {
-    SV_CO_CHECK(check(key));
+    SV_CO_CHECK(check_object_key(key));
     co_return co_await on_pool(pool_, [path = part_of(key)]() -> Result<> {
       if (::unlink(path.c_str()) != 0 && errno != ENOENT) return io_failed("remove", path);
       return {};
@@ -261,7 +243,7 @@ class FileObjects final : public ObjectStore {
   }
 
   Task<Result<std::unique_ptr<ObjectReader>>> open(std::string key) override {
-    SV_CO_CHECK(check(key));
+    SV_CO_CHECK(check_object_key(key));
     co_return co_await on_pool(
         pool_, [this, path = root_ / key]() -> Result<std::unique_ptr<ObjectReader>> {
           Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
@@ -274,7 +256,7 @@ class FileObjects final : public ObjectStore {
   }
 
   Task<Result<ObjectInfo>> head(std::string key) override {
-    SV_CO_CHECK(check(key));
+    SV_CO_CHECK(check_object_key(key));
     co_return co_await on_pool(pool_, [path = root_ / key, key]() -> Result<ObjectInfo> {
       struct stat st{};
       if (::stat(path.c_str(), &st) != 0) return io_failed("look at", path);
@@ -284,7 +266,7 @@ class FileObjects final : public ObjectStore {
   }
 
   Task<Result<>> remove(std::string key) override {
-    SV_CO_CHECK(check(key));
+    SV_CO_CHECK(check_object_key(key));
     co_return co_await on_pool(pool_, [this, path = root_ / key]() -> Result<> {
       if (::unlink(path.c_str()) != 0) {
         if (errno == ENOENT || errno == ENOTDIR) return {};
@@ -324,7 +306,7 @@ class FileObjects final : public ObjectStore {
   }
 
   Task<Result<>> import_file(fs::path from, std::string key) override {
-    SV_CO_CHECK(check(key));
+    SV_CO_CHECK(check_object_key(key));
     fs::path part = own_.path / fmt::format("{}", counter_.fetch_add(1));
     co_return co_await on_pool(pool_, [this, from, part, to = root_ / key]() -> Result<> {
       // A second name where the file system allows it, else a copy; the original goes when the
@@ -345,11 +327,6 @@ class FileObjects final : public ObjectStore {
   }
 
  private:
-  static Result<> check(const std::string& key) {
-    if (valid_key(key)) return {};
-    return fail(Errc::internal, "object_key", fmt::format("not an object key: {}", key));
-  }
-
   static ObjectInfo info_of(std::string key, const struct stat& st) {
     return {std::move(key), static_cast<std::uint64_t>(st.st_size),
             st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1'000'000};
@@ -361,7 +338,7 @@ class FileObjects final : public ObjectStore {
   }
 
   Task<Result<std::unique_ptr<ObjectWriter>>> writer(std::string key, fs::path part, bool keep) {
-    SV_CO_CHECK(check(key));
+    SV_CO_CHECK(check_object_key(key));
     co_return co_await on_pool(
         pool_, [this, part, keep, to = root_ / key]() -> Result<std::unique_ptr<ObjectWriter>> {
           Fd fd(::open(part.c_str(),

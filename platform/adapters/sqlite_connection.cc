@@ -2,6 +2,8 @@
 
 #include <cctype>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "platform/core/json_writer.h"
 
@@ -9,6 +11,17 @@ namespace sv::sqlite {
 namespace {
 
 constexpr std::size_t kMaxStatements = 512;
+
+// Of several that open a new file at once only one can give it its journal: SQLite refuses the
+// others without a wait of its own.
+int run_pragmas(sqlite3* db, const char* pragmas, std::chrono::milliseconds busy) {
+  const auto end = std::chrono::steady_clock::now() + busy;
+  for (;;) {
+    const int rc = sqlite3_exec(db, pragmas, nullptr, nullptr, nullptr);
+    if ((rc & 0xff) != SQLITE_BUSY || std::chrono::steady_clock::now() >= end) return rc;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
 
 bool word_char(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; }
 
@@ -127,7 +140,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, in
   std::unique_ptr<Connection> c(new Connection(raw));
   if (rc == SQLITE_OK) {
     sqlite3_busy_timeout(raw, busy_timeout_ms);
-    rc = sqlite3_exec(raw, pragmas, nullptr, nullptr, nullptr);
+    rc = run_pragmas(raw, pragmas, std::chrono::milliseconds(busy_timeout_ms));
   }
   if (rc != SQLITE_OK) {
     Errc code = code_of(rc, rc == SQLITE_OK ? 0 : sqlite3_system_errno(raw));

@@ -3,6 +3,7 @@
 #include <csignal>
 #include <fstream>
 #include <future>
+#include <latch>
 #include <set>
 #include <thread>
 
@@ -67,6 +68,21 @@ Task<> write_one(sql::Database& db, std::int64_t id, std::vector<std::string>& o
     return {};
   });
   outcomes[static_cast<std::size_t>(id)] = done ? "ok" : done.error().token;
+}
+
+TEST(SqliteOpen, ManyMayOpenANewFileAtOnce) {
+  for (int round = 0; round < 20; ++round) {
+    testing::TempDir folder;
+    std::latch go(8);
+    std::vector<std::future<Result<>>> done;
+    for (int i = 0; i < 8; ++i)
+      done.push_back(std::async(std::launch::async, [&]() -> Result<> {
+        go.arrive_and_wait();
+        SV_CHECK(open_sqlite({.path = folder / "new.db", .readers = 1}));
+        return {};
+      }));
+    for (auto& one : done) EXPECT_OK(one.get());
+  }
 }
 
 TEST_F(SqliteTest, WorksOfManyCallersShareOneCommitAndAFailingOneIsRolledBackAlone) {

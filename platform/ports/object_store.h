@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -64,6 +65,12 @@ class ObjectStore {
   // a copy at `scratch`.
   virtual Task<Result<std::filesystem::path>> local_copy(std::string key,
                                                          std::filesystem::path scratch) = 0;
+  // A URL from which whoever has it reads the object, until `ttl` from now, in a store that serves
+  // by itself. That the object is there is not looked at.
+  virtual std::optional<std::string> url_of(std::string_view, std::string_view /*content type*/,
+                                            std::chrono::seconds /*ttl*/) const {
+    return std::nullopt;
+  }
 };
 
 }  // namespace sv
