@@ -74,15 +74,17 @@ Task<std::shared_ptr<Connection>> dial(asio::any_io_executor executor, std::stri
 }
 
 Task<Greeting> greet(asio::any_io_executor executor, std::shared_ptr<Connection> connection,
-                     std::string_view address, const std::vector<std::string>& secrets,
-                     std::chrono::milliseconds timeout) {
+                     std::string_view address, std::string_view service,
+                     const std::vector<std::string>& secrets, std::chrono::milliseconds timeout) {
   const std::string nonce = new_nonce();
   const Outcome hello = co_await ask(executor, connection, text_call(kHello, nonce), timeout);
   if (hello.how != How::answered) co_return Greeting::failed;
-  const auto reply = read_text_reply(hello.payload, kHello);
+  const auto reply = read_hello_reply(hello.payload);
   if (!reply) co_return reply.error().code == Errc::absent ? Greeting::foreign : Greeting::failed;
-  const std::string_view theirs = std::string_view(*reply).substr(0, kNonceBytes);
-  const std::string_view shown = std::string_view(*reply).substr(theirs.size());
+  // The registry may still name one that died, whose port another one has by now.
+  if (!reply->service.empty() && reply->service != service) co_return Greeting::failed;
+  const std::string_view theirs = std::string_view(reply->text).substr(0, kNonceBytes);
+  const std::string_view shown = std::string_view(reply->text).substr(theirs.size());
   if (secrets.empty()) co_return Greeting::known;
   if (!proves(shown, Side::server, secrets, nonce, theirs)) {
     log::error("rpc", "an instance does not have this cluster's rpc.secret: it is not called",

@@ -23,10 +23,11 @@ Task<std::shared_ptr<Connection>> dial(asio::any_io_executor executor, std::stri
 enum class Greeting : unsigned char {
   known,    // one of ours, and of this cluster where there are secrets
   foreign,  // it does not know the word
-  failed,   // it did not answer in time, or lacks the secret, which is logged
+  failed,   // it did not answer in time, serves another service, or lacks the secret, which is
+            // logged
 };
 Task<Greeting> greet(asio::any_io_executor executor, std::shared_ptr<Connection> connection,
-                     std::string_view address, const std::vector<std::string>& secrets,
-                     std::chrono::milliseconds timeout);
+                     std::string_view address, std::string_view service,
+                     const std::vector<std::string>& secrets, std::chrono::milliseconds timeout);
 
 }  // namespace sv::rpc

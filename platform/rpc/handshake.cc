@@ -9,6 +9,7 @@ namespace sv::rpc {
 namespace {
 
 constexpr std::int32_t kSeqid = 1;  // one call a message; the frame's tells them apart
+constexpr std::int16_t kServiceField = 101;
 
 template <class T>
 Result<T> read_reply(std::string_view payload, std::string_view method) {
@@ -60,6 +61,14 @@ std::string text_call(std::string_view method, std::string_view text, MessageTyp
 std::string text_reply(const MessageHead& call, std::string_view text) {
   return reply(call, std::string(text));
 }
+std::string hello_reply(const MessageHead& call, std::string_view text, std::string_view service) {
+  std::string out;
+  write_head(out, {.type = MessageType::reply, .method = call.method, .seqid = call.seqid});
+  write_field(out, 0, std::string(text));
+  write_field(out, kServiceField, std::string(service));
+  write_stop(out);
+  return out;
+}
 std::string bool_reply(const MessageHead& call, bool value) { return reply(call, value); }
 
 std::optional<std::string> read_text_call(std::string_view payload, MessageHead& head) {
@@ -74,6 +83,17 @@ std::optional<std::string> read_text_call(std::string_view payload, MessageHead&
   return text;
 }
 
+Result<HelloReply> read_hello_reply(std::string_view payload) {
+  SV_TRY(Reader in, open_reply(payload, kHello, kSeqid));
+  HelloReply out;
+  for (std::uint32_t key = 0; in.next(key);) {
+    if (key == field_key(0, kString)) in.get(out.text);
+    else if (key == field_key(kServiceField, kString)) in.get(out.service);
+    else in.skip(key);
+  }
+  if (!in.ok()) return fail(Errc::internal, {}, "the reply is malformed");
+  return out;
+}
 Result<std::string> read_text_reply(std::string_view payload, std::string_view method) {
   return read_reply<std::string>(payload, method);
 }

@@ -14,7 +14,8 @@
 namespace sv::rpc {
 
 // Methods that every server of ours has beside its service's.
-inline constexpr std::string_view kHello = "ShortvideoHello";  // (1: nonce) → nonce + proof
+// (1: nonce) → nonce + proof, 101: the service that is served here
+inline constexpr std::string_view kHello = "ShortvideoHello";
 inline constexpr std::string_view kProve = "ShortvideoProve";  // (1: proof) → bool
 inline constexpr std::string_view kPing = "ShortvideoPing";    // () → true
 inline constexpr std::string_view kLeave = "ShortvideoLeave";  // one way, from a server that stops
@@ -35,8 +36,14 @@ bool proves(std::string_view given, Side side, const std::vector<std::string>& s
 std::string text_call(std::string_view method, std::string_view text,
                       MessageType type = MessageType::call);
 std::string text_reply(const MessageHead& call, std::string_view text);
+std::string hello_reply(const MessageHead& call, std::string_view text, std::string_view service);
 std::string bool_reply(const MessageHead& call, bool value);
 std::optional<std::string> read_text_call(std::string_view payload, MessageHead& head);
+struct HelloReply {
+  std::string text;
+  std::string service;  // empty: it does not say
+};
+Result<HelloReply> read_hello_reply(std::string_view payload);
 Result<std::string> read_text_reply(std::string_view payload, std::string_view method);
 Result<bool> read_bool_reply(std::string_view payload, std::string_view method);
 

@@ -41,10 +41,11 @@ double score(UserId caller, const Peer& peer) {
 
 }  // namespace
 
-std::shared_ptr<Health> PoolShare::health_of(const std::string& address) {
+std::shared_ptr<Health> PoolShare::health_of(const std::string& service,
+                                             const std::string& address) {
   std::lock_guard lock(mutex_);
-  auto& health = healths_[address];
-  if (!health) health = std::make_shared<Health>(address);
+  auto& health = healths_[{service, address}];
+  if (!health) health = std::make_shared<Health>(service, address);
   return health;
 }
 
@@ -94,7 +95,7 @@ void Pool::renew(Peers& peers, const Target& target) {
       peer = it->second;
       before.erase(it);
     } else {
-      peer = std::make_shared<Peer>(share_.health_of(instance.address), executor_);
+      peer = std::make_shared<Peer>(share_.health_of(target.service, instance.address), executor_);
       peer->hash = hash_of(instance.address);
     }
     peer->weight = std::max(instance.weight, 1);
@@ -208,8 +209,8 @@ Task<std::shared_ptr<Connection>> Pool::open(const std::shared_ptr<Peer>& peer) 
     made->one_at_a_time();
     co_return made;
   }
-  switch (
-      co_await greet(executor_, made, address, share_.options.secrets, share_.options.connect)) {
+  switch (co_await greet(executor_, made, address, peer->health->service, share_.options.secrets,
+                         share_.options.connect)) {
     case Greeting::known:
       peer->kind = Kind::ours;
       co_return made;

@@ -21,10 +21,10 @@
 
 namespace sv::rpc {
 
-// What the loops of the process know together of an instance.
+// What the loops of the process know together of a service's instance.
 struct Health {
-  explicit Health(std::string a) : address(std::move(a)) {}
-  const std::string address;
+  Health(std::string s, std::string a) : service(std::move(s)), address(std::move(a)) {}
+  const std::string service, address;
   std::atomic<bool> down{false};  // nobody is to call it: who set this looks until it is back
 };
 
@@ -67,14 +67,14 @@ struct Target {
 class PoolShare {
  public:
   explicit PoolShare(ClientOptions o) : options(std::move(o)) {}
-  std::shared_ptr<Health> health_of(const std::string& address);
+  std::shared_ptr<Health> health_of(const std::string& service, const std::string& address);
 
   const ClientOptions options;
   TaskGroup group{"rpc.client"};
 
  private:
   std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<Health>> healths_;
+  std::map<std::pair<std::string, std::string>, std::shared_ptr<Health>> healths_;
 };
 
 // What one loop has of every service. On its loop only.

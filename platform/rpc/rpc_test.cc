@@ -83,6 +83,20 @@ TEST_F(RpcClient, DoesNotCallWhoLacksTheSecret) {
   EXPECT_EQ(node.calls, 0);
 }
 
+// A registry names for a while who died; the port may be another service's by then.
+TEST_F(RpcClient, DoesNotCallAnotherServiceAtTheAddress) {
+  Node other(far, {.service = "video"});
+  start({other.at()});
+  EXPECT_EQ(call("GetIt").error().code, Errc::unavailable);
+  EXPECT_EQ(other.calls, 0);
+  Node right(far, {.service = "user"});
+  list.set({other.at(), right.at()});
+  EXPECT_TRUE(call("GetIt").value());
+  // Who asks for that service there is not kept away by this.
+  auto answered = loop.run(client->to("video", list).call({}, {"GetIt", true}, call_of("GetIt")));
+  EXPECT_TRUE(answered && read_bool_reply(*answered, "GetIt").value());
+}
+
 TEST_F(RpcClient, OverTlsWhoShowsACertificateOfTheAuthorityIsBelieved) {
   std::signal(SIGPIPE, SIG_IGN);
   net::TestCertificate own, other;

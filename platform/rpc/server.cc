@@ -133,10 +133,12 @@ class Session final : public FrameStream {
       client_nonce_ = *text;
       server_nonce_ = new_nonce();
       const auto& secrets = loop_.options.secrets;
-      return answer(text_reply(
-          call, server_nonce_ + (secrets.empty() ? std::string()
-                                                 : proof(Side::server, secrets.front(),
-                                                         client_nonce_, server_nonce_))));
+      return answer(
+          hello_reply(call,
+                      server_nonce_ + (secrets.empty() ? std::string()
+                                                       : proof(Side::server, secrets.front(),
+                                                               client_nonce_, server_nonce_)),
+                      loop_.options.service));
     }
     if (head.method == kProve && !server_nonce_.empty()) {
       const bool good =

@@ -23,7 +23,15 @@ PASSWORD = "correct horse 9"
 
 def environment(data):
     """Of every command that works on the data folder."""
-    return {**os.environ, **databases.settings(data)}
+    return {**os.environ, **databases.settings(data), **shared(data)}
+
+
+def shared(data):
+    """What many processes share beside tables, in servers that scenarios share: each has a prefix of its own there."""
+    out, mine = {}, databases.prefix(data)
+    if CLUSTER and "SV_TEST_S3" in os.environ:
+        out["SHORTVIDEO_OBJECTS"] = f"{os.environ['SV_TEST_S3']}/{mine}"
+    return out
 
 
 class Server:

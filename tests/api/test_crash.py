@@ -33,9 +33,9 @@ def test_killed_during_an_upload(make_server, clip):
             f"Content-Type: multipart/form-data; boundary=B\r\nContent-Length: {len(body) + 10000}\r\n\r\n").encode()
     with socket.create_connection(server.address) as s:
         s.sendall(head + body)
-        objects = server.data / "objects"
+        objects = server.data / "objects"  # in a bucket an upload is nowhere before its end
         deadline = time.monotonic() + 10
-        while time.monotonic() < deadline and sum(f.stat().st_size for f in objects.rglob("*") if f.is_file() and clip.stat().st_size // 2 < f.stat().st_size) < 1:
+        while objects.exists() and time.monotonic() < deadline and sum(f.stat().st_size for f in objects.rglob("*") if f.is_file() and clip.stat().st_size // 2 < f.stat().st_size) < 1:
             time.sleep(0.02)
         server.kill()
     server.start()
