@@ -404,10 +404,7 @@ Result<> check_config(const Config& c) {
   SV_CHECK(scheme("cache", c.cache, schemes_of("cache")));
   if (auto cache = check_cache(c.cache); !cache) return bad("cache: " + cache.error().detail);
   SV_CHECK(scheme("events", c.events, schemes_of("events")));
-  PartUrl events = parse_part_url(c, c.events);
-  if (auto tries = events.query.find("tries");
-      tries != events.query.end() && number<std::uint16_t>(tries->second).value_or(0) == 0)
-    return bad(fmt::format("events: tries={} is not a number from 1 to 65535", tries->second));
+  if (auto events = check_events(c.events); !events) return bad("events: " + events.error().detail);
   SV_CHECK(scheme("search", c.search, schemes_of("search")));
   SV_CHECK(scheme("objects", c.objects, schemes_of("objects")));
   if (auto objects = check_objects(c.objects); !objects)

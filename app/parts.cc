@@ -6,6 +6,7 @@
 #include "platform/adapters/etcd_registry.h"
 #include "platform/adapters/file_objects.h"
 #include "platform/adapters/id_source.h"
+#include "platform/adapters/kafka_events.h"
 #include "platform/adapters/local_events.h"
 #include "platform/adapters/local_search.h"
 #include "platform/adapters/memory_cache.h"
@@ -138,16 +139,36 @@ constexpr CacheKind kRedis{
     }};
 constexpr Scheme<CacheKind> kCaches[] = {{"memory", kMemory}, {"redis", kRedis}};
 
-std::unique_ptr<EventBus> local_events(const PartUrl& url, std::vector<sql::Database*> sources,
+std::unique_ptr<EventBus> local_events(const Config& config, std::vector<sql::Database*> sources,
                                        const Clock& clock, asio::any_io_executor executor,
                                        Supervisor& supervisor, metrics::Registry& metrics) {
   LocalEventsOptions options;
-  if (const auto tries = url.query.find("tries"); tries != url.query.end())
+  const auto query = parse_part_url(config, config.events).query;
+  if (const auto tries = query.find("tries"); tries != query.end())
     options.tries = std::stoi(tries->second);
   return make_local_events(std::move(sources), clock, std::move(executor), supervisor, metrics,
                            options);
 }
-constexpr Scheme<decltype(&local_events)> kBuses[] = {{"local", local_events}};
+Result<> check_local_events(std::string_view url) {
+  const auto query = parse_part_url({}, url).query;
+  const auto tries = query.find("tries");
+  if (tries == query.end() || setting::number<std::uint16_t>(tries->second).value_or(0) != 0)
+    return {};
+  return fail(Errc::invalid_argument, {},
+              fmt::format("tries={} is not a number from 1 to 65535", tries->second));
+}
+std::unique_ptr<EventBus> kafka_events(const Config& config, std::vector<sql::Database*> sources,
+                                       const Clock& clock, asio::any_io_executor executor,
+                                       Supervisor& supervisor, metrics::Registry& metrics) {
+  return make_kafka_events(std::move(sources), clock, std::move(executor), supervisor, metrics,
+                           {.url = config.events});
+}
+struct BusKind {
+  Result<> (*check)(std::string_view url);
+  decltype(&kafka_events) open;
+};
+constexpr Scheme<BusKind> kBuses[] = {{"local", {check_local_events, local_events}},
+                                      {"kafka", {check_kafka_url, kafka_events}}};
 
 Result<std::unique_ptr<SearchIndex>> local_search(const Config& config) {
   auto index = make_local_search(std::filesystem::path(config.data) / "search.db");
@@ -317,9 +338,11 @@ std::unique_ptr<Cache> open_cache(const Config& config, std::vector<asio::any_io
 std::unique_ptr<EventBus> open_events(const Config& config, std::vector<sql::Database*> sources,
                                       const Clock& clock, asio::any_io_executor executor,
                                       Supervisor& supervisor, metrics::Registry& metrics) {
-  return adapter(kBuses, config.events)(parse_part_url(config, config.events), std::move(sources),
-                                        clock, std::move(executor), supervisor, metrics);
+  return adapter(kBuses, config.events)
+      .open(config, std::move(sources), clock, std::move(executor), supervisor, metrics);
 }
+
+Result<> check_events(std::string_view url) { return adapter(kBuses, url).check(url); }
 
 Result<> check_registry(std::string_view url) { return adapter(kRegistries, url).check(url); }
 

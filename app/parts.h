@@ -57,6 +57,8 @@ Result<std::unique_ptr<sql::Database>> open_copy(const std::filesystem::path& fi
 Result<> check_cache(std::string_view url);
 std::unique_ptr<Cache> open_cache(const Config& config, std::vector<asio::any_io_executor> loops,
                                   metrics::Registry& metrics);
+// An error's detail says what is wrong with the URL.
+Result<> check_events(std::string_view url);
 std::unique_ptr<EventBus> open_events(const Config& config, std::vector<sql::Database*> sources,
                                       const Clock& clock, asio::any_io_executor executor,
                                       Supervisor& supervisor, metrics::Registry& metrics);

@@ -1,6 +1,7 @@
 #include "platform/adapters/event_delivery.h"
 
 #include <algorithm>
+#include <map>
 
 #include "platform/core/log.h"
 
@@ -13,7 +14,6 @@ constexpr std::int64_t kEventsAtOnce = 200;
 constexpr std::chrono::milliseconds kFirstRetry = 100ms, kLastRetry = 10s;
 // A database that does not answer is away, not slow.
 constexpr auto kAnswerTime = 30s;
-constexpr std::string_view kOvertaken = "event_overtaken";
 
 constexpr std::string_view kJoinGroup = R"(
     INSERT INTO event_cursors (consumer, source, position)
@@ -27,13 +27,18 @@ constexpr std::string_view kAdvance = R"(
     SET position = $4
     WHERE consumer = $1 AND source = $2 AND position = $3)";
 
+constexpr std::string_view kMark = R"(
+    INSERT INTO event_cursors (consumer, source, position)
+    VALUES ($1, $2, $3)
+    ON CONFLICT (consumer, source) DO UPDATE SET position = excluded.position)";
+
 Ctx in_time() {
   Ctx ctx;
   ctx.deadline = std::chrono::steady_clock::now() + kAnswerTime;
   return ctx;
 }
 
-std::unexpected<Error> overtaken() { return fail(Errc::conflict, kOvertaken); }
+std::unexpected<Error> overtaken() { return fail(Errc::conflict, kEventOvertaken); }
 
 }  // namespace
 
@@ -76,15 +81,34 @@ Task<Result<std::int64_t>> GroupDelivery::position() const {
   co_return *at;
 }
 
-Task<Result<>> GroupDelivery::deliver(std::int64_t from, std::int64_t to,
-                                      std::vector<Event> events) {
+Task<Result<GroupDelivery::Batch>> GroupDelivery::batch_of(std::int64_t from, std::int64_t to,
+                                                           std::vector<Event> events) {
   Batch batch{.keys = letters_.of_keys(events), .from = from, .to = to};
   SV_CO_TRY(const sql::Rows tails,
             co_await group_.db.query(in_time(), EventLetters::kTails, batch.keys));
   batch.tails = EventLetters::tails(tails);
   for (Event& event : events)
     (batch.tails.contains(event.key) ? batch.parked : batch.events).push_back(std::move(event));
+  co_return batch;
+}
+
+Task<Result<>> GroupDelivery::deliver(std::int64_t from, std::int64_t to, std::vector<Event> events,
+                                      std::vector<CursorMark> marks) {
+  SV_CO_TRY(Batch batch, co_await batch_of(from, to, std::move(events)));
+  batch.marks = std::move(marks);
   co_return co_await attempt(batch);
+}
+
+Task<Result<>> GroupDelivery::set_aside(std::int64_t from, std::int64_t to, Event event,
+                                        Error error) {
+  std::vector<Event> one;
+  one.push_back(std::move(event));
+  SV_CO_TRY(const Batch batch, co_await batch_of(from, to, std::move(one)));
+  // One that would wait behind another of its key does.
+  Result<> done =
+      batch.events.empty() ? co_await attempt(batch) : co_await bury(batch, std::move(error));
+  if (!done && done.error().token == kEventOvertaken) co_return Result<>{};
+  co_return done;
 }
 
 Task<Result<bool>> GroupDelivery::replay() {
@@ -101,7 +125,7 @@ Task<Result<bool>> GroupDelivery::replay() {
 Task<Result<>> GroupDelivery::attempt(const Batch& batch) {
   Result<> done = co_await guarded([this, &batch] { return hand_over(batch); });
   if (!done) done = co_await failed(batch, std::move(done.error()));
-  if (!done && done.error().token == kOvertaken) co_return Result<>{};
+  if (!done && done.error().token == kEventOvertaken) co_return Result<>{};
   co_return done;
 }
 
@@ -124,6 +148,11 @@ Result<> GroupDelivery::advance(sql::Tx& tx, const Batch& batch, std::int64_t to
   }
   SV_TRY(const std::int64_t moved, tx.execute(kAdvance, {group_.name, source_, batch.from, to}));
   if (moved == 0) return overtaken();
+  std::map<std::string_view, std::int64_t> marks;
+  for (const CursorMark& mark : batch.marks)
+    if (mark.from <= to) marks[mark.source] = mark.at;
+  for (const auto& [source, at] : marks)
+    SV_CHECK(tx.execute(kMark, {group_.name, std::string(source), at}));
   SV_TRY(const sql::Rows tails, tx.query(EventLetters::kTails, batch.keys));
   if (EventLetters::tails(tails) != batch.tails) return overtaken();
   for (const Event& event : batch.parked)
@@ -132,7 +161,7 @@ Result<> GroupDelivery::advance(sql::Tx& tx, const Batch& batch, std::int64_t to
 }
 
 Task<Result<>> GroupDelivery::failed(const Batch& batch, Error error) {
-  if (error.token == kOvertaken || is_away(error) || batch.events.empty())
+  if (error.token == kEventOvertaken || is_away(error) || batch.events.empty())
     co_return std::unexpected(std::move(error));
   loop_.stumbled(error);
   Blame& blame = batch.letter != 0 ? from_letters_ : from_log_;

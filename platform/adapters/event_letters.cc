@@ -82,6 +82,18 @@ Task<Result<bool>> drop_letter(sql::Database& db, std::string consumer, std::int
   });
 }
 
+void show_letters(metrics::Registry& metrics, std::string_view consumer,
+                  const EventLetters::Counts& counts) {
+  metrics
+      .gauge("shortvideo_events_dead", "Events that a consumer could not take",
+             {{"consumer", consumer}})
+      .set(counts.dead);
+  metrics
+      .gauge("shortvideo_events_parked", "Events that wait behind a dead one",
+             {{"consumer", consumer}})
+      .set(counts.parked);
+}
+
 Task<Result<std::map<std::string, EventLetters::Counts>>> count_letters(sql::Database& db) {
   SV_CO_TRY(const sql::Rows rows, co_await db.query(Ctx{}, kCountLetters));
   std::map<std::string, EventLetters::Counts> out;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "platform/core/metrics.h"
 #include "platform/core/task.h"
 #include "platform/ports/event_bus.h"
 #include "platform/ports/sql.h"
@@ -74,6 +75,9 @@ class EventLetters {
   const std::string consumer_, source_;
 };
 
+// For /metrics.
+void show_letters(metrics::Registry& metrics, std::string_view consumer,
+                  const EventLetters::Counts& counts);
 // By consumer.
 Task<Result<std::map<std::string, EventLetters::Counts>>> count_letters(sql::Database& db);
 

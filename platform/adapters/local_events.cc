@@ -35,9 +35,15 @@ CREATE TABLE event_letters (id {id}, consumer {text} NOT NULL, source {text} NOT
   revision {int} NOT NULL, payload {text} NOT NULL, time_ms {int} NOT NULL, state {int} NOT NULL, tries {int} NOT NULL, error {text} NOT NULL);
 CREATE UNIQUE INDEX event_letters_key ON event_letters (consumer, source, key, event);
 )sql";
+// Which process sends the log on to a broker.
+constexpr std::string_view kRelayLease = R"sql(
+-- tolerates: event/0003_groups.sql
+CREATE TABLE event_relay (one {int} PRIMARY KEY, owner {text} NOT NULL, until_ms {int} NOT NULL);
+)sql";
 constexpr std::array kOutboxMigrations{sql::Migration{"event/0001_outbox.sql", kOutbox},
                                        sql::Migration{"event/0002_waiting.sql", kWaiting},
-                                       sql::Migration{"event/0003_groups.sql", kGroups}};
+                                       sql::Migration{"event/0003_groups.sql", kGroups},
+                                       sql::Migration{"event/0004_relay.sql", kRelayLease}};
 
 constexpr std::string_view kPublish =
     "INSERT INTO event_outbox (topic, key, revision, payload, time_ms) VALUES ($1, $2, $3, $4, $5)";
@@ -62,6 +68,12 @@ constexpr std::string_view kBatch = R"(
     WHERE id > $1 AND id <= $2 AND topic = any($3)
     ORDER BY id
     LIMIT $4)";
+constexpr std::string_view kBatchOfAll = R"(
+    SELECT id, topic, key, revision, payload, time_ms
+    FROM event_outbox
+    WHERE id > $1 AND id <= $2
+    ORDER BY id
+    LIMIT $3)";
 constexpr std::string_view kNameSource =
     "INSERT INTO event_source (one, name) VALUES (1, $1) ON CONFLICT (one) DO NOTHING";
 constexpr std::string_view kSourceName = "SELECT name FROM event_source";
@@ -94,7 +106,7 @@ std::vector<Event> events_of(const sql::Rows& rows) {
   return out;
 }
 
-class LocalEvents final : public EventBus {
+class LocalEvents final : public LocalEventBus {
  public:
   LocalEvents(std::vector<sql::Database*> sources, const Clock& clock,
               asio::any_io_executor executor, Supervisor& supervisor, metrics::Registry& metrics,
@@ -169,6 +181,21 @@ class LocalEvents final : public EventBus {
     tasks_.join();
   }
 
+  void look() override {
+    unnumbered_.ring();
+    wake({});
+  }
+
+  Task<Result<std::map<std::string, std::int64_t>>> ends() override {
+    SV_CO_CHECK(co_await begin_to_hear());
+    std::map<std::string, std::int64_t> out;
+    for (Source& source : sources_) {
+      SV_CO_CHECK(co_await name(source));
+      out[source.name] = source.end;
+    }
+    co_return out;
+  }
+
  private:
   struct Source {
     sql::Database& db;
@@ -230,7 +257,8 @@ class LocalEvents final : public EventBus {
   void wake(const std::set<std::string>& topics) {
     const auto ring = [&topics](auto& subscription) {
       const auto wanted = [&topics](const std::string& topic) { return topics.contains(topic); };
-      if (topics.empty() || std::ranges::any_of(subscription.to.topics, wanted))
+      if (topics.empty() || subscription.to.topics.empty() ||
+          std::ranges::any_of(subscription.to.topics, wanted))
         subscription.bell.ring();
     };
     std::ranges::for_each(groups_, ring);
@@ -300,8 +328,11 @@ class LocalEvents final : public EventBus {
   Task<Result<Next>> read(Source& source, std::int64_t from, std::vector<std::string> topics,
                           std::int64_t limit) {
     const std::int64_t end = source.end;
+    const bool all = topics.empty();
+    sql::Params what =
+        all ? sql::Params{from, end, limit} : sql::Params{from, end, std::move(topics), limit};
     SV_CO_TRY(const sql::Rows rows,
-              co_await source.db.query(Ctx{}, kBatch, {from, end, std::move(topics), limit}));
+              co_await source.db.query(Ctx{}, all ? kBatchOfAll : kBatch, std::move(what)));
     Next next{.events = events_of(rows), .end = end};
     if (std::ssize(next.events) == limit) next.end = next.events.back().id;
     co_return next;
@@ -350,19 +381,13 @@ class LocalEvents final : public EventBus {
       if (&group.db != &db) continue;
       const auto at = letters.find(group.name);
       const auto counts = at == letters.end() ? EventLetters::Counts{} : at->second;
-      gauge("shortvideo_events_dead", "Events that a consumer could not take", group)
-          .set(counts.dead);
-      gauge("shortvideo_events_parked", "Events that wait behind a dead one", group)
-          .set(counts.parked);
+      show_letters(metrics_, group.name, counts);
       if (counts.replayed == 0) continue;
       ++replays;
       bell.ring();
     }
     co_await pause(options_.poll);
     co_return Result<>{};
-  }
-  metrics::Gauge& gauge(std::string_view name, std::string_view help, const Group& group) {
-    return metrics_.gauge(name, help, {{"consumer", group.name}});
   }
 
   // Gives what waits its place in the log, one process at a time. What two works published for one
@@ -411,7 +436,7 @@ class LocalEvents final : public EventBus {
       SV_CHECK(tx.execute(kTrim, {now - options_.retention.count()}));
       return {};
     }));
-    co_await pause(std::chrono::hours(1));
+    co_await pause(options_.trim);
     co_return Result<>{};
   }
 
@@ -429,12 +454,17 @@ class LocalEvents final : public EventBus {
 
 }  // namespace
 
-std::unique_ptr<EventBus> make_local_events(std::vector<sql::Database*> sources, const Clock& clock,
-                                            asio::any_io_executor executor, Supervisor& supervisor,
-                                            metrics::Registry& metrics,
-                                            LocalEventsOptions options) {
+std::unique_ptr<LocalEventBus> make_local_events(std::vector<sql::Database*> sources,
+                                                 const Clock& clock, asio::any_io_executor executor,
+                                                 Supervisor& supervisor, metrics::Registry& metrics,
+                                                 LocalEventsOptions options) {
   return std::make_unique<LocalEvents>(std::move(sources), clock, std::move(executor), supervisor,
                                        metrics, options);
+}
+
+Task<Result<std::string>> name_of_outbox(sql::Database& db) {
+  SV_CO_TRY(const sql::Rows name, co_await db.query(Ctx{}, kSourceName));
+  co_return name.empty() ? std::string() : name.text(0, 0);
 }
 
 std::span<const sql::Migration> local_events_migrations() { return kOutboxMigrations; }

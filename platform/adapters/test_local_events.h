@@ -19,21 +19,20 @@ inline LocalEventsOptions options_of(BusUse use) {
           .tries = kEventTries};
 }
 
-// The local bus on a database that has its tables, and the event loop of its consumers.
-struct LocalEventsSetup final : EventBusSetup {
-  LocalEventsSetup(std::shared_ptr<sql::Database> on, const Clock& clock,
-                   LocalEventsOptions options)
-      : db(std::move(on)) {
-    local = make_local_events({db.get()}, clock, io.get_executor(), supervisor, metrics, options);
+// A bus on a database that has its tables, and the event loop of its consumers.
+struct DatabaseBusSetup : EventBusSetup {
+  using Make = std::function<std::unique_ptr<EventBus>(DatabaseBusSetup&)>;
+  DatabaseBusSetup(std::shared_ptr<sql::Database> on, const Make& make) : db(std::move(on)) {
+    made = make(*this);
     loop = std::thread([this] { io.run(); });
   }
-  ~LocalEventsSetup() override {
-    local->stop();
+  ~DatabaseBusSetup() override {
+    made->stop();
     db.reset();
     guard.reset();
     loop.join();
   }
-  EventBus& bus() override { return *local; }
+  EventBus& bus() override { return *made; }
   sql::Database& database() override { return *db; }
   std::vector<DeadEvent> dead() override {
     std::vector<DeadEvent> out;
@@ -65,8 +64,17 @@ struct LocalEventsSetup final : EventBusSetup {
   std::shared_ptr<sql::Database> db;
   asio::io_context io;
   asio::executor_work_guard<asio::io_context::executor_type> guard = asio::make_work_guard(io);
-  std::unique_ptr<EventBus> local;
+  std::unique_ptr<EventBus> made;
   std::thread loop;
+};
+
+struct LocalEventsSetup final : DatabaseBusSetup {
+  LocalEventsSetup(std::shared_ptr<sql::Database> on, const Clock& clock,
+                   LocalEventsOptions options)
+      : DatabaseBusSetup(std::move(on), [&](DatabaseBusSetup& of) {
+          return make_local_events({of.db.get()}, clock, of.io.get_executor(), of.supervisor,
+                                   of.metrics, options);
+        }) {}
 };
 
 }  // namespace sv::testing

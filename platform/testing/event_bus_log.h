@@ -4,6 +4,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "platform/testing/port_contracts.h"
@@ -13,6 +14,16 @@
 namespace sv::testing {
 
 using Texts = std::vector<std::string>;
+
+// For what no consumer is told of.
+bool eventually(auto condition) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  return true;
+}
 
 // What consumers took, for good; may be told to fail the next times, or for some payloads.
 struct EventLog {

@@ -22,6 +22,8 @@ offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 auto.create.topics.enable=false
+group.initial.rebalance.delay.ms=0
+log.index.size.max.bytes=1048576
 log.cleaner.dedupe.buffer.size=8388608
 EOF
   cat > "$dir/log4j.properties" <<'EOF'
