@@ -64,7 +64,7 @@ class Engines:
                 lines = pathlib.Path(self.state, "env").read_text().splitlines()
                 started = dict(line.split("=", 1) for line in lines)
                 self.env = {"SV_TEST_POSTGRES": started["DATABASE_URL"], "SV_TEST_ETCD": started["ETCD_URL"], "SV_TEST_REDIS": started["REDIS_URL"],
-                            "SV_TEST_S3": started["S3_URL"], "SV_TEST_S3_OTHER": started["VERSITYGW_URL"]}
+                            "SV_TEST_S3": started["S3_URL"], "SV_TEST_S3_OTHER": started["VERSITYGW_URL"], "SV_TEST_KAFKA": started["KAFKA_URL"]}
             else:
                 tail("engines")
         return self.env

@@ -13,7 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kAsk = 5s;  // of one question to Kafka
+constexpr auto kAsk = 3s;  // of one question to Kafka
 constexpr auto kLookAround = 30s;
 constexpr auto kAgain = 200ms;
 constexpr auto kEndOfWork = 5s;           // for what runs when a partition is taken away

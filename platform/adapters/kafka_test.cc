@@ -213,7 +213,7 @@ TEST_F(KafkaEventsTest, TheOutboxIsEmptyOnceKafkaHasAll) {
   ASSERT_OK(setup.bus().start());
   ASSERT_TRUE(log.wait_for(5));
   auto& waiting = setup.metrics.gauge("shortvideo_events_outbox", "");
-  EXPECT_TRUE(log.wait_until([&] { return waiting.value() == 0; }));
+  EXPECT_TRUE(eventually([&] { return waiting.value() == 0; }));
   setup.bus().stop();
   EXPECT_EQ(ask(setup, "SELECT count(*) FROM event_cursors WHERE consumer = 'kafka'"), 1);
 }
@@ -232,7 +232,7 @@ TEST(KafkaAway, AnInstallationStartsAndStops) {
   ASSERT_OK(setup.bus().start());
   ASSERT_OK(publish(setup, "t", "1", "a"));
   auto& waiting = setup.metrics.gauge("shortvideo_events_outbox", "");
-  EXPECT_TRUE(log.wait_until([&] { return waiting.value() == 1; }));
+  EXPECT_TRUE(eventually([&] { return waiting.value() == 1; }));
   setup.bus().stop();
   EXPECT_TRUE(log.payloads().empty());
 }

@@ -31,6 +31,8 @@ def shared(data):
     out, mine = {}, databases.prefix(data)
     if CLUSTER and "SV_TEST_S3" in os.environ:
         out["SHORTVIDEO_OBJECTS"] = f"{os.environ['SV_TEST_S3']}/{mine}"
+    if CLUSTER and "SV_TEST_KAFKA" in os.environ:
+        out["SHORTVIDEO_EVENTS"] = f"{os.environ['SV_TEST_KAFKA']}?partitions=2&prefix={mine}."
     return out
 
 
