@@ -26,7 +26,7 @@ Task<> answer(std::shared_ptr<const AdminDeps> deps, net::Exchange& x) {
         co_await gateway::look_at(deps->ready, deps->supervisor, deps->mode, deps->draining, told);
     std::string body;
     write_json(body, ready);
-    (void)co_await x.send(ready.status == "ready" ? 200 : 503, kJson, body);
+    (void)co_await x.send(gateway::takes_requests(ready) ? 200 : 503, kJson, body);
   } else {
     (void)co_await x.send(404, kJson, R"({"error":"unknown_route"})");
   }

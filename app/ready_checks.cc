@@ -37,8 +37,8 @@ gateway::ReadyCheck once(std::string name, std::string_view otherwise,
 gateway::ReadyCheck database_check(std::string name, sql::Database& db) {
   return {std::move(name), [&db] { return ask_database(db); }};
 }
-gateway::ReadyCheck objects_check(ObjectStore& objects) {
-  return {"objects", [&objects] { return ask_objects(objects); }};
+gateway::ReadyCheck objects_check(ObjectStore& objects, bool needed) {
+  return {"objects", [&objects] { return ask_objects(objects); }, needed};
 }
 gateway::ReadyCheck met_check(std::string service, const InstanceList& instances) {
   return once(std::move(service), "not_found_yet",

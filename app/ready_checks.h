@@ -12,7 +12,7 @@
 namespace sv {
 
 gateway::ReadyCheck database_check(std::string name, sql::Database& db);
-gateway::ReadyCheck objects_check(ObjectStore& objects);
+gateway::ReadyCheck objects_check(ObjectStore& objects, bool needed);
 // These hold for good once they have held: whoever is away later is missed by the calls, and makes
 // nobody unready.
 gateway::ReadyCheck met_check(std::string service, const InstanceList& instances);

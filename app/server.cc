@@ -316,7 +316,8 @@ class Server {
     std::vector<gateway::ReadyCheck> ready;
     for (auto& [service, place] : storage_->by_service)
       ready.push_back(database_check(service + ".database", *place->database.db));
-    ready.push_back(objects_check(*storage_->objects));
+    // Of many processes each serves what does not need it while it is away.
+    ready.push_back(objects_check(*storage_->objects, !roles_.cluster));
     for (const std::string_view service : served_services())
       if (elsewhere(service))
         ready.push_back(met_check(std::string(service), registry_->instances_of(service)));

@@ -17,6 +17,17 @@ TEST(Health, IsPlainAndReadinessNamesEachDependency) {
   EXPECT_EQ(w.get("/health/ready").answered_status, 503);
 }
 
+TEST(Health, WithoutWhatItCanDoWithoutAProcessIsSentRequests) {
+  World w;
+  w.objects_ok = false;
+  const auto degraded = w.get("/health/ready");
+  EXPECT_EQ(degraded.answered_status, 200);
+  EXPECT_EQ(degraded.json().at("status").as_string(), "degraded");
+  EXPECT_FALSE(degraded.json().at("checks").at(1).at("ok").as_bool());
+  w.dependency_ok = false;
+  EXPECT_EQ(w.get("/health/ready").json().at("status").as_string(), "not_ready");
+}
+
 TEST(Health, ALoopThatKeepsFailingIsNamedWithItsReasonUntilItWorksAgain) {
   World w;
   SupervisedLoop& loop = w.supervisor.loop("video.views");
@@ -31,14 +42,14 @@ TEST(Health, ALoopThatKeepsFailingIsNamedWithItsReasonUntilItWorksAgain) {
   const auto bad = w.get("/health/ready");
   EXPECT_EQ(bad.answered_status, 503);
   EXPECT_EQ(bad.json().at("status").as_string(), "not_ready");
-  const auto check = bad.json().at("checks").at(1);
+  const auto check = bad.json().at("checks").at(2);
   EXPECT_EQ(check.at("name").as_string(), "loop.video.views");
   EXPECT_FALSE(check.at("ok").as_bool());
   EXPECT_EQ(check.at("error").as_string(), "storage_full") << "no paths for strangers";
   FakeExchange local("GET", "/health/ready");
   local.peer = "127.0.0.1";
   w.serve(local);
-  EXPECT_EQ(local.json().at("checks").at(1).at("error").as_string(),
+  EXPECT_EQ(local.json().at("checks").at(2).at("error").as_string(),
             "storage_full: cannot write /data/x");
   loop.succeeded();
   EXPECT_EQ(w.get("/health/ready").answered_status, 200);

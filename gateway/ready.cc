@@ -9,6 +9,7 @@ Task<http::ReadyResp> look_at(std::span<const ReadyCheck> checks, const Supervis
                               std::string_view mode, bool draining,
                               std::function<std::string(const Error&)> told) {
   http::ReadyResp out{.status = "ready", .mode = std::string(mode)};
+  bool ready = true;
   for (const ReadyCheck& dependency : checks) {
     const auto start = std::chrono::steady_clock::now();
     const auto result = co_await dependency.check();
@@ -19,13 +20,16 @@ Task<http::ReadyResp> look_at(std::span<const ReadyCheck> checks, const Supervis
     check.ok = result.has_value();
     check.ms = took.count();
     if (!result) check.error = told(result.error());
+    if (!result && !dependency.needed) out.status = "degraded";
+    ready = ready && (result || !dependency.needed);
   }
   for (const auto& [loop, why] : supervisor.failing()) {
+    ready = false;
     auto& check = out.checks.emplace_back();
     check.name = "loop." + loop;
     check.error = told(why);
   }
-  if (!std::ranges::all_of(out.checks, &http::ReadyCheck::ok)) out.status = "not_ready";
+  if (!ready) out.status = "not_ready";
   if (draining) out.status = "draining";
   co_return out;
 }

@@ -11,11 +11,19 @@
 
 namespace sv::gateway {
 
-// One dependency that /health/ready asks. An error makes the process not ready.
+// One dependency that /health/ready asks. An error makes the process not ready, or where it can do
+// without for a while, degraded: still to be sent requests.
 struct ReadyCheck {
   std::string name;
   std::function<Task<Result<>>()> check;
+  bool needed = true;
 };
+
+// Whether a process that says this of itself should be sent requests: the status is 200 then, else
+// 503.
+inline bool takes_requests(const http::ReadyResp& ready) {
+  return ready.status == "ready" || ready.status == "degraded";
+}
 
 // Asks each dependency and names the loops that keep failing. `told`: how an error is told to who
 // asks.

@@ -35,7 +35,7 @@ Task<Result<>> ready(Call& call) {
   const auto out = co_await look_at(call.edge.deps.ready, call.edge.deps.supervisor,
                                     call.edge.options.mode, call.edge.draining,
                                     [&call](const Error& error) { return told(call, error); });
-  co_return co_await send_plain(call, out.status == "ready" ? 200 : 503, out);
+  co_return co_await send_plain(call, takes_requests(out) ? 200 : 503, out);
 }
 
 // For who is on this machine, and for moderators.
@@ -78,7 +78,8 @@ constexpr Route kRoutes[] = {
           &schema_of<http::HealthResp>),
     plain("/health/ready", &ready,
           "Each dependency, background loops that keep failing, and the mode; 503 while something "
-          "fails or the process is stopping",
+          "that "
+          "it needs fails or the process is stopping",
           "application/json", &schema_of<http::ReadyResp>),
     plain("/metrics", &metrics, "Prometheus text, for clients on this machine and moderators",
           "text/plain"),

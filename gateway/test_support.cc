@@ -309,7 +309,10 @@ World::World(GatewayOptions options, Cache* installation) {
        .metrics = metrics,
        .supervisor = supervisor,
        .revision = revision,
-       .ready = {{.name = "database", .check = [this] { return dependency(&dependency_ok); }}}},
+       .ready = {{.name = "database", .check = [this] { return dependency(&dependency_ok); }},
+                 {.name = "objects",
+                  .check = [this] { return dependency(&objects_ok); },
+                  .needed = false}}},
       std::move(options));
 }
 

@@ -223,7 +223,7 @@ struct World {
   Supervisor supervisor{metrics};
   ContentRevision revision;
   Services services;
-  bool dependency_ok = true;
+  bool dependency_ok = true, objects_ok = true;  // the process can do without the second
   std::unique_ptr<Gateway> gateway;
 };
 

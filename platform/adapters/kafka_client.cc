@@ -27,7 +27,7 @@ bool read_number(std::string_view text, T& out, T least, T most) {
 
 Result<> read_option(Place& place, const std::string& name, const std::string& value) {
   bool good = true;
-  int hours = 0;
+  int hours = 0, seconds = 0;
   if (name == "partitions") good = read_number(value, place.partitions, 1, 1'000);
   else if (name == "replication") good = read_number(value, place.replication, 1, 10);
   else if (name == "tries") good = read_number(value, place.tries, 1, 65'535);
@@ -40,13 +40,17 @@ Result<> read_option(Place& place, const std::string& name, const std::string& v
     good = value.ends_with('h') &&
            read_number(std::string_view(value).substr(0, value.size() - 1), hours, 1, 87'600);
     place.retention = std::chrono::hours(hours);
+  } else if (name == "session") {
+    good = value.ends_with('s') &&
+           read_number(std::string_view(value).substr(0, value.size() - 1), seconds, 1, 600);
+    place.session = std::chrono::seconds(seconds);
   } else if (name == "sasl") {
     good = value == "plain" || value == "scram-sha-256" || value == "scram-sha-512";
     place.mechanism = value;
     std::ranges::transform(place.mechanism, place.mechanism.begin(), ::toupper);
   } else {
     return bad_place(
-        fmt::format("\"{}\": partitions, replication, prefix, tries, retention, sasl, "
+        fmt::format("\"{}\": partitions, replication, prefix, tries, retention, session, sasl, "
                     "tls and ca can be given",
                     name));
   }

@@ -32,13 +32,14 @@ struct Place {
   int partitions = 8, replication = 1;
   std::chrono::hours retention{168};
   int tries = 8;
-  // Of a group's member that says nothing; how long its poll thread may be away.
-  std::chrono::milliseconds session{10'000}, poll{300'000};
+  // Until a group's member that says nothing is taken for dead; how long its poll thread may be
+  // away.
+  std::chrono::milliseconds session{6'000}, poll{300'000};
 };
 
 // "kafka://[user:password@]host:9092,host:9092[?partitions=8&replication=1&prefix=sv.&tries=8&
-// retention=168h&sasl=scram-sha-256&tls=on&ca=/file]". An error's detail says what is wrong,
-// without the password.
+// retention=168h&session=6s&sasl=scram-sha-256&tls=on&ca=/file]". An error's detail says what is
+// wrong, without the password.
 Result<Place> parse_url(std::string_view url);
 
 // All topics of a service are one topic here, so that what is told of an entity keeps its order

@@ -180,8 +180,7 @@ class KafkaEvents final : public EventBus {
 
   static kafka::Place place_of(const KafkaEventsOptions& options) {
     kafka::Place place = kafka::parse_url(options.url).value();
-    if (options.session) place.session = *options.session;
-    if (options.member_poll) place.poll = *options.member_poll;
+    place.poll = options.member_poll;
     return place;
   }
   kafka::ConsumerContext context() {

@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -26,8 +25,7 @@ struct KafkaEventsOptions {
   std::chrono::milliseconds poll{500};     // for what other processes published, and for letters
   std::chrono::milliseconds send{10'000};  // before a batch that Kafka does not take is given up
   std::chrono::milliseconds lease{3'000};  // of the process that relays a source
-  // Tests shorten what Kafka allows a group's member.
-  std::optional<std::chrono::milliseconds> session{}, member_poll{};
+  std::chrono::milliseconds member_poll{300'000};  // Kafka's max.poll.interval.ms
 };
 
 // The events of an installation through Kafka (2.4 or later): publish() adds a row in the

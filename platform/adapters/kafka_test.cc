@@ -40,8 +40,8 @@ struct KafkaSetup final : DatabaseBusSetup {
           static std::deque<std::string> urls;  // an option is a view
           KafkaEventsOptions options = wanted;
           options.url =
-              urls.emplace_back(fmt::format("{}?partitions=3&tries={}&prefix={}", kafka_url(),
-                                            kEventTries, kafka_prefix(folder)));
+              urls.emplace_back(fmt::format("{}?partitions=3&tries={}&session=2s&prefix={}",
+                                            kafka_url(), kEventTries, kafka_prefix(folder)));
           options.poll = 20ms;
           options.lease = 500ms;
           return make_kafka_events({of.db.get()}, clock, of.io.get_executor(), of.supervisor,
@@ -186,12 +186,12 @@ TEST_F(KafkaEventsTest, AConsumerThatIsSlowKeepsItsPartitions) {
   struct Slow {
     static Task<Result<Effect>> prepare(EventLog& log, std::vector<Event> batch) {
       SV_CO_CHECK(log.look(batch));
-      co_await pause(9s);
+      co_await pause(4s);
       co_return effect_in(log, std::move(batch));
     }
   };
   EventLog log;
-  KafkaSetup setup(folder.path(), {.session = 6000ms, .member_poll = 6000ms});
+  KafkaSetup setup(folder.path(), {.member_poll = 2000ms});
   setup.bus().group(
       {.name = "one",
        .topics = {"t"},

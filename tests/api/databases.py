@@ -29,10 +29,17 @@ def settings(data):
 def copy(data, to):
     """The data folder and its tables, of a server that has ended."""
     shutil.copytree(data, to)
+    (pathlib.Path(to) / ".copy-of").write_text(str(pathlib.Path(data).absolute()))
     settle(data)
     if ON_POSTGRES:
         with contextlib.closing(_connect(_server())) as db:
             _query(db, f'CREATE DATABASE "{_name(to)}" TEMPLATE "{_name(data)}"')
+
+
+def original(data):
+    """Whose objects the data folder's tables name, where those are in a bucket, which is not copied."""
+    copied = pathlib.Path(data) / ".copy-of"
+    return original(copied.read_text()) if copied.exists() else data
 
 
 def settle(data):

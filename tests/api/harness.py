@@ -30,9 +30,10 @@ def shared(data):
     """What many processes share beside tables, in servers that scenarios share: each has a prefix of its own there."""
     out, mine = {}, databases.prefix(data)
     if CLUSTER and "SV_TEST_S3" in os.environ:
+        mine = databases.prefix(databases.original(data))
         out["SHORTVIDEO_OBJECTS"] = f"{os.environ['SV_TEST_S3']}/{mine}"
     if CLUSTER and "SV_TEST_KAFKA" in os.environ:
-        out["SHORTVIDEO_EVENTS"] = f"{os.environ['SV_TEST_KAFKA']}?partitions=2&prefix={mine}."
+        out["SHORTVIDEO_EVENTS"] = f"{os.environ['SV_TEST_KAFKA']}?partitions=2&session=3s&prefix={databases.prefix(data)}."
     return out
 
 

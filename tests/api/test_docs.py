@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from harness import ROOT, Api
+from harness import BINARY, ROOT, Api
 
 PAGES = sorted(str(page.relative_to(ROOT)) for pattern in ("*.md", "docs/**/*.md", "services/*/README.md") for page in ROOT.glob(pattern))
 FILE = r"[\w-]+\.(?:h|cc|py|sh|sql|md|thrift|yaml|txt|js|css|html|cmake)"
@@ -59,3 +59,19 @@ def test_the_table_of_routes_is_what_the_program_serves(server):
         for method, operation in methods.items():
             if operation["tags"] != ["pages"]:
                 assert f"| {method.upper()} | `{path}` |" in text
+
+
+def test_the_containers_are_configured_as_the_binary_expects():
+    """Docker runs nowhere here: what it would give each process is checked."""
+    import yaml
+    services = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())["services"]
+    ours = {name: service for name, service in services.items() if service["image"] == "shortvideo"}
+    assert set(ours) == {"gateway", "user", "video", "social", "interaction", "message", "transcode"}
+    for name, service in ours.items():
+        command = service["command"]
+        sets = [arg for i, arg in enumerate(command) if "--set" in (arg, command[i - 1])]
+        around = {**{k: v for k, v in os.environ.items() if not k.startswith("SHORTVIDEO_")}, **service["environment"], "SHORTVIDEO_SERVICES": name}
+        done = subprocess.run([BINARY, "check-config", *sets], env=around, capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode == 0, (name, done.stderr)
+        for engine in re.findall(r"(?:@|//)([a-z]+):\d+", " ".join(service["environment"].values())):
+            assert engine in services, engine
