@@ -42,6 +42,14 @@ constexpr std::size_t kCachedQuery = 256;  // longer queries are not worth a pla
 constexpr std::uint64_t kDrainedBody =
     64 * 1024;  // a refused request with more body than this loses its connection
 
+// How long a page is tried to be made anew while there is an older one; how long it is then not
+// tried again.
+constexpr std::chrono::milliseconds kPatience{1'500}, kAway{500};
+
+bool is_silence(const Error& error) {
+  return error.code == Errc::unavailable || error.code == Errc::deadline_exceeded;
+}
+
 bool is_cancellation(const std::exception& e) {
   const auto* system = dynamic_cast<const boost::system::system_error*>(&e);
   return system && system->code() == asio::error::operation_aborted;
@@ -64,12 +72,19 @@ class WebGateway final : public Gateway {
   Task<Result<>> dispatch(Call& call);
   Task<Result<>> admit(Call& call);
   Task<Result<>> send_page(Call& call);
+  Task<Result<>> send_older(Call& call, const Page& page);
+  Task<Result<>> send_made(Call& call, const Page& page, std::string_view caching);
   Task<Result<>> send_own(Call& call);
   Task<Result<>> send_private(Call& call);
   Task<Result<>> send_json(Call& call, std::string_view caching, std::string etag);
   Task<> refuse(Call& call, const Error& error);
 
   Edge edge_;
+  // Until then pages are not made anew that are there from before.
+  std::atomic<std::chrono::steady_clock::time_point> away_until_{};
+  metrics::Counter& older_ = edge_.deps.metrics.counter(
+      "shortvideo_pages_older_total",
+      "Guests' pages that were older than they should be, for nobody could make them anew");
 };
 
 struct InFlight {
@@ -165,33 +180,52 @@ Task<Result<>> WebGateway::admit(Call& call) {
   co_return admitted;
 }
 
-// A guest's answer that may come from, and goes into, the page cache.
+// A guest's answer that may come from, and goes into, the page cache. While whoever would make it
+// anew does not answer, it is the one that was made last.
 Task<Result<>> WebGateway::send_page(Call& call) {
   const auto now = std::chrono::steady_clock::now();
-  auto page = edge_.pages.find(call.route->path, call.x.query(), now);
-  if (!page) {
-    const std::uint64_t revision = edge_.pages.revision();
-    call.ctx.traceparent = traceparent_from(call.x.header("traceparent"));
-    const std::size_t before = call.headers.size();
-    call.ctx.uncertain = std::make_shared<std::atomic<bool>>(false);
-    SV_CO_CHECK(co_await call.x.in_time(call.ctx.deadline, call.route->handle(call)));
-    if (*call.ctx.uncertain) co_return co_await send_private(call);
-    Page made{.headers = call.headers.substr(before), .body = std::move(call.body), .etag = {}};
+  if (const auto page = edge_.pages.find(call.route->path, call.x.query(), now))
+    co_return co_await send_made(call, *page, "no-cache");
+  const auto older =
+      edge_.pages.find(call.route->path, call.x.query(), now, edge_.options.page_older);
+  if (older && now < away_until_.load()) co_return co_await send_older(call, *older);
+  if (older) call.ctx.deadline = std::min(call.ctx.deadline, now + kPatience);
+  const std::uint64_t revision = edge_.pages.revision();
+  call.ctx.traceparent = traceparent_from(call.x.header("traceparent"));
+  const std::size_t before = call.headers.size();
+  call.ctx.uncertain = std::make_shared<std::atomic<bool>>(false);
+  auto handled = co_await call.x.in_time(call.ctx.deadline, call.route->handle(call));
+  if (!handled && older && is_silence(handled.error())) {
+    away_until_ = now + kAway;
     call.headers.resize(before);
-    made.etag = etag_of(made.body);
-    const std::size_t size =
-        made.headers.size() + 2 * made.body.size();  // with room for the compressed form
-    page = edge_.pages.put(call.route->path, call.x.query(), revision, now, std::move(made), size);
+    co_return co_await send_older(call, *older);
   }
-  call.headers += page->headers;
-  call.headers +=
-      "Content-Type: application/json; charset=utf-8\r\nCache-Control: no-cache\r\nVary: "
-      "Authorization\r\n";
+  if (!handled) co_return handled;
+  if (*call.ctx.uncertain) co_return co_await send_private(call);
+  Page made{.headers = call.headers.substr(before), .body = std::move(call.body), .etag = {}};
+  call.headers.resize(before);
+  made.etag = etag_of(made.body);
+  const std::size_t size =
+      made.headers.size() + 2 * made.body.size();  // with room for the compressed form
+  const auto page =
+      edge_.pages.put(call.route->path, call.x.query(), revision, now, std::move(made), size);
+  co_return co_await send_made(call, *page, "no-cache");
+}
+
+Task<Result<>> WebGateway::send_older(Call& call, const Page& page) {
+  older_.add();
+  co_return co_await send_made(call, page, "no-store");
+}
+
+Task<Result<>> WebGateway::send_made(Call& call, const Page& page, std::string_view caching) {
+  call.headers += page.headers;
+  call.headers += "Content-Type: application/json; charset=utf-8\r\nVary: Authorization\r\n";
+  call.header("Cache-Control", caching);
   co_return co_await send_content(
-      call, {.body = page->body,
-             .gzip = wants_gzip(call, page->body.size()) ? page->zipped->of(page->body)
-                                                         : std::string_view(),
-             .etag = page->etag});
+      call,
+      {.body = page.body,
+       .gzip = wants_gzip(call, page.body.size()) ? page.zipped->of(page.body) : std::string_view(),
+       .etag = page.etag});
 }
 
 // What guests get of a public route may be kept, and asked for again by its tag; everything else is

@@ -52,8 +52,9 @@ struct GatewayOptions {
   std::chrono::seconds media_max_age{86'400};
   bool media_redirect = false;  // public files: to the object store, where it serves by itself
   std::size_t page_cache_bytes = 32u << 20;
-  std::chrono::milliseconds page_age{1000};  // of guests' pages, and of who may open a file
-  bool services_elsewhere = false;           // in processes of their own, several of each
+  std::chrono::milliseconds page_age{1000};      // of guests' pages, and of who may open a file
+  std::chrono::milliseconds page_older{60'000};  // of guests' pages that nobody can make anew
+  bool services_elsewhere = false;               // in processes of their own, several of each
 };
 
 // The web's way in: JSON → service call → JSON. Thread-safe; each request runs on its connection's

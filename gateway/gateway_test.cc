@@ -243,6 +243,54 @@ TEST(Pages, WhatWasMadeWithoutKnowingWhoIsPrivateIsKeptByNobody) {
   EXPECT_FALSE(w.get("/video/5").answer_body.contains("og:title"));
 }
 
+// docs/consistency.md: guests may get older public answers while the data are out of reach.
+TEST(Pages, AnOlderOneIsBetterThanNoneWhileNobodyCanMakeIt) {
+  using std::chrono::milliseconds;
+  World w({.deadline = milliseconds(20), .page_age = milliseconds(0)});
+  const std::string page = w.get("/api/video/feed").answer_body;
+  const Error gone{
+      .code = Errc::unavailable, .token = "database_unreachable", .field = {}, .detail = {}};
+  w.videos.feed_error = gone;
+  const auto older = w.get("/api/video/feed");
+  EXPECT_EQ(older.answered_status, 200);
+  EXPECT_EQ(older.answer_body, page);
+  EXPECT_EQ(older.answer_header("Cache-Control"), "no-store");
+  const int asked = w.videos.feeds;
+  EXPECT_EQ(w.get("/api/video/feed").answered_status, 200);
+  EXPECT_EQ(w.videos.feeds, asked) << "not asked again at once";
+  // Another page there is none of, and one's own is nobody else's.
+  EXPECT_EQ(w.get("/api/video/feed?page_size=3").answered_status, 503);
+  FakeExchange own("GET", "/api/video/feed");
+  w.serve(own.with("authorization", "Bearer " + w.bearer(7)));
+  EXPECT_EQ(own.answered_status, 503);
+}
+
+TEST(Pages, WhatIsGoneIsNotShownFromBefore) {
+  World w({.page_age = std::chrono::milliseconds(0)});
+  w.get("/api/video/feed");
+  w.videos.feed_error =
+      Error{.code = Errc::not_found, .token = "not_found", .field = {}, .detail = {}};
+  EXPECT_EQ(w.get("/api/video/feed").answered_status, 404);
+  World old({.page_age = std::chrono::milliseconds(0), .page_older = std::chrono::milliseconds(0)});
+  old.get("/api/video/feed");
+  old.videos.feed_error =
+      Error{.code = Errc::unavailable, .token = "unavailable", .field = {}, .detail = {}};
+  EXPECT_EQ(old.get("/api/video/feed").answered_status, 503) << "too old";
+  // A change that this process knows of ends what was made before it.
+  World changed({.page_age = std::chrono::milliseconds(0)});
+  changed.get("/api/video/feed");
+  changed.revision.bump();
+  changed.videos.feed_error = old.videos.feed_error;
+  EXPECT_EQ(changed.get("/api/video/feed").answered_status, 503);
+}
+
+TEST(Pages, AMakerThatIsSilentIsNotWaitedForLong) {
+  World w({.deadline = std::chrono::milliseconds(20), .page_age = std::chrono::milliseconds(0)});
+  w.get("/api/video/feed");
+  w.videos.hang = true;
+  EXPECT_EQ(w.get("/api/video/feed").answered_status, 200);
+}
+
 TEST(Pages, TheEntityTagSavesTheBody) {
   World w;
   const auto first = w.get("/api/video/feed");

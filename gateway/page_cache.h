@@ -32,13 +32,18 @@ class FreshCache {
 
   // Null: absent or stale.
   std::shared_ptr<const V> find(std::string_view kind, std::string_view name, Time now) const {
+    return find(kind, name, now, max_age_);
+  }
+  // One that has been stale for a while too, as far as it has not been displaced.
+  std::shared_ptr<const V> find(std::string_view kind, std::string_view name, Time now,
+                                std::chrono::milliseconds max_age) const {
     const std::uint64_t key = hash(kind, name);
     const Shard& shard = shards_[key % kShards];
     std::lock_guard lock(shard.mutex);
     const auto it = shard.entries.find(key);
     if (it == shard.entries.end()) return nullptr;
     const Entry& e = it->second;
-    if (e.revision != revision_.value() || now - e.made > max_age_ || e.kind != kind ||
+    if (e.revision != revision_.value() || now - e.made > max_age || e.kind != kind ||
         e.name != name)
       return nullptr;
     return e.value;

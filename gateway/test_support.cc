@@ -111,6 +111,7 @@ Task<Result<video::FeedResp>> FakeVideos::get_feed(const Ctx& ctx, const video::
   ++feeds;
   feed = req;
   if (uncertain) note_uncertain(ctx);
+  if (feed_error) co_return std::unexpected(*feed_error);
   if (hang) {
     asio::steady_timer forever(co_await asio::this_coro::executor,
                                std::chrono::steady_clock::time_point::max());

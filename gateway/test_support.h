@@ -117,6 +117,7 @@ class FakeVideos final : public video::VideoAbsent {
   std::string salt = "salt one";
   int feeds = 0, aborted = 0, authorized = 0;
   bool hang = false;  // the feed never answers
+  std::optional<Error> feed_error;
   video::FeedReq feed;
   std::string title = "first";
   std::optional<video::FinishUploadReq> finished;
