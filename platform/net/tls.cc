@@ -153,6 +153,12 @@ void TlsConnection::close() {
   SSL_shutdown(ssl_);
 }
 
+std::string TlsConnection::problem() const {
+  if (const long verified = SSL_get_verify_result(ssl_); verified != X509_V_OK)
+    return X509_verify_cert_error_string(verified);
+  return ERR_peek_last_error() != 0 ? reason() : "the other end has closed";
+}
+
 Result<std::shared_ptr<TlsIdentity>> TlsIdentity::load(fs::path certificate, fs::path key,
                                                        fs::path authority) {
   std::shared_ptr<TlsIdentity> out(

@@ -31,6 +31,7 @@ class TlsConnection {
             std::size_t& got);                            // failed: also when the client has closed
   Step write(std::string_view bytes, std::size_t& sent);  // at most one record
   void close();                                           // says goodbye if the socket takes it now
+  std::string problem() const;  // of the step that has just failed, in words
 
   static constexpr std::size_t kRecord = 16 * 1024;
 
