@@ -182,6 +182,10 @@ TEST(Config, SaysWhatIsWrongWithAProcessOfMany) {
   expect_part(sentence({"registry=etcd:127.0.0.1"}), "etcd://host:2379");
   expect_part(sentence({"registry=etcd://h:1?pool=3"}), "only prefix=");
   expect_part(sentence({"cache=redis:x"}), "cache: it is not like redis://");
+  expect_part(sentence({"cache=redis+sentinel://h"}), "cache: it names no master");
+  expect_part(sentence({"cache=rediss://h?ca=/not/there"}),
+              "cache: /not/there holds no certificate");
+  EXPECT_EQ(sentence({"cache=redis+cluster://a:1,b:2?prefix=x:"}), "");
   expect_part(sentence({"registry=zookeeper://h"}), "registry: this build has no adapter");
   expect_part(sentence({"registry=static:?usr=h:1"}), "there is no service usr");
   expect_part(sentence({etcd, "rpc.listen.user=0.0.0.0:8881"}), "set rpc.secret");

@@ -137,7 +137,10 @@ constexpr CacheKind kRedis{
       options.metrics = &metrics;
       return make_redis_cache(std::move(options), std::move(loops));
     }};
-constexpr Scheme<CacheKind> kCaches[] = {{"memory", kMemory}, {"redis", kRedis}};
+constexpr Scheme<CacheKind> kCaches[] = {{"memory", kMemory},         {"redis", kRedis},
+                                         {"rediss", kRedis},          {"redis+sentinel", kRedis},
+                                         {"rediss+sentinel", kRedis}, {"redis+cluster", kRedis},
+                                         {"rediss+cluster", kRedis}};
 
 std::unique_ptr<EventBus> local_events(const Config& config, std::vector<sql::Database*> sources,
                                        const Clock& clock, asio::any_io_executor executor,

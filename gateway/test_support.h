@@ -157,8 +157,16 @@ class FakeCache final : public Cache {
                                    std::chrono::milliseconds) override {
     co_return true;
   }
+  Task<Result<bool>> set_if_newer(std::string_view, std::string, std::int64_t,
+                                  std::chrono::milliseconds) override {
+    co_return true;
+  }
   Task<Result<Taken>> take(std::string_view key, double rate, std::int64_t burst,
                            std::int64_t cost) override;
+  Task<Result<>> publish(std::string_view, std::string) override { co_return Result<>{}; }
+  std::unique_ptr<Subscription> subscribe(std::string, Listener) override {
+    return std::make_unique<Subscription>();
+  }
 
   bool down = false, is_shared = false;
   int asked = 0;                              // for tokens

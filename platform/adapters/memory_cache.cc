@@ -6,6 +6,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "platform/adapters/subscribers.h"
 #include "platform/adapters/token_buckets.h"
 
 namespace sv {
@@ -26,6 +27,7 @@ struct Hash {
 struct Entry {
   std::string key, value;
   Steady::time_point expires;
+  std::int64_t revision;  // -1: it has none
   std::size_t cost() const { return key.size() + value.size() + kEntryOverhead; }
 };
 
@@ -53,9 +55,10 @@ struct alignas(64) Shard {
     entries.erase(at);
   }
 
-  void put(std::string_view key, std::string value, Steady::time_point expires, std::size_t limit) {
+  void put(std::string_view key, std::string value, Steady::time_point expires, std::size_t limit,
+           std::int64_t revision = -1) {
     if (auto old = places.find(key); old != places.end()) erase(old->second);
-    Entry entry{std::string(key), std::move(value), expires};
+    Entry entry{std::string(key), std::move(value), expires, revision};
     if (entry.cost() > limit) return;
     bytes += entry.cost();
     entries.push_front(std::move(entry));
@@ -119,11 +122,30 @@ class MemoryCache final : public Cache {
     co_return true;
   }
 
+  Task<Result<bool>> set_if_newer(std::string_view key, std::string value, std::int64_t revision,
+                                  std::chrono::milliseconds ttl) override {
+    Shard& s = shard(key);
+    std::lock_guard lock(s.mutex);
+    if (const auto at = s.find(key); at != s.entries.end() && at->revision >= revision)
+      co_return false;
+    s.put(key, std::move(value), Steady::now() + ttl, limit_, revision);
+    co_return true;
+  }
+
   Task<Result<Taken>> take(std::string_view key, double rate, std::int64_t burst,
                            std::int64_t cost) override {
     Shard& s = shard(key);
     std::lock_guard lock(s.mutex);
     co_return s.buckets.take(key, rate, burst, cost, Steady::now());
+  }
+
+  Task<Result<>> publish(std::string_view channel, std::string message) override {
+    subscribers_->heard(channel, message);
+    co_return Result<>{};
+  }
+
+  std::unique_ptr<Subscription> subscribe(std::string channel, Listener listener) override {
+    return subscribers_->add(std::move(channel), std::move(listener));
   }
 
  private:
@@ -132,6 +154,8 @@ class MemoryCache final : public Cache {
   const std::size_t limit_;
   const bool shared_;
   std::array<Shard, kShards> shards_;
+  const std::shared_ptr<Subscribers> subscribers_ = std::make_shared<Subscribers>(
+      [](Subscribers& all, const std::string& channel) { all.begin_late(channel); });
 };
 
 }  // namespace

@@ -43,6 +43,7 @@ class Proxy {
     while (cut_) std::this_thread::yield();
   }
   void accept_again() { refusing_ = false; }
+  int accepted() const { return accepted_; }  // connections, since the start
   // Passes on the next text that has `word`, then ends that connection before the answer.
   void cut_after(std::string word) {
     std::lock_guard lock(mutex_);
@@ -58,7 +59,7 @@ class Proxy {
   static Fd listen_at(std::uint16_t port) {
     Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const sockaddr_in at = loopback(port);
-    ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at);
+    (void)::bind(fd.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at);
     ::listen(fd.get(), 64);
     return fd;
   }
@@ -77,10 +78,11 @@ class Proxy {
   void accept_one() {
     Pair pair{Fd(::accept(listener_.get(), nullptr, nullptr)), Fd(), false};
     if (refusing_) return;
+    ++accepted_;
     if (server_ != 0) {
       pair.server = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
       const sockaddr_in at = loopback(server_);
-      ::connect(pair.server.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at);
+      (void)::connect(pair.server.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at);
     }
     pairs_.push_back(std::move(pair));
   }
@@ -124,6 +126,7 @@ class Proxy {
   Fd listener_;
   std::uint16_t port_ = 0;
   std::atomic<bool> stopping_{false}, stalled_{false}, refusing_{false}, cut_{false};
+  std::atomic<int> accepted_{0};
   std::mutex mutex_;
   std::string word_;
   std::list<Pair> pairs_;

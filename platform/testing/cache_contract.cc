@@ -1,5 +1,6 @@
 #include <thread>
 
+#include "platform/testing/ear.h"
 #include "platform/testing/port_contracts.h"
 #include "platform/testing/run.h"
 
@@ -68,6 +69,38 @@ TEST_P(CacheContract, OneOfManySettersWins) {
   EXPECT_TRUE(run_task(cache->set_if_absent("lock", "x", 1min)).value_or(false));
 }
 
+TEST_P(CacheContract, OnlyANewerRevisionReplaces) {
+  const auto put = [&](std::string value, std::int64_t revision) {
+    return run_task(cache->set_if_newer("row", std::move(value), revision, 1min)).value();
+  };
+  EXPECT_TRUE(put("nine", 9));
+  EXPECT_FALSE(put("nine again", 9));
+  EXPECT_EQ(get(*cache, "row"), "nine");
+  EXPECT_TRUE(put("ten", 10));
+  EXPECT_FALSE(put("nine", 9));
+  EXPECT_EQ(get(*cache, "row"), "ten");
+  EXPECT_TRUE(put("", (std::int64_t{1} << 62) + 1));
+  EXPECT_FALSE(put("x", std::int64_t{1} << 62));
+  EXPECT_EQ(get(*cache, "row"), "");
+  ASSERT_OK(run_task(cache->set("row", "without", 1min)));
+  EXPECT_TRUE(put("zero", 0));
+  ASSERT_OK(run_task(cache->remove("row")));
+  EXPECT_TRUE(put("anew", 0));
+}
+
+TEST_P(CacheContract, AnyValueComesBackAsItWas) {
+  for (const std::string value : {"", "\1", "\1:", "\0012:x", "\1\1:", ":"}) {
+    ASSERT_OK(run_task(cache->set("a", value, 1min)));
+    EXPECT_EQ(get(*cache, "a"), value);
+    ASSERT_OK(run_task(cache->remove("b")));
+    ASSERT_OK(run_task(cache->set_if_absent("b", value, 1min)));
+    EXPECT_EQ(get(*cache, "b"), value);
+    ASSERT_OK(run_task(cache->remove("c")));
+    ASSERT_OK(run_task(cache->set_if_newer("c", value, 1, 1min)));
+    EXPECT_EQ(get(*cache, "c"), value);
+  }
+}
+
 TEST_P(CacheContract, ABucketGivesItsBurstAndThenSaysWhenToComeBack) {
   for (int i = 0; i < 3; ++i) {
     auto taken = run_task(cache->take("login", 0.001, 3));
@@ -108,6 +141,61 @@ TEST_P(CacheContract, ConcurrentTakersNeverExceedTheBurst) {
     });
   for (auto& t : threads) t.join();
   EXPECT_EQ(allowed, 50);
+}
+
+TEST_P(CacheContract, WhatIsPublishedIsHeardInOrderByAllWhoListen) {
+  Ear one, other, elsewhere;
+  const auto a = cache->subscribe("room", one.listener());
+  const auto b = cache->subscribe("hall", elsewhere.listener());
+  ASSERT_TRUE(one.begun(1));
+  const auto c = cache->subscribe("room", other.listener());
+  ASSERT_TRUE(other.begun(1));
+  ASSERT_TRUE(elsewhere.begun(1));
+  const std::vector<std::string> said{"first", std::string("\0\xff", 2), ""};
+  for (const auto& message : said) ASSERT_OK(run_task(cache->publish("room", message)));
+  ASSERT_OK(run_task(cache->publish("hall", "other")));
+  EXPECT_TRUE(one.heard(said));
+  EXPECT_TRUE(other.heard(said));
+  EXPECT_TRUE(elsewhere.heard({"other"}));
+}
+
+TEST_P(CacheContract, AnEndedSubscriptionHearsNothing) {
+  Ear ended, going_on;
+  auto a = cache->subscribe("room", ended.listener());
+  const auto b = cache->subscribe("room", going_on.listener());
+  ASSERT_TRUE(ended.begun(1));
+  ASSERT_TRUE(going_on.begun(1));
+  a.reset();
+  ASSERT_OK(run_task(cache->publish("room", "late")));
+  EXPECT_TRUE(going_on.heard({"late"}));
+  EXPECT_TRUE(ended.heard({}));
+}
+
+TEST_P(CacheContract, WhoComesBackToAChannelHearsAgain) {
+  for (const std::string message : {"one", "two", "three"}) {
+    Ear ear;
+    const auto subscription = cache->subscribe("room", ear.listener());
+    ASSERT_TRUE(ear.begun(1));
+    ASSERT_OK(run_task(cache->publish("room", message)));
+    EXPECT_TRUE(ear.heard({message}));
+  }
+}
+
+TEST_P(CacheContract, ASubscriptionMayEndByWhatItHears) {
+  Ear after;
+  std::unique_ptr<Cache::Subscription> subscription;
+  std::atomic<int> heard{0};
+  subscription = cache->subscribe("room", {.heard =
+                                               [&](std::string_view) {
+                                                 ++heard;
+                                                 subscription.reset();
+                                               },
+                                           .missed = {}});
+  const auto last = cache->subscribe("room", after.listener());
+  ASSERT_TRUE(after.begun(1));
+  for (const char* message : {"one", "two"}) ASSERT_OK(run_task(cache->publish("room", message)));
+  EXPECT_TRUE(after.heard({"one", "two"}));
+  EXPECT_EQ(heard, 1);
 }
 
 }  // namespace sv::testing
