@@ -52,7 +52,21 @@ class Engines:
     """The servers that suites need, started when the first suite asks and stopped at the end. Their cases are skipped without one."""
 
     def __init__(self):
-        self.env, self.state = None, None
+        self.env, self.state, self.installing = None, None, None
+
+    def begin_to_install(self):
+        """Beside the first build: one of them is built from its source when it is not in the user's cache, which takes minutes."""
+        if self.installing is not None:
+            return
+        with open(LOGS / "engines-install.log", "wb") as out:
+            self.installing = subprocess.Popen(["script/engines", "install"], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+
+    def installed(self):
+        self.begin_to_install()
+        if self.installing.wait(1800) != 0:
+            tail("engines-install")
+            return False
+        return True
 
     def settings(self):
         if self.env is None:
@@ -60,7 +74,7 @@ class Engines:
             self.state = tempfile.mkdtemp(prefix="shortvideo-engines-")
             os.chmod(self.state, 0o755)  # a server may run as a user of its own
             atexit.register(self.stop)
-            if run("engines", ["script/engines", "start", self.state], timeout=120, env={"ENGINES_FAST": "1"}):
+            if self.installed() and run("engines", ["script/engines", "start", self.state], timeout=180, env={"ENGINES_FAST": "1"}):
                 lines = pathlib.Path(self.state, "env").read_text().splitlines()
                 started = dict(line.split("=", 1) for line in lines)
                 self.env = {"SV_TEST_POSTGRES": started["DATABASE_URL"], "SV_TEST_ETCD": started["ETCD_URL"], "SV_TEST_REDIS": started["REDIS_URL"],
@@ -227,6 +241,13 @@ def api_cluster_step():
     return api_step("api-cluster", [f"tests/api/test_{name}.py" for name in tests], many_processes())
 
 
+def chaos_step():
+    """Every engine broken in every way before a cluster under load."""
+    if not ENGINES.settings():
+        return Count(failed=1, names=["engines: one did not start"])
+    return api_step("chaos", ["tests/chaos"], many_processes(), ("-n", "1"))
+
+
 def interop_step():
     """A Kitex client and a Kitex server, made by Kitex's own tool, on the other side of the wire."""
     if not ENGINES.settings():
@@ -332,6 +353,7 @@ STEPS = [
     ("api", "API scenarios with the real binary", api_step),
     ("api-postgres", "API scenarios on PostgreSQL, a schema for each service", api_postgres_step),
     ("api-cluster", "API scenarios with two processes of each service", api_cluster_step),
+    ("chaos", "every engine broken in every way before a cluster", chaos_step),
     ("interop", "Kitex calls us, we call Kitex", interop_step),
     ("tidy", "clang-tidy: coroutines and lifetimes", tidy_step),
     # The sanitized presets build what is run: tests and fuzzers.
@@ -344,8 +366,11 @@ STEPS = [
     ("tsan", "threaded suites under tsan", unit_step("tsan", THREADED)),
     ("api-tsan", "API scenarios that are concurrent, under tsan", api_tsan_step),
 ]
-NEEDS = {"thrift": "build", "api": "build", "api-postgres": "build", "api-cluster": "build", "interop": "build", "tidy": "build", "unit": "build-asan", "unit-postgres": "build-asan", "fuzz": "build-asan", "tsan": "build-tsan",
+NEEDS = {"thrift": "build", "api": "build", "api-postgres": "build", "api-cluster": "build", "chaos": "build", "interop": "build", "tidy": "build", "unit": "build-asan", "unit-postgres": "build-asan", "fuzz": "build-asan", "tsan": "build-tsan",
          "api-tsan": "build-tsan"}
+
+
+NEEDS_ENGINES = {"api-postgres", "api-cluster", "chaos", "interop", "unit", "unit-postgres", "tsan", "quick"}
 
 
 def quick_step():
@@ -382,6 +407,8 @@ def main(wanted):
         print(f"script/test: there is no step {' '.join(sorted(unknown))} (script/test --list)", file=sys.stderr)
         return 2
     wanted = set(wanted) | {NEEDS[name] for name in wanted if name in NEEDS}
+    if not wanted or wanted & NEEDS_ENGINES:
+        ENGINES.begin_to_install()
     total, broken, times = Count(), set(), []
     for name, text, step in steps:
         if name not in (wanted or {name for name, _, _ in STEPS}):

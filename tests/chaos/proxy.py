@@ -20,7 +20,7 @@ class Proxy:
         self.fault, self.latency = "none", 0.05
         self.pairs, self.listener = set(), None
         self.loop = asyncio.new_event_loop()
-        self.moves = asyncio.Condition()
+        self.over = asyncio.Event()  # the fault of now
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
         self.port = listen
         self._on_loop(self._listen())
@@ -49,8 +49,8 @@ class Proxy:
             await self._listen()
         if fault in ("reset", "refuse"):
             self._reset()
-        async with self.moves:
-            self.moves.notify_all()
+        self.over.set()
+        self.over = asyncio.Event()
 
     async def _end(self):
         self.listener.close()
@@ -94,14 +94,12 @@ class Proxy:
     async def _pass(self, data, writer, answer):
         fault = self.fault
         if fault == "stall" or (fault == "half_open" and answer):
-            async with self.moves:
-                await self.moves.wait_for(lambda: self.fault not in ("stall", "half_open"))
+            await self.over.wait()
         elif fault == "latency" and answer:
             await asyncio.sleep(self.latency)
         elif fault == "late" and answer:
-            async with self.moves:
-                with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self.moves.wait_for(lambda: self.fault != "late"), LATE)
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self.over.wait(), LATE)
         elif fault == "slice":
             for at in range(0, len(data), 97):
                 writer.write(data[at:at + 97])
