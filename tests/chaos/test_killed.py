@@ -68,9 +68,11 @@ def engines():
 
 @pytest.fixture(scope="module")
 def world(engines, tmp_path_factory, clip):
-    server = harness.Cluster(tmp_path_factory.mktemp("killed") / "data").start()
-    yield World(server, clip)
-    server.kill()
+    server = harness.Cluster(tmp_path_factory.mktemp("killed") / "data")
+    try:
+        yield World(server.start(), clip)
+    finally:
+        server.kill()
     code, text = server.fsck()
     assert code == 0, text
     databases.drop(server.data)

@@ -69,7 +69,6 @@ class Proxied:
         for engine in ("redis", "etcd", "s3"):
             os.environ[ENGINES[engine]] = through(os.environ[ENGINES[engine]], self.proxies[engine].port)
         os.environ["SV_TEST_KAFKA"] = f"kafka://127.0.0.1:{self.broker.proxy.port}"
-        self.server.start()
 
     def end(self):
         for proxy in self.proxies.values():
@@ -85,8 +84,11 @@ class Proxied:
 @pytest.fixture(scope="module")
 def proxied(tmp_path_factory):
     made = Proxied(tmp_path_factory.mktemp("chaos"))
-    yield made
-    made.end()
+    try:
+        made.server.start()
+        yield made
+    finally:
+        made.end()
 
 
 @pytest.fixture(scope="module")
