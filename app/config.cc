@@ -440,6 +440,10 @@ Result<> check_config(const Config& c) {
   if (c.body_rate > 1 << 30) return bad("limits.body_rate: it must be at most 1G (0: any rate)");
   if (c.transcode_workers < 0 || c.transcode_workers > 64)
     return bad("transcode.workers: it must be between 0 and 64");
+  const std::vector<std::string> named = split(c.services);
+  if (c.transcode_workers == 0 && std::ranges::find(named, "transcode") != named.end())
+    return bad(
+        "transcode.workers: 0 is nobody, but services names transcode; leave one of them out");
   SV_CHECK(one_of("transcode.jail", c.transcode_jail, {"required", "off"}));
   SV_CHECK(one_of("log.level", c.log_level, {"debug", "info", "warn", "error", "off"}));
   SV_CHECK(one_of("log.format", c.log_format, {"json", "text"}));

@@ -72,6 +72,24 @@ TEST(Config, AWrongTypeNamesTheKeyAndWhatItExpects) {
             std::string::npos);
 }
 
+TEST(Config, APartsUrlIsLookedAtAndItsSecretIsNotShown) {
+  EXPECT_EQ(sentence({"events=kafka://host"}), "events: \"host\" is not like host:9092");
+  EXPECT_EQ(sentence({"events=local:?tries=0"}), "events: tries=0 is not a number from 1 to 65535");
+  const std::string objects = sentence({"objects=s3+http://me:sesame@host:9000"});
+  EXPECT_NE(objects.find("objects: a bucket"), std::string::npos) << objects;
+  for (const std::string& url :
+       {"objects=s3+http://me:sesame@host:9000", "objects=ftp://me:sesame@h/x",
+        "events=kafka://me:sesame@host", "cache=redis://me:sesame@host:x"})
+    EXPECT_EQ(sentence({url}).find("sesame"), std::string::npos) << url;
+}
+
+TEST(Config, AProcessForJobsHasSomebodyWhoDoesThem) {
+  const std::string registry = "registry=etcd://127.0.0.1:2379";
+  EXPECT_NE(sentence({"services=transcode", registry, "transcode.workers=0"}).find("nobody"),
+            std::string::npos);
+  EXPECT_TRUE(from_sets({"services=video", registry, "transcode.workers=0"}));
+}
+
 TEST(Config, AListFromTheCommandLineOrTheEnvironmentIsYaml) {
   using List = std::vector<std::string>;
   auto proxies = [](const std::string& text) {
