@@ -26,6 +26,18 @@ TEST(Health, WithoutWhatItCanDoWithoutAProcessIsSentRequests) {
   EXPECT_FALSE(degraded.json().at("checks").at(1).at("ok").as_bool());
   w.dependency_ok = false;
   EXPECT_EQ(w.get("/health/ready").json().at("status").as_string(), "not_ready");
+  // A loop that waits for an engine names it, and waits.
+  World other;
+  SupervisedLoop& loop = other.supervisor.loop("events.kafka");
+  Error why{.code = Errc::unavailable, .token = "events_unavailable", .field = {}, .detail = {}};
+  for (int i = 0; i < 3; ++i) loop.failed(why);
+  const auto waiting = other.get("/health/ready");
+  EXPECT_EQ(waiting.answered_status, 200);
+  EXPECT_EQ(waiting.json().at("status").as_string(), "degraded");
+  EXPECT_EQ(waiting.json().at("checks").at(2).at("name").as_string(), "loop.events.kafka");
+  why.token = "database_unreachable";
+  loop.failed(why);
+  EXPECT_EQ(other.get("/health/ready").answered_status, 503);
 }
 
 TEST(Health, ALoopThatKeepsFailingIsNamedWithItsReasonUntilItWorksAgain) {

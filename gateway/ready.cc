@@ -4,6 +4,16 @@
 #include <chrono>
 
 namespace sv::gateway {
+namespace {
+
+// A loop that waits for one of these does so for as long as it takes; requests are served meanwhile
+// (docs/engines.md).
+bool can_wait(const Error& why) {
+  return why.token == "events_unavailable" || why.token == "objects_unavailable" ||
+         why.token == "cache_unavailable";
+}
+
+}  // namespace
 
 Task<http::ReadyResp> look_at(std::span<const ReadyCheck> checks, const Supervisor& supervisor,
                               std::string_view mode, bool draining,
@@ -24,7 +34,8 @@ Task<http::ReadyResp> look_at(std::span<const ReadyCheck> checks, const Supervis
     ready = ready && (result || !dependency.needed);
   }
   for (const auto& [loop, why] : supervisor.failing()) {
-    ready = false;
+    if (can_wait(why)) out.status = "degraded";
+    else ready = false;
     auto& check = out.checks.emplace_back();
     check.name = "loop." + loop;
     check.error = told(why);

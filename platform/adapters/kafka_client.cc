@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -25,14 +26,20 @@ bool read_number(std::string_view text, T& out, T least, T most) {
   return ec == std::errc{} && end == text.data() + text.size() && out >= least && out <= most;
 }
 
+bool in_a_topic(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
+}
+
 Result<> read_option(Place& place, const std::string& name, const std::string& value) {
   bool good = true;
   int hours = 0, seconds = 0;
   if (name == "partitions") good = read_number(value, place.partitions, 1, 1'000);
   else if (name == "replication") good = read_number(value, place.replication, 1, 10);
   else if (name == "tries") good = read_number(value, place.tries, 1, 65'535);
-  else if (name == "prefix") place.prefix = value;
-  else if (name == "ca") place.authority = value;
+  else if (name == "prefix") {
+    good = value.size() <= 100 && std::ranges::all_of(value, in_a_topic);
+    place.prefix = value;
+  } else if (name == "ca") place.authority = value;
   else if (name == "tls") {
     good = value == "on" || value == "off";
     place.tls = value == "on";
@@ -106,12 +113,8 @@ Result<Place> parse_url(std::string_view url) {
   if (url.ends_with('/')) url.remove_suffix(1);
   out.brokers = url;
   for (;; url.remove_prefix(url.find(',') + 1)) {
-    const std::string_view one = url.substr(0, url.find(','));
-    const auto colon = one.rfind(':');
-    int port = 0;
-    if (colon == std::string_view::npos || colon == 0 ||
-        !read_number(one.substr(colon + 1), port, 1, 65'535))
-      return bad_place(fmt::format("\"{}\" is not like host:9092", one));
+    const auto one = net::parse_authority(url.substr(0, url.find(',')), "");
+    if (!one) return bad_place("a broker is not like host:9092");
     if (url.find(',') == std::string_view::npos) return out;
   }
 }

@@ -6,26 +6,15 @@
 
 #include "platform/core/block_on.h"
 #include "platform/core/log.h"
-#include "platform/crypto/random.h"
 
 namespace sv::kafka {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kAsk = 3s;  // of one question to Kafka
-constexpr auto kLookAround = 30s;
 constexpr auto kAgain = 200ms;
 constexpr auto kEndOfWork = 5s;           // for what runs when a partition is taken away
 constexpr std::int64_t kUnwritten = 256;  // records of others that are passed over in memory
-
-std::vector<std::string> sorted(std::vector<std::string> topics) {
-  std::ranges::sort(topics);
-  return topics;
-}
-bool has(const std::vector<std::string>& topics, const std::string& topic) {
-  return std::ranges::binary_search(topics, topic);
-}
 
 std::string seen_name(const std::string& source, const std::string& stream, int partition) {
   return fmt::format("{}@{}/{}", source, stream, partition);
@@ -40,107 +29,6 @@ Error unreadable() {
 
 }  // namespace
 
-Result<> Fetcher::open(const Settings& settings, const std::vector<std::string>& topics,
-                       const std::function<void(rd_kafka_conf_t*)>& adjust) {
-  Settings all{{"enable.auto.commit", "false"},
-               {"enable.auto.offset.store", "false"},
-               {"auto.offset.reset", "error"},
-               {"queued.max.messages.kbytes", "4096"},
-               {"fetch.wait.max.ms", "100"}};
-  all.insert(all.end(), settings.begin(), settings.end());
-  SV_TRY(Handle made, new_handle(context_.place, RD_KAFKA_CONSUMER, all, adjust));
-  for (const std::string& topic : topics) streams_.insert(stream_of(context_.place, topic));
-  SV_CHECK(make_streams(made.get(), context_.place, streams_, kAsk));
-  rd_kafka_poll_set_consumer(made.get());
-  kafka_ = std::move(made);
-  return {};
-}
-
-void Fetcher::run() {
-  thread_ = std::thread([this] {
-    auto looked = std::chrono::steady_clock::now();
-    while (!stopping_) {
-      if (rd_kafka_message_t* message = rd_kafka_consumer_poll(kafka_.get(), 100)) {
-        take(*message);
-        rd_kafka_message_destroy(message);
-      }
-      if (const auto now = std::chrono::steady_clock::now(); now - looked > kLookAround) {
-        looked = now;
-        look_around();
-      }
-    }
-    rd_kafka_consumer_close(kafka_.get());
-  });
-}
-
-void Fetcher::stop() {
-  stopping_ = true;
-  if (thread_.joinable()) thread_.join();
-  kafka_.reset();
-}
-
-void Fetcher::take(const rd_kafka_message_t& message) {
-  if (message.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) return move_to_what_is_left(message);
-  if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) return;  // of a broker: it is asked again
-  {
-    const std::lock_guard lock(mutex_);
-    const auto at = partitions_.find({rd_kafka_topic_name(message.rkt), message.partition});
-    if (at == partitions_.end()) return;
-    Partition& partition = *at->second;
-    partition.records.push_back(record_of(message));
-    if (partition.records.size() >= kMost && !std::exchange(partition.paused, true)) {
-      const Partitions list = new_partitions(1);
-      rd_kafka_topic_partition_list_add(list.get(), partition.stream.c_str(), partition.number);
-      rd_kafka_pause_partitions(kafka_.get(), list.get());
-    }
-  }
-  bell_.ring();
-}
-
-// Retention was faster than the consumer.
-void Fetcher::move_to_what_is_left(const rd_kafka_message_t& message) {
-  const std::string stream = rd_kafka_topic_name(message.rkt);
-  const auto marks = watermarks_of(kafka_.get(), context_.place, stream, message.partition, kAsk);
-  if (!marks) return;
-  context_.metrics
-      .counter("shortvideo_events_skipped_total",
-               "Times that a consumer found what it wanted to read gone from Kafka")
-      .add();
-  log::error("kafka", "events went before they were read",
-             {{"topic", stream}, {"partition", message.partition}, {"begins", marks->low}});
-  const Partitions list = new_partitions(1);
-  rd_kafka_topic_partition_list_add(list.get(), stream.c_str(), message.partition)->offset =
-      marks->low;
-  if (rd_kafka_error_t* error = rd_kafka_seek_partitions(kafka_.get(), list.get(), 5'000))
-    rd_kafka_error_destroy(error);
-}
-
-std::vector<Record> Fetcher::front(Partition& partition, std::size_t limit) {
-  const std::lock_guard lock(mutex_);
-  const std::size_t count = std::min(limit, partition.records.size());
-  return {partition.records.begin(),
-          partition.records.begin() + static_cast<std::ptrdiff_t>(count)};
-}
-
-void Fetcher::drop(Partition& partition, std::size_t count) {
-  const std::lock_guard lock(mutex_);
-  auto& records = partition.records;
-  records.erase(records.begin(),
-                records.begin() + static_cast<std::ptrdiff_t>(std::min(count, records.size())));
-  if (!partition.paused || records.size() > kMost / 2 || partition.revoked) return;
-  partition.paused = false;
-  const Partitions list = new_partitions(1);
-  rd_kafka_topic_partition_list_add(list.get(), partition.stream.c_str(), partition.number);
-  rd_kafka_resume_partitions(kafka_.get(), list.get());
-}
-
-std::vector<std::shared_ptr<Fetcher::Partition>> Fetcher::partitions() {
-  const std::lock_guard lock(mutex_);
-  std::vector<std::shared_ptr<Partition>> out;
-  for (const auto& [key, partition] : partitions_) out.push_back(partition);
-  return out;
-}
-
 GroupConsumer::GroupConsumer(const ConsumerContext& context, EventBus::Group group)
     : Fetcher(context),
       group_(std::move(group)),
@@ -148,7 +36,7 @@ GroupConsumer::GroupConsumer(const ConsumerContext& context, EventBus::Group gro
       behind_(context.metrics.gauge("shortvideo_events_behind",
                                     "Events that a consumer has yet to look at",
                                     {{"consumer", group_.name}})) {
-  group_.topics = sorted(std::move(group_.topics));
+  std::ranges::sort(group_.topics);
 }
 
 void GroupConsumer::start() {
@@ -355,7 +243,8 @@ Task<Result<bool>> GroupConsumer::hand_over(Partition& partition, std::int64_t p
     marks.push_back({.from = end,
                      .source = seen_name(record.source, partition.stream, partition.number),
                      .at = record.number});
-    if (has(group_.topics, record.event.topic)) events.push_back(std::move(record.event));
+    if (std::ranges::binary_search(group_.topics, record.event.topic))
+      events.push_back(std::move(record.event));
   }
   if (events.empty() && end - position < kUnwritten && passed == records.size()) {
     for (const auto& [source, at] : seen) partition.seen[source] = at;
@@ -363,114 +252,6 @@ Task<Result<bool>> GroupConsumer::hand_over(Partition& partition, std::int64_t p
     co_return true;
   }
   SV_CO_CHECK(co_await to.deliver(position, end, std::move(events), std::move(marks)));
-  co_return true;
-}
-
-EachConsumer::EachConsumer(const ConsumerContext& context, EventBus::Each each)
-    : Fetcher(context),
-      each_(std::move(each)),
-      loop_(context.supervisor.loop("events." + each_.name)) {
-  each_.topics = sorted(std::move(each_.topics));
-}
-
-void EachConsumer::start(std::map<std::string, std::int64_t> before) {
-  before_ = std::move(before);
-  if (const auto opened = open_all(); !opened)
-    log::warn("kafka", "a listener begins when Kafka answers",
-              {{"consumer", each_.name}, {"error", opened.error().detail}});
-  context_.tasks.spawn(context_.executor,
-                       [this] { return supervise(loop_, [this] { return round(); }); });
-}
-
-Result<> EachConsumer::open_all() {
-  if (open_) return {};
-  if (!kafka_)
-    SV_CHECK(
-        open({{"group.id", context_.place.prefix + "each-" + random_token()}}, each_.topics, {}));
-  SV_CHECK(assign_new());
-  open_ = true;
-  run();
-  return {};
-}
-
-// At their ends those that are found at the start; what is made later is heard from its beginning.
-Result<bool> EachConsumer::assign_new() {
-  std::map<Key, std::shared_ptr<Partition>> fresh;
-  for (const std::string& stream : streams_) {
-    SV_TRY(const auto numbers, partitions_of(kafka_.get(), context_.place, stream, kAsk));
-    for (const int number : numbers) {
-      if (const std::lock_guard lock(mutex_); partitions_.contains({stream, number})) continue;
-      auto partition = std::make_shared<Partition>();
-      partition->stream = stream;
-      partition->number = number;
-      partition->blame.emplace(context_.place.tries);
-      if (!open_) {
-        SV_TRY(const Watermarks marks,
-               watermarks_of(kafka_.get(), context_.place, stream, number, kAsk));
-        partition->next = marks.high;
-      }
-      fresh[{stream, number}] = std::move(partition);
-    }
-  }
-  if (fresh.empty()) return false;
-  const Partitions list = new_partitions();
-  const std::lock_guard lock(mutex_);
-  partitions_.merge(fresh);
-  for (const auto& [key, partition] : partitions_)
-    rd_kafka_topic_partition_list_add(list.get(), key.first.c_str(), key.second)->offset =
-        partition->records.empty() ? partition->next : partition->records.back().offset + 1;
-  if (const auto error = rd_kafka_assign(kafka_.get(), list.get());
-      error != RD_KAFKA_RESP_ERR_NO_ERROR)
-    return away(context_.place, error);
-  return true;
-}
-
-bool EachConsumer::wants(const Record& record) const {
-  if (!record.readable || !has(each_.topics, record.event.topic)) return false;
-  const auto at = before_.find(record.source);
-  return at == before_.end() || record.number > at->second;
-}
-
-void EachConsumer::look_around() { (void)assign_new(); }
-
-Task<Result<>> EachConsumer::round() {
-  if (!open_) {
-    auto opened = co_await offload(context_.pool, [this] { return open_all(); });
-    if (!opened) co_return fail(Errc::unavailable, "storage_busy");
-    if (!*opened) co_return std::move(*opened);
-  }
-  const std::uint64_t seen = bell_.rings();
-  bool more = false;
-  for (const auto& partition : partitions()) {
-    SV_CO_TRY(const bool again, co_await step(*partition));
-    more = more || again;
-  }
-  if (!more) co_await bell_.wait(1h, seen);
-  co_return Result<>{};
-}
-
-Task<Result<bool>> EachConsumer::step(Partition& partition) {
-  Blame& blame = *partition.blame;
-  const auto records = front(partition, static_cast<std::size_t>(blame.limit(partition.next)));
-  if (records.empty()) co_return false;
-  std::vector<Event> events;
-  for (const Record& record : records)
-    if (wants(record)) events.push_back(record.event);
-  Result<> done;
-  if (!events.empty()) done = co_await guarded([this, &events] { return each_.hear(events); });
-  if (!done) {
-    if (is_away(done.error())) co_return std::unexpected(std::move(done.error()));
-    loop_.stumbled(done.error());
-    if (!blame.give_up(events)) {
-      co_await pause(blame.pause());
-      co_return true;
-    }
-  }
-  {
-    const std::lock_guard lock(mutex_);
-    partition.next = records.back().offset + 1;
-  }
-  drop(partition, records.size());
   co_return true;
 }
 

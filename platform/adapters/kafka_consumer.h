@@ -21,6 +21,8 @@
 
 namespace sv::kafka {
 
+inline constexpr std::chrono::seconds kAsk{3};  // of one question to Kafka
+
 struct ConsumerContext {
   const Place& place;
   asio::any_io_executor executor;  // a strand

@@ -30,9 +30,11 @@ constexpr std::string_view kTakeLease = R"(
     ON CONFLICT (one) DO UPDATE SET owner = excluded.owner, until_ms = excluded.until_ms
     WHERE event_relay.owner = excluded.owner OR event_relay.until_ms < $3
     RETURNING owner)";
+// Numbers have no gaps: nothing is counted row by row, however much waits.
 constexpr std::string_view kWaitingRows = R"(
-    SELECT count(*), coalesce(min(time_ms), 0)
-    FROM (SELECT time_ms FROM event_outbox WHERE id > $1 ORDER BY id LIMIT 100000) AS waiting)";
+    SELECT coalesce(max(id), $1) - $1,
+        coalesce((SELECT time_ms FROM event_outbox WHERE id > $1 ORDER BY id LIMIT 1), 0)
+    FROM event_outbox)";
 constexpr std::string_view kUnnumberedRows =
     "SELECT count(*), coalesce(min(time_ms), 0) FROM event_waiting";
 
@@ -59,7 +61,11 @@ class Relay {
     }
     if (source_.empty()) { SV_CO_TRY(source_, co_await name_of_outbox(db_)); }
     SV_CO_CHECK(co_await make_streams_of(events));
-    SV_CO_CHECK(co_await producer_.send(source_, std::move(events), options_.send));
+    auto sent = co_await producer_.send(source_, std::move(events), options_.send);
+    if (!sent) {
+      streams_.clear();  // one may be gone
+      co_return std::unexpected(std::move(sent.error()));
+    }
     co_return Effect{};
   }
 
@@ -121,7 +127,7 @@ class KafkaEvents final : public EventBus {
               {db}, clock, executor, supervisor, metrics,
               {.retention = 0ms, .poll = options_.poll, .tries = place_.tries, .trim = 1min}));
       Outbox& outbox = outboxes_.back();
-      outbox.rows->group(outbox.relay.group());
+      outbox.rows->group(outbox.home);
     }
   }
   ~KafkaEvents() override { stop(); }

@@ -96,9 +96,9 @@ TEST(KafkaUrl, IsTakenApart) {
   EXPECT_EQ(full.mechanism, "SCRAM-SHA-256");
   EXPECT_TRUE(full.tls);
   EXPECT_EQ(full.authority, "/ca.pem");
-  for (const char* bad :
-       {"kafka:", "kafka://", "kafka://host", "kafka://host:0", "kafka://a:1,b", "kafka://h:1?x=y",
-        "kafka://h:1?partitions=0", "kafka://sesame@h:1", "kafka://me:sesame@h:x"}) {
+  for (const char* bad : {"kafka:", "kafka://", "kafka://host", "kafka://host:0", "kafka://a:1,b",
+                          "kafka://h:1?x=y", "kafka://h:1?partitions=0", "kafka://h:1?prefix=a/b",
+                          "kafka://me:sesame", "kafka://sesame@h:1", "kafka://me:sesame@h:x"}) {
     const auto refused = kafka::parse_url(bad);
     ASSERT_FALSE(refused) << bad;
     EXPECT_EQ(refused.error().detail.find("sesame"), std::string::npos);

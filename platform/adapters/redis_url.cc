@@ -66,17 +66,8 @@ Result<> take_user(std::string_view who, RedisOptions& out) {
 }
 
 Result<RedisAddress> address_of(std::string_view text, std::string_view port) {
-  RedisAddress out{.host = {}, .port = std::string(port)};
-  if (const auto colon = text.rfind(':'); colon != std::string_view::npos && !text.ends_with(']')) {
-    out.port = text.substr(colon + 1);
-    text = text.substr(0, colon);
-  }
-  if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
-  out.host = text;
-  std::uint16_t number = 0;
-  if (!reads_number(out.port, number) || number == 0) return bad("a port is not a number");
-  if (out.host.empty()) return bad("no host is named");
-  return out;
+  SV_TRY(auto one, net::parse_authority(text, port));
+  return RedisAddress{.host = std::move(one.host), .port = std::move(one.port)};
 }
 
 Result<> take_hosts(std::string_view hosts, const UrlKind& kind, RedisOptions& out) {

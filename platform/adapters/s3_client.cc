@@ -32,22 +32,6 @@ Result<std::string> decoded(std::string_view text, std::string_view what) {
   return *out;
 }
 
-Result<> parse_origin(std::string_view text, net::HttpOrigin& out) {
-  out.port = out.tls ? "443" : "80";
-  if (const auto colon = text.rfind(':'); colon != std::string_view::npos && !text.ends_with(']')) {
-    out.port = text.substr(colon + 1);
-    text = text.substr(0, colon);
-  }
-  if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
-  out.host = text;
-  std::uint16_t port = 0;
-  const auto [end, ec] = std::from_chars(out.port.data(), out.port.data() + out.port.size(), port);
-  if (ec != std::errc{} || end != out.port.data() + out.port.size() || port == 0)
-    return bad_url(fmt::format("port \"{}\" is not one", out.port));
-  if (out.host.empty()) return bad_url("no host is named");
-  return {};
-}
-
 // Who may change what is on the way to the store may change what comes back: https keeps both. To
 // hash media here and there again costs a third of an upload.
 std::string payload_of(std::string_view body) {
@@ -86,7 +70,10 @@ Result<Place> parse_url(std::string_view url) {
   const auto colon = authority.find(':');
   SV_TRY(out.who.access, decoded(authority.substr(0, colon), "access key"));
   SV_TRY(out.who.secret, decoded(authority.substr(colon + 1, at - colon - 1), "secret"));
-  SV_CHECK(parse_origin(authority.substr(at + 1), out.origin));
+  SV_TRY(net::Authority origin,
+         net::parse_authority(authority.substr(at + 1), out.origin.tls ? "443" : "80"));
+  out.origin.host = std::move(origin.host);
+  out.origin.port = std::move(origin.port);
   const auto end = std::min(url.find('/'), url.size());
   SV_TRY(out.bucket, decoded(url.substr(0, end), "bucket"));
   if (out.bucket.size() < 3) return bad_url("a bucket of at least 3 characters is named after /");
@@ -99,7 +86,7 @@ Result<Place> parse_url(std::string_view url) {
 }
 
 Client::Client(asio::any_io_executor executor, Place place, metrics::Registry* metrics)
-    : executor_(executor), place_(std::move(place)), pool_(executor, place_.origin) {
+    : place_(std::move(place)), pool_(std::move(executor), place_.origin) {
   if (!metrics) return;
   calls_ = &metrics->counter("shortvideo_objects_calls_total", "Calls of the object store");
   failures_ = &metrics->counter("shortvideo_objects_failures_total",

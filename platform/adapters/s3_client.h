@@ -101,7 +101,6 @@ class Client {
   Task<Result<>> refuse_anyone();
   std::unexpected<Error> refusal(const net::HttpAnswer& answer) const;
 
-  const asio::any_io_executor executor_;
   const Place place_;
   net::HttpPool pool_;
   std::chrono::steady_clock::time_point not_before_{};

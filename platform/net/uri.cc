@@ -1,5 +1,8 @@
 #include "platform/net/uri.h"
 
+#include <charconv>
+#include <cstdint>
+
 #include "platform/core/utf8.h"
 
 namespace sv::net {
@@ -55,6 +58,23 @@ std::optional<std::vector<std::pair<std::string, std::string>>> parse_query(
     pairs.emplace_back(std::move(*name), std::move(*value));
   }
   return pairs;
+}
+
+Result<Authority> parse_authority(std::string_view text, std::string_view port) {
+  Authority out{.host = {}, .port = std::string(port)};
+  if (const auto colon = text.rfind(':'); colon != std::string_view::npos && !text.ends_with(']')) {
+    out.port = text.substr(colon + 1);
+    text = text.substr(0, colon);
+  }
+  if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
+  out.host = text;
+  std::uint16_t number = 0;
+  const auto [end, ec] =
+      std::from_chars(out.port.data(), out.port.data() + out.port.size(), number);
+  if (ec != std::errc{} || end != out.port.data() + out.port.size() || number == 0)
+    return fail(Errc::invalid_argument, {}, "a port is not a number");
+  if (out.host.empty()) return fail(Errc::invalid_argument, {}, "no host is named");
+  return out;
 }
 
 }  // namespace sv::net

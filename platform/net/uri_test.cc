@@ -22,6 +22,20 @@ TEST(Uri, RefusesBrokenEscapesNulAndInvalidUtf8) {
   EXPECT_TRUE(decode_path("%f4%8f%bf%bf"));
 }
 
+TEST(Uri, TakesAnAuthorityApart) {
+  const auto text = [](std::string_view authority) {
+    const auto one = parse_authority(authority, "80");
+    return one ? one->host + " " + one->port : one.error().detail;
+  };
+  EXPECT_EQ(text("host"), "host 80");
+  EXPECT_EQ(text("host:9000"), "host 9000");
+  EXPECT_EQ(text("[::1]"), "::1 80");
+  EXPECT_EQ(text("[::1]:9000"), "::1 9000");
+  EXPECT_EQ(text(":9000"), "no host is named");
+  for (const char* bad : {"host:", "host:0", "host:65536", "host:x", "me:sesame"})
+    EXPECT_EQ(text(bad), "a port is not a number") << bad;
+}
+
 TEST(Uri, ParsesQueries) {
   EXPECT_EQ(parse_query("a=1&b=x+y%2B&&c&=d&a=2&e=f=g"),
             (Pairs{{"a", "1"}, {"b", "x y+"}, {"c", ""}, {"", "d"}, {"a", "2"}, {"e", "f=g"}}));
