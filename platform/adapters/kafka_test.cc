@@ -233,6 +233,10 @@ TEST(KafkaAway, AnInstallationStartsAndStops) {
   ASSERT_OK(publish(setup, "t", "1", "a"));
   auto& waiting = setup.metrics.gauge("shortvideo_events_outbox", "");
   EXPECT_TRUE(eventually([&] { return waiting.value() == 1; }));
+  // What /health/ready takes for an engine that can be waited for.
+  EXPECT_TRUE(eventually([&] { return !setup.supervisor.failing().empty(); }));
+  for (const auto& [loop, why] : setup.supervisor.failing())
+    EXPECT_EQ(why.token, "events_unavailable") << loop;
   setup.bus().stop();
   EXPECT_TRUE(log.payloads().empty());
 }
